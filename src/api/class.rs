@@ -1,0 +1,140 @@
+//! `DmsNetworkClass`: an account and Region that the platform team opens, and what may be done there.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::network::{ForeignRules, Mode};
+
+/// An AWS account and Region that the platform team opens to networks, with the guardrails that hold there.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "dmsnet.dev",
+    version = "v1alpha1",
+    kind = "DmsNetworkClass",
+    plural = "dmsnetworkclasses",
+    status = "DmsNetworkClassStatus",
+    shortname = "dnc",
+    category = "dms",
+    derive = "PartialEq",
+    doc = "An AWS account and Region that the platform team opens to networks, with the guardrails that hold there.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Account", type_ = "string", json_path = ".status.accountId"),
+    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
+    printcolumn(name = "Networks", type_ = "integer", json_path = ".status.networks"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DmsNetworkClassSpec {
+    /// AWS Region, such as `us-west-2`. Cannot be changed.
+    pub region: String,
+    /// One URL for every AWS service, such as an emulator's. Cannot be changed. Leave it out for AWS itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_url: Option<String>,
+    /// An upper bound for every network of the class: with `Observe` nothing is written to AWS through it.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Which namespaces may use this class.
+    pub allowed_namespaces: AllowedNamespaces,
+    /// What networks of this class may touch; checked on the plan before any write.
+    pub guardrails: Guardrails,
+    /// How old the picture of AWS may get, as a duration such as `60s`; at least `10s`. Default: `60s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resync_interval: Option<String>,
+    /// Tags set on every AWS object that dmsnet creates, and set again when missing. A tag with another value is left alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Which namespaces may use a class.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AllowedNamespaces {
+    /// `All`, or `Selector` for the namespaces that `selector` matches.
+    pub from: NamespacesFrom,
+    /// Labels of the namespaces that may use the class, with `from: Selector`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+}
+
+/// How namespaces are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum NamespacesFrom {
+    /// Every namespace.
+    #[default]
+    All,
+    /// Those that the selector matches.
+    Selector,
+}
+
+/// What networks of a class may touch. An absent list means any, an empty one none.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Guardrails {
+    /// The VPCs that networks may touch; `["*"]` for all.
+    pub vpc_ids: Vec<String>,
+    /// Groups whose rules may be changed, by ID or by all of the tags; absent: any group in those VPCs. Groups that dmsnet made always pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_groups: Option<SecurityGroupGuardrail>,
+    /// A rule's CIDR must lie inside one of these; absent: any no wider than /8 (IPv6: /16).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_cidrs: Option<Vec<String>>,
+    /// Ports (`5432`) and ranges (`27017-27020`) that rules may open; absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<String>>,
+    /// Services for which VPC endpoints may be made, such as `dms`; absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vpc_endpoint_services: Option<Vec<String>>,
+    /// The strongest `foreignRules` that a network may use.
+    #[serde(default)]
+    pub foreign_rules: ForeignRules,
+    /// Whether a network may take over VPC endpoints by ID: `Never`, `Tagged` (the endpoint carries the tag `dmsnet.dev/allow-take-over`) or `Any`.
+    #[serde(default)]
+    pub take_over: TakeOver,
+}
+
+/// Groups whose rules may be changed.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecurityGroupGuardrail {
+    /// Group IDs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
+    /// Tags that a group must carry, all of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Whether existing endpoints may be taken over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TakeOver {
+    /// No.
+    #[default]
+    Never,
+    /// Those that carry the tag `dmsnet.dev/allow-take-over`.
+    Tagged,
+    /// Any in the allowed VPCs.
+    Any,
+}
+
+/// What is known of a class.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DmsNetworkClassStatus {
+    /// The AWS account that the credentials belong to, pinned by the first answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+    /// The generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// How many networks use the class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks: Option<i64>,
+    /// `Ready`: credentials work and AWS answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}

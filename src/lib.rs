@@ -1,0 +1,4 @@
+//! dmsnet keeps the network that an AWS DMS migration needs: it derives security group rules and VPC
+//! endpoints from a `DmsNetwork`, compares them with AWS, creates or repairs them and reports drift.
+
+pub mod api;
