@@ -2,3 +2,4 @@
 //! endpoints from a `DmsNetwork`, compares them with AWS, creates or repairs them and reports drift.
 
 pub mod api;
+pub mod model;

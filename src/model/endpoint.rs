@@ -1,0 +1,129 @@
+//! VPC endpoints and the services behind them.
+
+use std::fmt;
+
+use super::{NetworkInterfaceId, Policy, SecurityGroupId, SubnetId, VpcEndpointId, VpcId, tags::Tags};
+use crate::api::network::IpAddressType;
+
+/// State of a VPC endpoint. EC2's model names states in upper camel case and the service answers in lower:
+/// it is read case-insensitively (domain.md 2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum EndpointState {
+    PendingAcceptance,
+    Pending,
+    Available,
+    Deleting,
+    Deleted,
+    Rejected,
+    Failed,
+    Expired,
+    Partial,
+    Other(String),
+}
+
+impl EndpointState {
+    /// Reads EC2's `State`.
+    pub fn parse(text: &str) -> Self {
+        match text.to_ascii_lowercase().as_str() {
+            "pendingacceptance" => Self::PendingAcceptance,
+            "pending" => Self::Pending,
+            "available" => Self::Available,
+            "deleting" => Self::Deleting,
+            "deleted" => Self::Deleted,
+            "rejected" => Self::Rejected,
+            "failed" => Self::Failed,
+            "expired" => Self::Expired,
+            "partial" => Self::Partial,
+            _ => Self::Other(text.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for EndpointState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PendingAcceptance => "pendingAcceptance",
+            Self::Pending => "pending",
+            Self::Available => "available",
+            Self::Deleting => "deleting",
+            Self::Deleted => "deleted",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Partial => "partial",
+            Self::Other(s) => s,
+        })
+    }
+}
+
+/// A VPC endpoint (EC2 `VpcEndpoint`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VpcEndpoint {
+    /// `vpce-…`
+    pub id: VpcEndpointId,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// Full service name, such as `com.amazonaws.us-west-2.dms`.
+    pub service_name: String,
+    /// `Interface`, `Gateway`, …, as EC2 writes it.
+    pub endpoint_type: String,
+    /// Its state.
+    pub state: EndpointState,
+    /// Its subnets, sorted.
+    pub subnets: Vec<SubnetId>,
+    /// Its groups, sorted.
+    pub groups: Vec<SecurityGroupId>,
+    /// Whether the service's public name resolves to it in the VPC.
+    pub private_dns: bool,
+    /// Its policy, in canonical form.
+    pub policy: Policy,
+    /// Address families.
+    pub ip_address_type: IpAddressType,
+    /// DNS names, the Regional one first.
+    pub dns_names: Vec<String>,
+    /// Its network interfaces.
+    pub interfaces: Vec<NetworkInterfaceId>,
+    /// Its tags.
+    pub tags: Tags,
+    /// EC2's last error about it, if any.
+    pub last_error: Option<String>,
+}
+
+impl VpcEndpoint {
+    /// Whether it is gone, or going.
+    pub fn is_going(&self) -> bool {
+        matches!(self.state, EndpointState::Deleting | EndpointState::Deleted)
+    }
+}
+
+/// A service that endpoints can be made for (EC2 `ServiceDetail`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceDetail {
+    /// Full service name.
+    pub name: String,
+    /// Zones that can host its endpoints.
+    pub zones: Vec<String>,
+    /// The public name that private DNS would answer.
+    pub private_dns_name: Option<String>,
+}
+
+/// Full name of an AWS service's endpoint service: `com.amazonaws.<region>.<service>`.
+pub fn service_name(region: &str, service: &str) -> String {
+    let prefix = if region.starts_with("cn-") { "cn.com.amazonaws" } else { "com.amazonaws" };
+    format!("{prefix}.{region}.{service}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_read_in_any_case() {
+        for text in ["available", "Available", "AVAILABLE"] {
+            assert_eq!(EndpointState::parse(text), EndpointState::Available);
+        }
+        assert_eq!(EndpointState::parse("PendingAcceptance"), EndpointState::parse("pendingAcceptance"));
+        assert_eq!(EndpointState::parse("odd").to_string(), "odd");
+    }
+}

@@ -1,0 +1,54 @@
+//! AWS identifiers, one type each, cheap to clone.
+
+use std::{borrow::Borrow, fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! id {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The identifier as AWS writes it.
+            pub fn as_str(&self) -> &str { &self.0 }
+        }
+        impl From<&str> for $name {
+            fn from(s: &str) -> Self { Self(s.into()) }
+        }
+        impl From<String> for $name {
+            fn from(s: String) -> Self { Self(s.into()) }
+        }
+        impl From<&String> for $name {
+            fn from(s: &String) -> Self { Self(s.as_str().into()) }
+        }
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str { &self.0 }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
+        }
+    )+};
+}
+
+id! {
+    /// `sg-…`
+    SecurityGroupId,
+    /// `sgr-…`
+    SecurityGroupRuleId,
+    /// `vpc-…`
+    VpcId,
+    /// `subnet-…`
+    SubnetId,
+    /// `vpce-…`
+    VpcEndpointId,
+    /// `pl-…`
+    PrefixListId,
+    /// `eni-…`
+    NetworkInterfaceId,
+}

@@ -1,0 +1,95 @@
+//! What is known of one account and Region: the objects that were read, and which questions were answered.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use super::{
+    DmsEndpoint, Need, RdsDatabase, ReplicationInstance, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetId, Vpc,
+    VpcEndpoint, VpcEndpointId, VpcId,
+};
+
+/// The answer to one question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup<'a, T: ?Sized> {
+    /// It exists.
+    Found(&'a T),
+    /// AWS was asked, and it does not exist.
+    Absent,
+    /// AWS was not asked yet.
+    Unread,
+    /// AWS was asked and refused, or did not answer.
+    Unreadable(&'a ReadFailure),
+}
+
+/// A read that AWS refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadFailure {
+    /// Whether a permission is missing (then nothing but somebody's action helps).
+    pub denied: bool,
+    /// What AWS said, with the action that was tried.
+    pub message: String,
+}
+
+/// What a host name resolves to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// Addresses, sorted.
+    Addresses(Vec<IpAddr>),
+    /// The resolver's words.
+    Failed(String),
+}
+
+/// All that is known of one account and Region. Reads replace parts of it; plans only look.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    /// Questions that were asked: `None` where AWS answered (perhaps with nothing), else why not.
+    pub asked: BTreeMap<Need, Option<ReadFailure>>,
+    /// By lower-case identifier.
+    pub instances: BTreeMap<Arc<str>, Arc<ReplicationInstance>>,
+    /// By lower-case identifier.
+    pub dms_endpoints: BTreeMap<Arc<str>, Arc<DmsEndpoint>>,
+    /// By lower-case identifier.
+    pub db_instances: BTreeMap<Arc<str>, Arc<RdsDatabase>>,
+    /// By lower-case identifier.
+    pub db_clusters: BTreeMap<Arc<str>, Arc<RdsDatabase>>,
+    /// By ID.
+    pub vpcs: BTreeMap<VpcId, Arc<Vpc>>,
+    /// By ID.
+    pub subnets: BTreeMap<SubnetId, Arc<Subnet>>,
+    /// By ID.
+    pub groups: BTreeMap<SecurityGroupId, Arc<SecurityGroup>>,
+    /// By group; each list sorted by shape.
+    pub rules: BTreeMap<SecurityGroupId, Arc<[Rule]>>,
+    /// By ID.
+    pub endpoints: BTreeMap<VpcEndpointId, Arc<VpcEndpoint>>,
+    /// By full name.
+    pub services: BTreeMap<Arc<str>, Arc<ServiceDetail>>,
+    /// By name.
+    pub hosts: BTreeMap<Arc<str>, Resolution>,
+}
+
+impl Picture {
+    /// The answer to `need`, given the object where it was found.
+    pub fn answer<'a, T: ?Sized>(&'a self, need: &Need, found: Option<&'a T>) -> Lookup<'a, T> {
+        match (found, self.asked.get(need)) {
+            (Some(t), _) => Lookup::Found(t),
+            (None, None) => Lookup::Unread,
+            (None, Some(None)) => Lookup::Absent,
+            (None, Some(Some(failure))) => Lookup::Unreadable(failure),
+        }
+    }
+
+    /// Rules of a group; empty where it was not read.
+    pub fn rules_of(&self, group: &SecurityGroupId) -> &[Rule] {
+        self.rules.get(group).map_or(&[], |r| r)
+    }
+
+    /// Endpoints of a VPC for a service, by full name.
+    pub fn endpoints_for<'a>(&'a self, vpc: &'a VpcId, service_name: &'a str) -> impl Iterator<Item = &'a Arc<VpcEndpoint>> {
+        self.endpoints.values().filter(move |e| e.vpc == *vpc && e.service_name == service_name)
+    }
+
+    /// Groups of a VPC.
+    pub fn groups_of<'a>(&'a self, vpc: &'a VpcId) -> impl Iterator<Item = &'a Arc<SecurityGroup>> {
+        self.groups.values().filter(move |g| g.vpc == *vpc)
+    }
+}

@@ -1,0 +1,245 @@
+//! Security group rules in one canonical form: one row per rule, names for protocol numbers, masked CIDRs.
+
+use std::fmt;
+
+use ipnet::IpNet;
+use serde::{Serialize, Serializer};
+
+use super::{PrefixListId, SecurityGroupId, SecurityGroupRuleId, tags::Tags};
+
+/// Which way a rule lets traffic through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Ingress.
+    In,
+    /// Egress.
+    Out,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::In => "in",
+            Self::Out => "out",
+        })
+    }
+}
+
+/// IP protocol. EC2 answers with names or numbers; here it is always the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// 6
+    Tcp,
+    /// 17
+    Udp,
+    /// 1
+    Icmp,
+    /// 58
+    Icmpv6,
+    /// -1: every protocol, every port.
+    All,
+    /// Another protocol number.
+    Other(u8),
+}
+
+impl Protocol {
+    /// Reads EC2's `IpProtocol`, a name or a number.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text.to_ascii_lowercase().as_str() {
+            "tcp" | "6" => Self::Tcp,
+            "udp" | "17" => Self::Udp,
+            "icmp" | "1" => Self::Icmp,
+            "icmpv6" | "58" => Self::Icmpv6,
+            "-1" | "all" => Self::All,
+            other => Self::Other(other.parse().ok()?),
+        })
+    }
+
+    /// As EC2 takes it.
+    pub fn to_ec2(self) -> String {
+        match self {
+            Self::All => "-1".into(),
+            Self::Other(n) => n.to_string(),
+            named => named.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp => f.write_str("tcp"),
+            Self::Udp => f.write_str("udp"),
+            Self::Icmp => f.write_str("icmp"),
+            Self::Icmpv6 => f.write_str("icmpv6"),
+            Self::All => f.write_str("all"),
+            Self::Other(n) => write!(f, "{n}"),
+        }
+    }
+}
+
+/// A range of ports (for ICMP: type and code), both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ports {
+    /// First port.
+    pub from: i32,
+    /// Last port.
+    pub to: i32,
+}
+
+impl Ports {
+    /// Every TCP or UDP port.
+    pub const ALL: Self = Self { from: 0, to: 65_535 };
+
+    /// One port.
+    pub fn one(port: u16) -> Self {
+        Self { from: port.into(), to: port.into() }
+    }
+
+    /// Whether both have a port in common.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.from <= other.to && other.from <= self.to
+    }
+
+    /// Reads `5432` or `27017-27020`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (from, to) = text.split_once('-').unwrap_or((text, text));
+        let (from, to): (u16, u16) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+        (1 <= from && from <= to).then_some(Self { from: from.into(), to: to.into() })
+    }
+
+    /// Whether every one of these ports is in `ranges`.
+    pub fn covered_by(self, ranges: &[Self]) -> bool {
+        let mut sorted: Vec<_> = ranges.iter().filter(|r| r.overlaps(self)).collect();
+        sorted.sort();
+        let mut next = self.from;
+        for r in sorted {
+            if r.from > next {
+                return false;
+            }
+            next = next.max(r.to + 1);
+        }
+        next > self.to
+    }
+}
+
+impl fmt::Display for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.from == self.to { write!(f, "{}", self.from) } else { write!(f, "{}-{}", self.from, self.to) }
+    }
+}
+
+/// The other end of a rule.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Peer {
+    /// Addresses, without host bits.
+    Cidr(IpNet),
+    /// Members of a group, by their private addresses.
+    SecurityGroup(SecurityGroupId),
+    /// A managed prefix list.
+    PrefixList(PrefixListId),
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cidr(c) => write!(f, "{c}"),
+            Self::SecurityGroup(g) => write!(f, "{g}"),
+            Self::PrefixList(p) => write!(f, "{p}"),
+        }
+    }
+}
+
+/// What a rule lets through: all that makes two rules of one group the same to AWS.
+/// Description and tags are no part of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleShape {
+    /// In or out.
+    pub direction: Direction,
+    /// IP protocol.
+    pub protocol: Protocol,
+    /// Ports; none where the protocol has none.
+    pub ports: Option<Ports>,
+    /// The other end.
+    pub peer: Peer,
+}
+
+impl RuleShape {
+    /// A TCP rule for one port.
+    pub fn tcp(direction: Direction, port: u16, peer: Peer) -> Self {
+        Self { direction, protocol: Protocol::Tcp, ports: Some(Ports::one(port)), peer }
+    }
+
+    /// The ports of a protocol that lets TCP through; all ports where it names none.
+    pub fn tcp_ports(&self) -> Option<Ports> {
+        match self.protocol {
+            Protocol::Tcp => Some(self.ports.unwrap_or(Ports::ALL)),
+            Protocol::All => Some(Ports::ALL),
+            _ => None,
+        }
+    }
+
+    /// The rule that AWS puts into every new group: everything out to everywhere.
+    pub fn is_default_egress(&self) -> bool {
+        self.direction == Direction::Out && self.protocol == Protocol::All && matches!(&self.peer, Peer::Cidr(c) if c.prefix_len() == 0)
+    }
+}
+
+/// `in/tcp/5432/sg-0a1b2c3d`
+impl fmt::Display for RuleShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/", self.direction, self.protocol)?;
+        match self.ports {
+            Some(p) => write!(f, "{p}")?,
+            None => f.write_str("all")?,
+        }
+        write!(f, "/{}", self.peer)
+    }
+}
+
+impl Serialize for RuleShape {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+/// A rule as AWS holds it (EC2 `SecurityGroupRule`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// `sgr-…`
+    pub id: SecurityGroupRuleId,
+    /// The group it belongs to.
+    pub group: SecurityGroupId,
+    /// What it lets through.
+    pub shape: RuleShape,
+    /// Free text; never compared.
+    pub description: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protocols_have_one_spelling() {
+        for (given, expected) in [("6", "tcp"), ("TCP", "tcp"), ("17", "udp"), ("58", "icmpv6"), ("-1", "all"), ("50", "50")] {
+            assert_eq!(Protocol::parse(given).unwrap().to_string(), expected);
+        }
+        assert_eq!(Protocol::parse("tpc"), None);
+    }
+
+    #[test]
+    fn ports_are_covered_by_neighbouring_ranges() {
+        let r = |f, t| Ports { from: f, to: t };
+        assert!(r(10, 20).covered_by(&[r(15, 30), r(1, 14)]));
+        assert!(!r(10, 20).covered_by(&[r(16, 30), r(1, 14)]));
+        assert!(!r(10, 20).covered_by(&[]));
+        assert_eq!(Ports::parse("27017-27020"), Some(r(27_017, 27_020)));
+        for bad in ["0", "70000", "20-10", "x", ""] {
+            assert_eq!(Ports::parse(bad), None, "{bad}");
+        }
+    }
+}
