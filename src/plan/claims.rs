@@ -1,0 +1,173 @@
+//! What all networks of one account and Region want and hold: nothing is shared or given up without a look at it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    key::{EndpointRef, GroupRef, Key},
+    wanted::{Share, Uid},
+};
+use crate::model::{Direction, Ports};
+
+/// Order of seniority: creation time in seconds, then UID. The least is the lead.
+pub type Seniority = (i64, Uid);
+
+/// What one network wants and holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// `namespace/name`.
+    pub name: String,
+    /// Creation time in seconds since 1970.
+    pub created: i64,
+    /// Whether it is being deleted: then it wants nothing and leads nothing.
+    pub deleting: bool,
+    /// Whether its wants are known: it was planned without hidden wants.
+    pub planned: bool,
+    /// Keys that it wants.
+    pub wants: BTreeSet<Key>,
+    /// Keys in its ledger.
+    pub ledger: BTreeSet<Key>,
+    /// Its share of each endpoint.
+    pub shares: BTreeMap<EndpointRef, Share>,
+    /// `want` of its ledger entries for endpoints: the share that was last applied.
+    pub applied: BTreeMap<EndpointRef, String>,
+}
+
+impl Claim {
+    fn groups(&self) -> impl Iterator<Item = &GroupRef> {
+        self.wants.iter().chain(&self.ledger).filter_map(|k| match k {
+            Key::Rule(group, _) => Some(group),
+            _ => None,
+        })
+    }
+
+    /// All that other networks' endpoints depend on.
+    fn shared_part(&self) -> (bool, &BTreeMap<EndpointRef, Share>, &BTreeMap<EndpointRef, String>, Vec<&Key>) {
+        let rules = self.wants.iter().filter(|k| matches!(k, Key::Rule(GroupRef::OfEndpoint(_), _)));
+        (self.deleting, &self.shares, &self.applied, rules.collect())
+    }
+
+    fn endpoints(&self) -> impl Iterator<Item = &EndpointRef> {
+        self.shares.keys().chain(self.wants.iter().chain(&self.ledger).filter_map(|k| match k {
+            Key::Endpoint(e) => Some(e),
+            _ => None,
+        }))
+    }
+}
+
+/// The claims of all networks of one account and Region, indexed by what they touch.
+#[derive(Clone, Debug, Default)]
+pub struct Claims {
+    claims: BTreeMap<Uid, Arc<Claim>>,
+    by_key: BTreeMap<Key, BTreeSet<Uid>>,
+    by_group: BTreeMap<GroupRef, BTreeSet<Uid>>,
+    by_endpoint: BTreeMap<EndpointRef, BTreeSet<Uid>>,
+}
+
+impl Claims {
+    /// Replaces what `uid` claims. Returns the other networks that share an endpoint with it, if its part in one changed.
+    pub fn put(&mut self, uid: &Uid, claim: Claim) -> BTreeSet<Uid> {
+        if self.claims.get(uid).is_some_and(|old| **old == claim) {
+            return BTreeSet::new();
+        }
+        let unchanged = self.claims.get(uid).is_some_and(|old| old.shared_part() == claim.shared_part());
+        let mut touched = self.remove(uid);
+        let claim = Arc::new(claim);
+        for key in claim.wants.iter().chain(&claim.ledger) {
+            self.by_key.entry(key.clone()).or_default().insert(uid.clone());
+        }
+        for group in claim.groups() {
+            self.by_group.entry(group.clone()).or_default().insert(uid.clone());
+        }
+        for endpoint in claim.endpoints() {
+            self.by_endpoint.entry(endpoint.clone()).or_default().insert(uid.clone());
+        }
+        self.claims.insert(uid.clone(), claim.clone());
+        touched.extend(self.sharers(uid, &claim));
+        if unchanged { BTreeSet::new() } else { touched }
+    }
+
+    /// Forgets a network. Returns those that shared an endpoint with it.
+    pub fn remove(&mut self, uid: &Uid) -> BTreeSet<Uid> {
+        let Some(old) = self.claims.remove(uid) else { return BTreeSet::new() };
+        let touched = self.sharers(uid, &old);
+        let forget = |set: Option<&mut BTreeSet<Uid>>| set.is_some_and(|s| s.remove(uid) && s.is_empty());
+        for key in old.wants.iter().chain(&old.ledger) {
+            if forget(self.by_key.get_mut(key)) {
+                self.by_key.remove(key);
+            }
+        }
+        for group in old.groups() {
+            if forget(self.by_group.get_mut(group)) {
+                self.by_group.remove(group);
+            }
+        }
+        for endpoint in old.endpoints() {
+            if forget(self.by_endpoint.get_mut(endpoint)) {
+                self.by_endpoint.remove(endpoint);
+            }
+        }
+        touched
+    }
+
+    fn sharers(&self, uid: &Uid, claim: &Claim) -> BTreeSet<Uid> {
+        claim.endpoints().filter_map(|e| self.by_endpoint.get(e)).flatten().filter(|u| *u != uid).cloned().collect()
+    }
+
+    /// The claim of a network.
+    pub fn get(&self, uid: &Uid) -> Option<&Claim> {
+        self.claims.get(uid).map(|c| &**c)
+    }
+
+    /// Other networks that want `key` or have it in their ledger.
+    pub fn other_claimants<'a>(&'a self, me: &'a Uid, key: &Key) -> impl Iterator<Item = (&'a Uid, &'a Claim)> {
+        self.by_key.get(key).into_iter().flatten().filter(move |u| *u != me).filter_map(|u| Some((u, self.get(u)?)))
+    }
+
+    /// Whether any network but `me` wants `key`.
+    pub fn wanted_by_other(&self, me: &Uid, key: &Key) -> bool {
+        self.other_claimants(me, key).any(|(_, c)| c.wants.contains(key))
+    }
+
+    /// Networks other than `me` that touch rules of `group`.
+    pub fn others_on_group<'a>(&'a self, me: &'a Uid, group: &GroupRef) -> impl Iterator<Item = &'a Claim> {
+        self.by_group.get(group).into_iter().flatten().filter(move |u| *u != me).filter_map(|u| self.get(u))
+    }
+
+    /// Shares of other networks in an endpoint, with their claims.
+    pub fn other_shares<'a>(&'a self, me: &'a Uid, endpoint: &'a EndpointRef) -> impl Iterator<Item = (&'a Uid, &'a Claim, &'a Share)> {
+        self.by_endpoint.get(endpoint).into_iter().flatten().filter(move |u| *u != me).filter_map(move |u| {
+            let claim = self.get(u)?;
+            Some((u, claim, claim.shares.get(endpoint)?))
+        })
+    }
+
+    /// TCP ports that any network wants on a group and direction.
+    pub fn managed_ports(&self, group: &GroupRef, direction: Direction) -> Vec<Ports> {
+        let uids = self.by_group.get(group).into_iter().flatten();
+        uids.filter_map(|u| self.get(u))
+            .flat_map(|c| &c.wants)
+            .filter_map(|k| match k {
+                Key::Rule(g, shape) if g == group && shape.direction == direction => shape.tcp_ports(),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whether every known network was planned.
+    pub fn all_planned(&self) -> bool {
+        self.claims.values().all(|c| c.planned || c.deleting)
+    }
+
+    /// How many networks are known.
+    pub fn len(&self) -> usize {
+        self.claims.len()
+    }
+
+    /// Whether no network is known.
+    pub fn is_empty(&self) -> bool {
+        self.claims.is_empty()
+    }
+}

@@ -1,0 +1,176 @@
+//! Wanted against actual: what is satisfied, what must change, and what of it is drift.
+
+mod endpoint;
+mod foreign;
+mod group;
+mod rule;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Input, Plan,
+    change::{Change, GroupTarget},
+    drift::{Drift, DriftKind},
+    facts::Facts,
+    guardrails::Guarded,
+    key::{EndpointKey, GroupRef, Key},
+    problem::Problem,
+    release::Release,
+};
+use crate::{
+    api::{
+        conditions::Reason,
+        names::{MANAGED_BY, TAG_MANAGED_BY, TAG_NETWORK},
+        status::OwnedEntry,
+    },
+    model::{
+        Ownership, RuleShape, Tags,
+        tags::{OWNED, SHARED},
+    },
+};
+
+/// Compares one network's wants with AWS, and writes what it finds into the plan.
+pub(super) struct Compare<'a, 'p> {
+    input: &'a Input<'a>,
+    facts: &'a Facts<'p>,
+    guarded: &'a Guarded,
+    plan: &'a mut Plan,
+    ledger: BTreeMap<Key, &'a OwnedEntry>,
+    /// Where rules on endpoints' own groups go; none where the group cannot be had.
+    groups: BTreeMap<EndpointKey, Option<GroupTarget>>,
+    /// Rules that a group has no room for.
+    left_out: BTreeSet<Key>,
+}
+
+impl<'a, 'p> Compare<'a, 'p> {
+    pub(super) fn new(input: &'a Input<'a>, facts: &'a Facts<'p>, guarded: &'a Guarded, plan: &'a mut Plan) -> Self {
+        let ledger = input.ledger.iter().filter_map(|e| Some((Key::parse(&e.key)?, e))).collect();
+        Self { input, facts, guarded, plan, ledger, groups: BTreeMap::new(), left_out: BTreeSet::new() }
+    }
+
+    /// Everything that is wanted.
+    pub(super) fn wanted(&mut self) {
+        let guarded = self.guarded;
+        for share in guarded.wanted.shares.values() {
+            self.endpoint(share);
+        }
+        for rule in guarded.wanted.rules.values() {
+            self.rule(rule);
+        }
+    }
+
+    /// Everything in the ledger that is not wanted. `may_give_up`: no want is hidden by a problem.
+    pub(super) fn unwanted(self, may_give_up: bool) {
+        let wants: BTreeSet<Key> = self.guarded.wanted.keys().difference(&self.left_out).cloned().collect();
+        Release {
+            input: self.input,
+            facts: self.facts,
+            plan: self.plan,
+            ledger: &self.ledger,
+            wants: &wants,
+            dropped: &self.guarded.dropped,
+        }
+        .run(may_give_up);
+    }
+
+    fn problem(&mut self, reason: Reason, resource: impl ToString, message: impl Into<String>) {
+        self.plan.problems.push(Problem::new(reason, resource, message));
+    }
+
+    fn drift(&mut self, key: &Key, kind: DriftKind, wanted: impl ToString, found: impl ToString) {
+        self.plan.drift.push(Drift::new(key, kind, wanted, found));
+    }
+
+    fn change(&mut self, change: Change) {
+        if let Change::CreateRule { group: GroupTarget::Existing(id), .. } | Change::ModifyRule { group: id, .. } = &change {
+            self.plan.locks.insert(id.to_string());
+        } else if let Change::RevokeForeign { group, .. } = &change {
+            self.plan.locks.insert(group.to_string());
+        } else {
+            // Whatever hangs on an endpoint that we make is done by one network at a time.
+            self.plan.locks.insert(match change.key() {
+                Some(Key::Rule(GroupRef::OfEndpoint(key), _) | Key::Group(key)) => key.to_string(),
+                Some(Key::Endpoint(endpoint)) => endpoint.to_string(),
+                Some(Key::Rule(GroupRef::Id(id), _)) => id.to_string(),
+                None => String::new(),
+            });
+        }
+        self.plan.changes.push(change);
+    }
+
+    /// The entry as it was, or an intention.
+    fn keep_or_intend(&mut self, key: &Key) {
+        let entry = self.ledger.get(key).map_or_else(
+            || OwnedEntry { key: key.to_string(), kind: key.kind(), class: self.input.class.to_owned(), ..OwnedEntry::default() },
+            |e| (*e).clone(),
+        );
+        self.plan.ledger.push(entry);
+    }
+
+    /// The entry of an object that is as wanted, or is being brought there.
+    fn hold(&mut self, key: &Key, id: &str, want: Option<String>, made: bool) {
+        self.plan.ledger.push(OwnedEntry {
+            key: key.to_string(),
+            kind: key.kind(),
+            id: Some(id.to_owned()),
+            want,
+            made,
+            class: self.input.class.to_owned(),
+        });
+    }
+
+    /// Looks at the tags of an object that we want and found: sets what is missing, and tells whether we made it.
+    /// None: it belongs to somebody else, and only happens to be what we want.
+    fn take(&mut self, key: &Key, id: &str, tags: &Tags) -> Option<bool> {
+        let entry = self.ledger.get(key).copied();
+        let ours_by_id = entry.is_some_and(|e| e.made && e.id.as_deref() == Some(id));
+        let ownership = Ownership::of(tags, self.input.owner);
+        let made = match ownership {
+            Ownership::Ours | Ownership::Released => true,
+            Ownership::Stranger if ours_by_id => true,
+            Ownership::Stranger => return None,
+            Ownership::Shared => false,
+            Ownership::OtherOwner => {
+                let tag = Tags::from([(self.input.owner.tag(), SHARED.to_owned())]);
+                self.change(Change::Tag { key: key.clone(), id: id.to_owned(), tags: tag });
+                false
+            }
+        };
+        if made {
+            let missing = self.missing_tags(tags);
+            let stripped = tags.get(TAG_MANAGED_BY).is_none() || !tags.contains_key(&self.input.owner.tag());
+            if stripped && ours_by_id && entry.is_some_and(|e| e.want.is_some()) {
+                let wanted = missing.keys().cloned().collect::<Vec<_>>().join(", ");
+                self.drift(key, DriftKind::TagsStripped, format!("tags {wanted}"), "without them");
+            }
+            if !missing.is_empty() {
+                self.change(Change::Tag { key: key.clone(), id: id.to_owned(), tags: missing });
+            }
+        }
+        Some(made)
+    }
+
+    /// Tags of ours, and of the class, that are not there. A class's tag with another value is left alone.
+    fn missing_tags(&self, tags: &Tags) -> Tags {
+        let mut missing: Tags =
+            self.input.tags.iter().filter(|(k, _)| !tags.contains_key(*k)).map(|(k, v)| (k.clone(), v.clone())).collect();
+        if tags.get(TAG_MANAGED_BY).is_none() {
+            missing.insert(TAG_MANAGED_BY.into(), MANAGED_BY.into());
+        }
+        if tags.get(&self.input.owner.tag()).is_none_or(|v| v != OWNED) {
+            missing.insert(self.input.owner.tag(), OWNED.into());
+        }
+        if !missing.is_empty() && !tags.contains_key(TAG_NETWORK) {
+            missing.insert(TAG_NETWORK.into(), self.input.label.to_owned());
+        }
+        missing
+    }
+
+    fn wanted_by_anyone(&self, key: &Key) -> bool {
+        self.guarded.wanted.rules.contains_key(key) || self.input.claims.wanted_by_other(self.input.uid, key)
+    }
+
+    fn shapes_on(&self, group: &GroupRef) -> BTreeSet<RuleShape> {
+        self.guarded.wanted.rules.values().filter(|r| r.group == *group).map(|r| r.shape.clone()).collect()
+    }
+}

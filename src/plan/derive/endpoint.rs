@@ -1,0 +1,245 @@
+//! The VPC endpoints that a network asks for: its share of each, and the rules for their callers (domain.md 1.7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::IpNet;
+
+use super::{Deriver, Replication};
+use crate::{
+    api::{
+        conditions::Reason,
+        network::{AllowFrom, EndpointPolicyType, IpAddressType, VpcEndpoint as Spec},
+    },
+    model::{Direction, Peer, Policy, RuleShape, SecurityGroupId, SubnetId, VpcId, endpoint::service_name},
+    plan::{
+        key::{EndpointKey, EndpointRef, GroupRef},
+        wanted::{Purpose, Share, WantedRule},
+    },
+};
+
+/// Callers reach every AWS API by HTTPS.
+const HTTPS: u16 = 443;
+
+impl Deriver<'_, '_> {
+    pub(super) fn endpoints(&mut self, replication: &Replication, specs: &[Spec]) {
+        for spec in specs {
+            let resource = format!("vpcEndpoint {:?}", spec.name);
+            let Some(share) = self.share(replication, spec, &resource) else { continue };
+            let rules = self.callers(replication, spec, &share, &resource);
+            if let Some(other) = self.out.wanted.shares.get(&share.endpoint) {
+                let message = format!(
+                    "vpcEndpoints {:?} and {:?} are both for {}: one endpoint serves a VPC and service, so merge them",
+                    other.name, spec.name, share.endpoint
+                );
+                self.problem(Reason::InvalidSpec, resource, message);
+                continue;
+            }
+            self.out.wanted.shares.insert(share.endpoint.clone(), share);
+            for rule in rules.into_iter().flatten() {
+                self.out.wanted.add(rule);
+            }
+        }
+    }
+
+    fn share(&mut self, replication: &Replication, spec: &Spec, resource: &str) -> Option<Share> {
+        let service_name = service_name(self.region, &spec.service);
+        let vpc = spec.vpc_id.as_ref().map_or_else(|| replication.vpc.clone(), VpcId::from);
+        let endpoint = match &spec.vpc_endpoint_id {
+            Some(id) => EndpointRef::TakenOver(id.into()),
+            None => EndpointRef::Made(EndpointKey { vpc: vpc.clone(), service: spec.service.as_str().into() }),
+        };
+        let policy = self.policy(spec, resource)?;
+        let explicit: Vec<SubnetId> = spec.subnet_ids.iter().map(Into::into).collect();
+        let groups: BTreeSet<SecurityGroupId> = spec.security_group_ids.iter().map(Into::into).collect();
+        for group in &groups {
+            self.known_group(group, &vpc, resource)?;
+        }
+        if let EndpointRef::TakenOver(id) = &endpoint {
+            let answer = self.facts.endpoint(id, Some(&vpc));
+            let existing = self.found(answer, resource, &format!("VPC endpoint {id}"))?;
+            if existing.vpc != vpc || existing.service_name != service_name {
+                let message = format!(
+                    "VPC endpoint {id} is for {} in {}, not for {service_name} in {vpc}: correct service, vpcId or vpcEndpointId",
+                    existing.service_name, existing.vpc
+                );
+                self.problem(Reason::InvalidSpec, resource, message);
+                return None;
+            }
+            let subnets = if explicit.is_empty() { BTreeMap::new() } else { self.subnets(&explicit, &vpc, true, None, resource)? };
+            let (name, private_dns) = (spec.name.clone(), spec.private_dns);
+            return Some(Share {
+                endpoint,
+                name,
+                vpc,
+                service_name,
+                subnets,
+                groups,
+                private_dns,
+                policy,
+                ip_address_type: spec.ip_address_type,
+            });
+        }
+        let answer = self.facts.service(&service_name);
+        let service = self.found(answer, resource, &format!("endpoint service {service_name}"))?;
+        let subnets = match (explicit.is_empty(), vpc == replication.vpc) {
+            (false, _) => self.subnets(&explicit, &vpc, true, Some(&service.zones), resource)?,
+            (true, true) => self.subnets(&replication.subnets, &vpc, false, Some(&service.zones), resource)?,
+            (true, false) => {
+                let message = format!("{resource} is for {vpc}, where the replication has no subnets: name subnetIds");
+                self.problem(Reason::InvalidSpec, resource, message);
+                return None;
+            }
+        };
+        if subnets.is_empty() {
+            let message = format!("none of the subnets is in a zone that offers {service_name} ({})", service.zones.join(", "));
+            self.problem(Reason::InvalidSpec, resource, message);
+            return None;
+        }
+        let private_dns = spec.private_dns.unwrap_or(!matches!(spec.service.as_str(), "s3" | "dynamodb"));
+        Some(Share {
+            endpoint,
+            name: spec.name.clone(),
+            vpc,
+            service_name,
+            subnets,
+            groups,
+            private_dns: Some(private_dns),
+            policy: Some(policy.unwrap_or_else(Policy::full_access)),
+            ip_address_type: Some(spec.ip_address_type.unwrap_or(IpAddressType::Ipv4)),
+        })
+    }
+
+    /// One subnet per zone (`DuplicateSubnetsInSameZone`). Named ones must fit as they are; of the replication's, the first of each zone is taken.
+    fn subnets(
+        &mut self,
+        ids: &[SubnetId],
+        vpc: &VpcId,
+        named: bool,
+        zones: Option<&[String]>,
+        resource: &str,
+    ) -> Option<BTreeMap<SubnetId, String>> {
+        let mut by_zone: BTreeMap<String, SubnetId> = BTreeMap::new();
+        let mut sorted = ids.to_vec();
+        sorted.sort();
+        for id in sorted {
+            let answer = self.facts.subnet(&id, Some(vpc));
+            let subnet = self.found(answer, resource, &format!("subnet {id}"))?;
+            if subnet.vpc != *vpc {
+                self.problem(Reason::InvalidSpec, resource, format!("subnet {id} is in {}, but the endpoint is in {vpc}", subnet.vpc));
+                return None;
+            }
+            if zones.is_some_and(|z| !z.is_empty() && !z.contains(&subnet.zone)) {
+                if named {
+                    let message = format!("subnet {id} is in {}, where the service is not offered", subnet.zone);
+                    self.problem(Reason::InvalidSpec, resource, message);
+                    return None;
+                }
+                continue;
+            }
+            match by_zone.get(&subnet.zone) {
+                Some(first) if named => {
+                    let message =
+                        format!("subnets {first} and {id} are both in {}: an endpoint takes one subnet per Availability Zone", subnet.zone);
+                    self.problem(Reason::InvalidSpec, resource, message);
+                    return None;
+                }
+                Some(_) => {}
+                None => {
+                    by_zone.insert(subnet.zone.clone(), id);
+                }
+            }
+        }
+        Some(by_zone.into_iter().map(|(zone, id)| (id, zone)).collect())
+    }
+
+    fn policy(&mut self, spec: &Spec, resource: &str) -> Option<Option<Policy>> {
+        let Some(policy) = &spec.policy else { return Some(None) };
+        match (policy.type_, &policy.document) {
+            (EndpointPolicyType::FullAccess, None) => Some(Some(Policy::full_access())),
+            (EndpointPolicyType::Document, Some(document)) => match Policy::from_user(document) {
+                Ok(policy) => Some(Some(policy)),
+                Err(error) => {
+                    self.problem(Reason::InvalidSpec, format!("{resource}.policy.document"), format!("the policy document {error}"));
+                    None
+                }
+            },
+            (EndpointPolicyType::FullAccess, Some(_)) => {
+                self.problem(
+                    Reason::InvalidSpec,
+                    format!("{resource}.policy"),
+                    "policy FullAccess takes no document: leave it out, or use type Document",
+                );
+                None
+            }
+            (EndpointPolicyType::Document, None) => {
+                self.problem(Reason::InvalidSpec, format!("{resource}.policy"), "policy type Document needs a document");
+                None
+            }
+        }
+    }
+
+    /// The endpoint's interfaces receive the calls: their group needs 443 in from the callers.
+    /// On an endpoint that is taken over, rules are ours to add only if callers are written.
+    fn callers(&mut self, replication: &Replication, spec: &Spec, share: &Share, resource: &str) -> Option<Vec<WantedRule>> {
+        let group = match (&share.endpoint, share.groups.first()) {
+            (_, Some(first)) => GroupRef::Id(first.clone()),
+            (EndpointRef::Made(key), None) => GroupRef::OfEndpoint(key.clone()),
+            (EndpointRef::TakenOver(_), None) if spec.allow_from.is_empty() => return None,
+            (EndpointRef::TakenOver(id), None) => {
+                let answer = self.facts.endpoint(id, Some(&share.vpc));
+                let existing = self.found(answer, resource, &format!("VPC endpoint {id}"))?;
+                let first = existing.groups.first()?.clone();
+                self.facts.rules(&first);
+                GroupRef::Id(first)
+            }
+        };
+        if matches!(share.endpoint, EndpointRef::TakenOver(_)) && spec.allow_from.is_empty() {
+            return None;
+        }
+        let mut peers = Vec::new();
+        if spec.allow_from.is_empty() {
+            if share.vpc == replication.vpc {
+                peers.push(Peer::SecurityGroup(replication.group.clone()));
+            }
+            peers.extend(self.vpc_cidrs(&share.vpc, resource)?.into_iter().map(Peer::Cidr));
+        }
+        for from in &spec.allow_from {
+            peers.push(self.caller(from, resource)?);
+        }
+        let why = format!("{} endpoint {}", self.label, spec.name);
+        Some(
+            peers
+                .into_iter()
+                .map(|peer| WantedRule {
+                    group: group.clone(),
+                    shape: RuleShape::tcp(Direction::In, HTTPS, peer),
+                    why: why.clone(),
+                    purpose: Purpose::Endpoint,
+                })
+                .collect(),
+        )
+    }
+
+    fn caller(&mut self, from: &AllowFrom, resource: &str) -> Option<Peer> {
+        let field = format!("{resource}.allowFrom");
+        match (&from.cidr, &from.security_group_id, &from.prefix_list_id) {
+            (Some(cidr), None, None) => match cidr.parse::<IpNet>() {
+                Ok(net) if net.trunc() == net && net.to_string() == *cidr => Some(Peer::Cidr(net)),
+                Ok(net) => {
+                    self.problem(Reason::InvalidSpec, field, format!("{cidr} is not in canonical form: write {}", net.trunc()));
+                    None
+                }
+                Err(_) => {
+                    self.problem(Reason::InvalidSpec, field, format!("{cidr:?} is no CIDR"));
+                    None
+                }
+            },
+            (None, Some(group), None) => Some(Peer::SecurityGroup(group.into())),
+            (None, None, Some(list)) => Some(Peer::PrefixList(list.as_str().into())),
+            _ => {
+                self.problem(Reason::InvalidSpec, field, "each entry takes exactly one of cidr, securityGroupId and prefixListId");
+                None
+            }
+        }
+    }
+}

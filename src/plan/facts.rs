@@ -1,0 +1,143 @@
+//! Asks the picture, and remembers every question: the questions of a plan are what the store keeps fresh.
+
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
+
+use crate::model::{
+    DmsEndpoint, Lookup, Need, Picture, RdsDatabase, ReplicationInstance, Resolution, Rule, SecurityGroup, SecurityGroupId, ServiceDetail,
+    Subnet, SubnetId, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
+};
+
+/// A picture that notes what it is asked.
+pub struct Facts<'a> {
+    picture: &'a Picture,
+    needs: RefCell<BTreeSet<Need>>,
+}
+
+impl<'a> Facts<'a> {
+    /// Looks at `picture`.
+    pub fn new(picture: &'a Picture) -> Self {
+        Self { picture, needs: RefCell::default() }
+    }
+
+    /// The picture itself, for what needs no note.
+    pub fn picture(&self) -> &'a Picture {
+        self.picture
+    }
+
+    /// All questions so far.
+    pub fn into_needs(self) -> BTreeSet<Need> {
+        self.needs.into_inner()
+    }
+
+    /// Questions so far that AWS was never asked; DNS does not count.
+    pub fn unread(&self) -> bool {
+        self.needs.borrow().iter().any(|n| !n.is_dns() && !self.picture.asked.contains_key(n))
+    }
+
+    /// Notes a question without looking at the answer.
+    pub fn need(&self, need: Need) {
+        self.needs.borrow_mut().insert(need);
+    }
+
+    fn ask<T: ?Sized>(&self, need: Need, found: Option<&'a Arc<T>>) -> Lookup<'a, T> {
+        let answer = self.picture.answer(&need, found.map(|a| &**a));
+        self.need(need);
+        answer
+    }
+
+    /// A replication instance.
+    pub fn instance(&self, identifier: &str) -> Lookup<'a, ReplicationInstance> {
+        let id: Arc<str> = identifier.to_ascii_lowercase().into();
+        self.ask(Need::ReplicationInstance(id.clone()), self.picture.instances.get(&id))
+    }
+
+    /// A DMS endpoint.
+    pub fn dms_endpoint(&self, identifier: &str) -> Lookup<'a, DmsEndpoint> {
+        let id: Arc<str> = identifier.to_ascii_lowercase().into();
+        self.ask(Need::DmsEndpoint(id.clone()), self.picture.dms_endpoints.get(&id))
+    }
+
+    /// An RDS instance.
+    pub fn db_instance(&self, identifier: &str) -> Lookup<'a, RdsDatabase> {
+        let id: Arc<str> = identifier.to_ascii_lowercase().into();
+        self.ask(Need::DbInstance(id.clone()), self.picture.db_instances.get(&id))
+    }
+
+    /// An RDS cluster.
+    pub fn db_cluster(&self, identifier: &str) -> Lookup<'a, RdsDatabase> {
+        let id: Arc<str> = identifier.to_ascii_lowercase().into();
+        self.ask(Need::DbCluster(id.clone()), self.picture.db_clusters.get(&id))
+    }
+
+    /// A VPC.
+    pub fn vpc(&self, id: &VpcId) -> Lookup<'a, Vpc> {
+        self.ask(Need::Vpc(id.clone()), self.picture.vpcs.get(id))
+    }
+
+    /// A subnet; with its VPC where that is known, so that one read answers for all.
+    pub fn subnet(&self, id: &SubnetId, vpc: Option<&VpcId>) -> Lookup<'a, Subnet> {
+        let found = self.picture.subnets.get(id);
+        match (found, vpc) {
+            (Some(s), _) => self.ask(Need::SubnetsOf(s.vpc.clone()), found),
+            (None, Some(vpc)) if !self.picture.asked.contains_key(&Need::SubnetsOf(vpc.clone())) => {
+                self.ask(Need::SubnetsOf(vpc.clone()), None)
+            }
+            _ => self.ask(Need::Subnet(id.clone()), None),
+        }
+    }
+
+    /// A security group; with its VPC where that is known, so that one read answers for all.
+    pub fn group(&self, id: &SecurityGroupId, vpc: Option<&VpcId>) -> Lookup<'a, SecurityGroup> {
+        let found = self.picture.groups.get(id);
+        match (found, vpc) {
+            (Some(g), _) => self.ask(Need::GroupsOf(g.vpc.clone()), found),
+            (None, Some(vpc)) if !self.picture.asked.contains_key(&Need::GroupsOf(vpc.clone())) => {
+                self.ask(Need::GroupsOf(vpc.clone()), None)
+            }
+            _ => self.ask(Need::Group(id.clone()), None),
+        }
+    }
+
+    /// The groups of a VPC; none where they were not read.
+    pub fn groups_of(&self, vpc: &VpcId) -> Vec<&'a SecurityGroup> {
+        self.need(Need::GroupsOf(vpc.clone()));
+        self.picture.groups.values().filter(|g| g.vpc == *vpc).map(|g| &**g).collect()
+    }
+
+    /// The rules of a group; none where they were not read.
+    pub fn rules(&self, group: &SecurityGroupId) -> &'a [Rule] {
+        self.need(Need::RulesOf(group.clone()));
+        self.picture.rules_of(group)
+    }
+
+    /// The endpoints of a VPC for a service.
+    pub fn endpoints(&self, vpc: &VpcId, service_name: &str) -> Vec<&'a VpcEndpoint> {
+        self.need(Need::EndpointsOf(vpc.clone()));
+        self.picture.endpoints.values().filter(|e| e.vpc == *vpc && e.service_name == service_name).map(|e| &**e).collect()
+    }
+
+    /// An endpoint by ID; with its VPC where that is known.
+    pub fn endpoint(&self, id: &VpcEndpointId, vpc: Option<&VpcId>) -> Lookup<'a, VpcEndpoint> {
+        let found = self.picture.endpoints.get(id);
+        match (found, vpc) {
+            (Some(e), _) => self.ask(Need::EndpointsOf(e.vpc.clone()), found),
+            (None, Some(vpc)) if !self.picture.asked.contains_key(&Need::EndpointsOf(vpc.clone())) => {
+                self.ask(Need::EndpointsOf(vpc.clone()), None)
+            }
+            _ => self.ask(Need::Endpoint(id.clone()), None),
+        }
+    }
+
+    /// An endpoint service by full name.
+    pub fn service(&self, name: &str) -> Lookup<'a, ServiceDetail> {
+        let name: Arc<str> = name.into();
+        self.ask(Need::Service(name.clone()), self.picture.services.get(&name))
+    }
+
+    /// Addresses of a host name, if they are known by now.
+    pub fn host(&self, name: &str) -> Option<&'a Resolution> {
+        let name: Arc<str> = name.into();
+        self.need(Need::Host(name.clone()));
+        self.picture.hosts.get(&name)
+    }
+}

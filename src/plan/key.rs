@@ -1,0 +1,168 @@
+//! Ledger keys: logical, stable names of wanted objects, known before AWS has given an ID.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Serialize, Serializer};
+
+use crate::{
+    api::status::ResourceKind,
+    model::{Direction, Peer, Ports, Protocol, RuleShape, SecurityGroupId, VpcEndpointId, VpcId},
+};
+
+/// An endpoint that we make: one per VPC and service, shared by all that want it (private DNS allows no second).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointKey {
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// Its service, short: `dms`.
+    pub service: Arc<str>,
+}
+
+impl fmt::Display for EndpointKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.vpc, self.service)
+    }
+}
+
+/// An endpoint: one that we make, or an existing one that is taken over by ID.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndpointRef {
+    /// Made, repaired and deleted by us.
+    Made(EndpointKey),
+    /// Somebody else's; only what is written is changed, and it is never deleted.
+    TakenOver(VpcEndpointId),
+}
+
+impl fmt::Display for EndpointRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Made(key) => key.fmt(f),
+            Self::TakenOver(id) => id.fmt(f),
+        }
+    }
+}
+
+/// A group whose rules are meant: one with an ID, or the one that we make for an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GroupRef {
+    /// An existing group.
+    Id(SecurityGroupId),
+    /// The group of an endpoint that we make.
+    OfEndpoint(EndpointKey),
+}
+
+impl fmt::Display for GroupRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::OfEndpoint(key) => key.fmt(f),
+        }
+    }
+}
+
+/// The key of a wanted object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// `group/vpc-…/dms`
+    Group(EndpointKey),
+    /// `rule/sg-…/in/tcp/5432/sg-…`
+    Rule(GroupRef, RuleShape),
+    /// `endpoint/vpc-…/dms` or `endpoint/vpce-…`
+    Endpoint(EndpointRef),
+}
+
+impl Key {
+    /// Kind of the AWS object.
+    pub fn kind(&self) -> ResourceKind {
+        match self {
+            Self::Group(_) => ResourceKind::SecurityGroup,
+            Self::Rule(..) => ResourceKind::SecurityGroupRule,
+            Self::Endpoint(_) => ResourceKind::VpcEndpoint,
+        }
+    }
+
+    /// Reads a key back from the ledger; none where it is not one of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once('/')?;
+        match kind {
+            "group" => Some(Self::Group(endpoint_key(rest)?)),
+            "endpoint" if rest.starts_with("vpce-") => Some(Self::Endpoint(EndpointRef::TakenOver(rest.into()))),
+            "endpoint" => Some(Self::Endpoint(EndpointRef::Made(endpoint_key(rest)?))),
+            "rule" => {
+                let (first, rest) = rest.split_once('/')?;
+                if first.starts_with("sg-") {
+                    return Some(Self::Rule(GroupRef::Id(first.into()), shape(rest)?));
+                }
+                let (service, rest) = rest.split_once('/')?;
+                let key = EndpointKey { vpc: first.into(), service: service.into() };
+                Some(Self::Rule(GroupRef::OfEndpoint(key), shape(rest)?))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(key) => write!(f, "group/{key}"),
+            Self::Rule(group, shape) => write!(f, "rule/{group}/{shape}"),
+            Self::Endpoint(e) => write!(f, "endpoint/{e}"),
+        }
+    }
+}
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+fn endpoint_key(text: &str) -> Option<EndpointKey> {
+    let (vpc, service) = text.split_once('/')?;
+    Some(EndpointKey { vpc: vpc.into(), service: service.into() })
+}
+
+/// `in/tcp/5432/10.0.0.0/16`
+fn shape(text: &str) -> Option<RuleShape> {
+    let mut parts = text.splitn(4, '/');
+    let (direction, protocol, ports, peer) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    Some(RuleShape {
+        direction: match direction {
+            "in" => Direction::In,
+            "out" => Direction::Out,
+            _ => return None,
+        },
+        protocol: Protocol::parse(protocol)?,
+        ports: if ports == "all" { None } else { Some(Ports::parse(ports)?) },
+        peer: match peer {
+            g if g.starts_with("sg-") => Peer::SecurityGroup(g.into()),
+            p if p.starts_with("pl-") => Peer::PrefixList(p.into()),
+            cidr => Peer::Cidr(cidr.parse().ok()?),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Key;
+
+    #[test]
+    fn keys_survive_the_ledger() {
+        for text in [
+            "group/vpc-0a1b2c3d/dms",
+            "endpoint/vpc-0a1b2c3d/dms",
+            "endpoint/vpce-0a1b2c3d",
+            "rule/sg-0a1b2c3d/in/tcp/5432/sg-0b1b2c3d",
+            "rule/sg-0a1b2c3d/out/tcp/27017-27020/10.0.0.0/16",
+            "rule/vpc-0a1b2c3d/dms/in/tcp/443/2001:db8::/32",
+            "rule/vpc-0a1b2c3d/dms/in/tcp/443/pl-0a1b2c3d",
+            "rule/sg-0a1b2c3d/out/all/all/0.0.0.0/0",
+        ] {
+            assert_eq!(Key::parse(text).unwrap().to_string(), text);
+        }
+        for broken in ["", "rule", "rule/sg-1/in/tcp", "rule/sg-1/sideways/tcp/1/sg-2", "acl/x", "rule/sg-1/in/tcp/0/sg-2"] {
+            assert_eq!(Key::parse(broken), None, "{broken}");
+        }
+    }
+}

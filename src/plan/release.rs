@@ -1,0 +1,244 @@
+//! Giving up what a network no longer wants, or has when it is deleted (design.md 2, Giving up).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Input, Plan,
+    change::{Change, EndpointChanges},
+    facts::Facts,
+    key::{EndpointKey, EndpointRef, GroupRef, Key},
+    sharing,
+    wanted::group_name,
+};
+use crate::{
+    api::{names::TAG_TAKEN_OVER, network::DeletionPolicy, status::OwnedEntry},
+    model::{
+        EndpointState, Ownership, Rule, SecurityGroup, SecurityGroupId, Tags, VpcEndpoint, endpoint::service_name, tags::has_other_owner,
+    },
+};
+
+/// Name of the lock that serialises giving up within one account and Region.
+pub const LOCK: &str = "release";
+
+pub(super) struct Release<'a, 'p> {
+    pub input: &'a Input<'a>,
+    pub facts: &'a Facts<'p>,
+    pub plan: &'a mut Plan,
+    pub ledger: &'a BTreeMap<Key, &'a OwnedEntry>,
+    pub wants: &'a BTreeSet<Key>,
+    pub dropped: &'a BTreeSet<Key>,
+}
+
+/// What becomes of one object.
+enum Fate {
+    /// Nothing of ours is there, or others need it: drop the entry.
+    Drop,
+    /// Take our owner tag off, then drop the entry.
+    Release(Vec<String>),
+    /// Remove it, then drop the entry.
+    Delete,
+}
+
+impl Release<'_, '_> {
+    pub(super) fn run(mut self, may_give_up: bool) {
+        let unwanted: Vec<(&Key, &OwnedEntry)> =
+            self.ledger.iter().filter(|(k, _)| !self.wants.contains(*k)).map(|(k, e)| (k, *e)).collect();
+        let mut groups_to_go = BTreeSet::new();
+        for (key, entry) in unwanted {
+            let held = self.dropped.contains(key) || !may_give_up;
+            if held || !self.input.all_tried {
+                if !held {
+                    self.plan.waiting.push(format!("{key} is given up once every network of the account was looked at"));
+                }
+                self.keep(entry);
+                continue;
+            }
+            self.plan.locks.insert(LOCK.to_owned());
+            match key {
+                Key::Group(endpoint) => self.group(key, entry, endpoint, &mut groups_to_go),
+                Key::Rule(group, _) => self.rule(key, entry, group, &groups_to_go),
+                Key::Endpoint(endpoint) => self.endpoint(key, entry, endpoint),
+            }
+        }
+        // What cannot be read is not ours to forget.
+        for entry in self.input.ledger.iter().filter(|e| Key::parse(&e.key).is_none()) {
+            self.keep(entry);
+        }
+    }
+
+    fn keep(&mut self, entry: &OwnedEntry) {
+        self.plan.ledger.push(entry.clone());
+    }
+
+    fn change(&mut self, change: Change) {
+        if let Some(key) = change.key() {
+            self.plan.locks.insert(match key {
+                Key::Rule(GroupRef::OfEndpoint(e), _) | Key::Group(e) => e.to_string(),
+                Key::Rule(GroupRef::Id(id), _) => id.to_string(),
+                Key::Endpoint(e) => e.to_string(),
+            });
+        }
+        self.plan.changes.push(change);
+    }
+
+    /// What becomes of an object of ours that is there with these tags.
+    fn fate(&self, key: &Key, entry: &OwnedEntry, id: &str, tags: &Tags) -> Fate {
+        if self.input.claims.other_claimants(self.input.uid, key).next().is_some() {
+            return Fate::Drop;
+        }
+        let tag = self.input.owner.tag();
+        match Ownership::of(tags, self.input.owner) {
+            Ownership::Ours if has_other_owner(tags, self.input.owner) => Fate::Release(vec![tag]),
+            Ownership::Ours if self.input.deletion_policy == DeletionPolicy::Retain => Fate::Release(vec![tag]),
+            Ownership::Ours => Fate::Delete,
+            Ownership::Shared => Fate::Release(vec![tag]),
+            // Its tags were taken off, but it is the one in the ledger.
+            Ownership::Stranger | Ownership::Released
+                if entry.made && entry.id.as_deref() == Some(id) && self.input.deletion_policy == DeletionPolicy::Delete =>
+            {
+                Fate::Delete
+            }
+            Ownership::Stranger | Ownership::Released | Ownership::OtherOwner => Fate::Drop,
+        }
+    }
+
+    fn rule(&mut self, key: &Key, entry: &OwnedEntry, group: &GroupRef, groups_to_go: &BTreeSet<EndpointKey>) {
+        if let GroupRef::OfEndpoint(endpoint) = group
+            && groups_to_go.contains(endpoint)
+        {
+            // It goes with its group.
+            return self.keep(entry);
+        }
+        let Some(rule) = self.find_rule(key, entry, group) else { return };
+        let now = Key::Rule(group.clone(), rule.shape.clone());
+        if self.wants.contains(&now) || self.input.claims.wanted_by_other(self.input.uid, &now) {
+            return;
+        }
+        match self.fate(key, entry, rule.id.as_str(), &rule.tags) {
+            Fate::Drop => {}
+            Fate::Release(keys) => {
+                self.keep(entry);
+                self.change(Change::Untag { key: key.clone(), id: rule.id.to_string(), keys });
+            }
+            Fate::Delete => {
+                self.keep(entry);
+                let (group, id, shape) = (rule.group.clone(), rule.id.clone(), rule.shape.clone());
+                self.change(Change::RevokeRule { key: key.clone(), group, id, shape });
+            }
+        }
+    }
+
+    /// By the ledger's ID, else (an intention that was cut off) by shape and our tag.
+    fn find_rule<'t>(&self, key: &Key, entry: &OwnedEntry, group: &GroupRef) -> Option<&'t Rule>
+    where
+        Self: 't,
+    {
+        let group = match group {
+            GroupRef::Id(id) => id.clone(),
+            GroupRef::OfEndpoint(endpoint) => self.find_group(endpoint)?.id.clone(),
+        };
+        let Key::Rule(_, shape) = key else { return None };
+        let rules = self.facts.rules(&group);
+        let by_id = rules.iter().find(|r| entry.id.as_deref() == Some(r.id.as_str()));
+        let ours = |r: &&Rule| matches!(Ownership::of(&r.tags, self.input.owner), Ownership::Ours | Ownership::Shared);
+        by_id.or_else(|| rules.iter().filter(|r| r.shape == *shape).find(ours))
+    }
+
+    fn find_group<'t>(&self, endpoint: &EndpointKey) -> Option<&'t SecurityGroup>
+    where
+        Self: 't,
+    {
+        let groups = self.facts.groups_of(&endpoint.vpc);
+        let id = self.ledger.get(&Key::Group(endpoint.clone())).and_then(|e| e.id.as_deref());
+        let name = group_name(self.input.owner, endpoint);
+        groups.iter().find(|g| id == Some(g.id.as_str())).or_else(|| groups.iter().find(|g| g.name == name)).copied()
+    }
+
+    fn group(&mut self, key: &Key, entry: &OwnedEntry, endpoint: &EndpointKey, to_go: &mut BTreeSet<EndpointKey>) {
+        let Some(group) = self.find_group(endpoint) else { return };
+        match self.fate(key, entry, group.id.as_str(), &group.tags) {
+            Fate::Drop => {}
+            Fate::Release(keys) => {
+                self.keep(entry);
+                self.change(Change::Untag { key: key.clone(), id: group.id.to_string(), keys });
+            }
+            Fate::Delete => {
+                self.keep(entry);
+                to_go.insert(endpoint.clone());
+                if let Some(user) = self.user_of(&group.id, endpoint) {
+                    let name = &group.id;
+                    self.plan.waiting.push(format!("security group {name} waits for {} ({}) to be gone", user.id, user.state));
+                } else {
+                    self.change(Change::DeleteGroup { key: key.clone(), id: group.id.clone() });
+                }
+            }
+        }
+    }
+
+    /// An endpoint that still has the group on its interfaces.
+    fn user_of<'t>(&self, group: &SecurityGroupId, endpoint: &EndpointKey) -> Option<&'t VpcEndpoint>
+    where
+        Self: 't,
+    {
+        let all = self.facts.endpoints(&endpoint.vpc, &service_name(self.input.region, &endpoint.service));
+        all.into_iter().find(|e| e.state != EndpointState::Deleted && e.groups.contains(group))
+    }
+
+    fn endpoint(&mut self, key: &Key, entry: &OwnedEntry, endpoint: &EndpointRef) {
+        match endpoint {
+            EndpointRef::TakenOver(id) => {
+                let others = self.input.claims.other_claimants(self.input.uid, key).next().is_some();
+                let found = self.facts.picture().endpoints.get(id);
+                self.facts.endpoint(id, None);
+                if let Some(found) = found.filter(|e| !others && e.tags.contains_key(TAG_TAKEN_OVER)) {
+                    self.keep(entry);
+                    let keys = vec![TAG_TAKEN_OVER.to_owned()];
+                    self.change(Change::Untag { key: key.clone(), id: found.id.to_string(), keys });
+                }
+            }
+            EndpointRef::Made(made) => self.made_endpoint(key, entry, endpoint, made),
+        }
+    }
+
+    fn made_endpoint(&mut self, key: &Key, entry: &OwnedEntry, endpoint: &EndpointRef, made: &EndpointKey) {
+        let all = self.facts.endpoints(&made.vpc, &service_name(self.input.region, &made.service));
+        let by_id = all.iter().find(|e| entry.id.as_deref() == Some(e.id.as_str()));
+        let ours = |e: &&&VpcEndpoint| matches!(Ownership::of(&e.tags, self.input.owner), Ownership::Ours | Ownership::Shared);
+        let Some(found) = by_id.or_else(|| all.iter().filter(|e| !e.is_going()).find(ours)).copied() else { return };
+        match &found.state {
+            EndpointState::Deleted => return,
+            EndpointState::Deleting => {
+                self.keep(entry);
+                self.plan.waiting.push(format!("VPC endpoint {} is being deleted; its network interfaces go with it", found.id));
+                return;
+            }
+            _ => {}
+        }
+        match self.fate(key, entry, found.id.as_str(), &found.tags) {
+            Fate::Drop => self.shrink(key, endpoint, found),
+            Fate::Release(keys) => {
+                self.keep(entry);
+                self.change(Change::Untag { key: key.clone(), id: found.id.to_string(), keys });
+            }
+            Fate::Delete => {
+                self.keep(entry);
+                self.change(Change::DeleteEndpoint { key: key.clone(), id: found.id.clone() });
+            }
+        }
+    }
+
+    /// One that leaves takes its own subnets along, where no other network wants them.
+    fn shrink(&mut self, key: &Key, endpoint: &EndpointRef, found: &VpcEndpoint) {
+        if self.input.deletion_policy == DeletionPolicy::Retain || Ownership::of(&found.tags, self.input.owner) != Ownership::Ours {
+            return;
+        }
+        let Some(subnets) = sharing::without(self.input.uid, endpoint, self.input.claims).and_then(|u| u.subnets) else { return };
+        let remove: Vec<_> = found.subnets.iter().filter(|s| !subnets.contains(*s)).cloned().collect();
+        if remove.is_empty() || remove.len() == found.subnets.len() {
+            return;
+        }
+        let changes = EndpointChanges { remove_subnets: remove, ..EndpointChanges::default() };
+        let (from, to) = changes.texts(found);
+        self.change(Change::ModifyEndpoint { key: key.clone(), id: found.id.clone(), changes, from, to });
+    }
+}

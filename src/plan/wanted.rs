@@ -1,0 +1,133 @@
+//! What a network wants of AWS, before it is compared with what is there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::key::{EndpointKey, EndpointRef, GroupRef, Key};
+use crate::{
+    api::network::IpAddressType,
+    model::{Owner, Policy, RuleShape, SecurityGroupId, SubnetId, VpcId},
+};
+
+/// A rule that must be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedRule {
+    /// The group that carries it.
+    pub group: GroupRef,
+    /// What it lets through.
+    pub shape: RuleShape,
+    /// Whom it is for, for people: `orders-team/orders source`.
+    pub why: String,
+    /// What it serves.
+    pub purpose: Purpose,
+}
+
+/// What a rule serves; guardrails differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The way to a database.
+    Database,
+    /// The callers of a VPC endpoint.
+    Endpoint,
+}
+
+impl WantedRule {
+    /// Its ledger key.
+    pub fn key(&self) -> Key {
+        Key::Rule(self.group.clone(), self.shape.clone())
+    }
+}
+
+/// One network's wishes for one endpoint. Networks that share it are united (design.md 2, Sharing).
+/// For an endpoint that is taken over, an absent field means: keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Which endpoint.
+    pub endpoint: EndpointRef,
+    /// Its name in the network's spec.
+    pub name: String,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// Full service name.
+    pub service_name: String,
+    /// Subnets and their Availability Zones.
+    pub subnets: BTreeMap<SubnetId, String>,
+    /// Groups that the user named; empty: the group that we make.
+    pub groups: BTreeSet<SecurityGroupId>,
+    /// Private DNS.
+    pub private_dns: Option<bool>,
+    /// Policy.
+    pub policy: Option<Policy>,
+    /// Address families.
+    pub ip_address_type: Option<IpAddressType>,
+}
+
+impl Share {
+    /// Canonical text of the network's own share: what the ledger keeps as `want`.
+    pub fn text(&self) -> String {
+        json!({
+            "subnets": self.subnets.keys().collect::<Vec<_>>(),
+            "groups": self.groups,
+            "privateDns": self.private_dns,
+            "policy": self.policy.as_ref().map(|p| short_hash(p.as_str().as_bytes())),
+            "ipAddressType": self.ip_address_type,
+        })
+        .to_string()
+    }
+}
+
+/// All that one network wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Rules by key.
+    pub rules: BTreeMap<Key, WantedRule>,
+    /// Shares by endpoint.
+    pub shares: BTreeMap<EndpointRef, Share>,
+}
+
+impl Wanted {
+    /// Keys of all that is wanted, groups that we make included.
+    pub fn keys(&self) -> BTreeSet<Key> {
+        let mut keys: BTreeSet<Key> = self.rules.keys().cloned().collect();
+        for share in self.shares.values() {
+            keys.insert(Key::Endpoint(share.endpoint.clone()));
+            if let (EndpointRef::Made(key), true) = (&share.endpoint, share.groups.is_empty()) {
+                keys.insert(Key::Group(key.clone()));
+            }
+        }
+        keys
+    }
+
+    /// Adds a rule; the first reason for it stays.
+    pub fn add(&mut self, rule: WantedRule) {
+        self.rules.entry(rule.key()).or_insert(rule);
+    }
+}
+
+/// Name of the group that we make for an endpoint; it is the group's idempotency key.
+pub fn group_name(owner: &Owner, key: &EndpointKey) -> String {
+    format!("dmsnet-{owner}-{}-{}", key.service, short_hash(key.to_string().as_bytes()))
+}
+
+/// 8 hex digits of SHA-256.
+pub fn short_hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(4).map(|b| format!("{b:02x}")).collect()
+}
+
+/// 32 hex digits of SHA-256 over the parts: a client token.
+pub fn token(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+/// Unique name of a network in its cluster: its UID, or the file's place on the command line.
+pub type Uid = Arc<str>;
