@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use kube::{ResourceExt, core::Selector};
+use kube::{
+    ResourceExt,
+    core::{Selector, SelectorExt},
+};
 
 use super::problem::Problem;
 use crate::api::{
