@@ -1,0 +1,226 @@
+//! Carries out the changes of a plan, in its order. A change that fails does not stop those that do not need it.
+
+use std::collections::BTreeMap;
+
+use super::{
+    errors::{AwsError, AwsErrorKind},
+    store::Store,
+    writes::{EndpointDiff, NewEndpoint, NewRule},
+};
+use crate::{
+    model::{Direction, Owner, SecurityGroupId, SecurityGroupRuleId, Tags},
+    plan::{
+        Change, Key,
+        change::{EndpointChanges, GroupTarget},
+    },
+};
+
+/// In whose name changes are made.
+pub struct ApplyContext<'a> {
+    /// Owner tag.
+    pub owner: &'a Owner,
+    /// `namespace/name`, for people.
+    pub label: &'a str,
+    /// Tags of the class.
+    pub tags: &'a Tags,
+}
+
+/// What became of the changes.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Those that AWS took.
+    pub done: Vec<Change>,
+    /// Those that it refused, and why.
+    pub failed: Vec<(Change, AwsError)>,
+    /// Those that were not tried, since one that they need failed.
+    pub skipped: Vec<Change>,
+}
+
+impl Outcome {
+    /// Whether all was done.
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.skipped.is_empty()
+    }
+}
+
+/// Makes `changes`, one AWS call per group and direction where rules are concerned.
+pub async fn apply(store: &Store, changes: &[Change], ctx: &ApplyContext<'_>) -> Outcome {
+    let mut run = Run { store, tags: ctx.owner.tags_for(ctx.label, ctx.tags), created: BTreeMap::new(), outcome: Outcome::default() };
+    let mut rest = changes;
+    while let Some(first) = rest.first() {
+        let together = rest.iter().take_while(|c| batch(first).is_some() && batch(c) == batch(first)).count().max(1);
+        let (now, later) = rest.split_at(together);
+        run.step(now, later).await;
+        rest = later;
+    }
+    run.outcome
+}
+
+/// Changes with the same batch go into one call.
+#[derive(PartialEq)]
+enum Batch<'a> {
+    Create(&'a GroupTarget, Direction),
+    Modify(&'a SecurityGroupId),
+    Revoke(&'a SecurityGroupId, Direction, bool),
+}
+
+fn batch(change: &Change) -> Option<Batch<'_>> {
+    match change {
+        Change::CreateRule { group, shape, .. } => Some(Batch::Create(group, shape.direction)),
+        Change::ModifyRule { group, .. } => Some(Batch::Modify(group)),
+        Change::RevokeRule { group, shape, .. } => Some(Batch::Revoke(group, shape.direction, false)),
+        Change::RevokeForeign { group, shape, .. } => Some(Batch::Revoke(group, shape.direction, true)),
+        _ => None,
+    }
+}
+
+struct Run<'a> {
+    store: &'a Store,
+    tags: Tags,
+    /// Groups that this run made, by key.
+    created: BTreeMap<Key, SecurityGroupId>,
+    outcome: Outcome,
+}
+
+impl Run<'_> {
+    async fn step(&mut self, now: &[Change], later: &[Change]) {
+        let result = match &now[0] {
+            Change::CreateRule { group, shape, .. } => match self.group(group) {
+                Some(id) => self.authorize(&id, shape.direction, now, later).await,
+                None => return self.outcome.skipped.extend_from_slice(now),
+            },
+            Change::ModifyRule { group, .. } => self.modify_rules(group, now).await,
+            Change::RevokeRule { group, shape, .. } | Change::RevokeForeign { group, shape, .. } => {
+                self.store.revoke(group, shape.direction, rule_ids(now)).await
+            }
+            one => match self.single(one).await {
+                Some(result) => result,
+                None => return self.outcome.skipped.extend_from_slice(now),
+            },
+        };
+        match result {
+            Ok(()) => self.outcome.done.extend_from_slice(now),
+            Err(error) => self.outcome.failed.extend(now.iter().map(|c| (c.clone(), error.clone()))),
+        }
+    }
+
+    /// None: a change that this one needs has failed.
+    async fn single(&mut self, change: &Change) -> Option<Result<(), AwsError>> {
+        Some(match change {
+            Change::CreateGroup { key, vpc, name, description } => {
+                match self.store.create_group(vpc, name, description, &self.tags).await {
+                    Ok(group) => {
+                        self.created.insert(key.clone(), group.id);
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            Change::CreateEndpoint { fields, token, .. } => {
+                let groups = self.groups(&fields.groups)?;
+                let new = NewEndpoint {
+                    vpc: fields.vpc.clone(),
+                    service_name: fields.service_name.clone(),
+                    subnets: fields.subnets.clone(),
+                    groups,
+                    private_dns: fields.private_dns,
+                    policy: fields.policy.clone(),
+                    ip_address_type: fields.ip_address_type,
+                    tags: self.tags.clone(),
+                    client_token: token.clone(),
+                };
+                self.store.create_endpoint(new).await.map(drop)
+            }
+            Change::ModifyEndpoint { id, changes, .. } => {
+                let diff = self.diff(changes)?;
+                self.store.modify_endpoint(id, diff).await
+            }
+            Change::Tag { id, tags, .. } => self.store.tag(std::slice::from_ref(id), tags).await,
+            Change::Untag { id, keys, .. } => self.store.untag(std::slice::from_ref(id), keys).await,
+            Change::DeleteEndpoint { id, .. } => self.store.delete_endpoint(id).await,
+            Change::DeleteGroup { id, .. } => self.store.delete_group(id).await,
+            Change::CreateRule { .. } | Change::ModifyRule { .. } | Change::RevokeRule { .. } | Change::RevokeForeign { .. } => Ok(()),
+        })
+    }
+
+    /// At the quota of rules per group, and only there, what is to go makes room first (design.md 2, Order).
+    async fn authorize(&mut self, group: &SecurityGroupId, direction: Direction, now: &[Change], later: &[Change]) -> Result<(), AwsError> {
+        let rules: Vec<NewRule> = now
+            .iter()
+            .filter_map(|c| match c {
+                Change::CreateRule { shape, description, .. } => Some(NewRule { shape: shape.clone(), description: description.clone() }),
+                _ => None,
+            })
+            .collect();
+        match self.store.authorize(group, direction, &rules, &self.tags).await {
+            Err(error) if error.kind == AwsErrorKind::Quota => {
+                let room: Vec<SecurityGroupRuleId> = later
+                    .iter()
+                    .filter(|c| matches!(c, Change::RevokeRule { group: g, shape, .. } if g == group && shape.direction == direction))
+                    .flat_map(|c| rule_ids(std::slice::from_ref(c)))
+                    .collect();
+                if room.is_empty() {
+                    return Err(error);
+                }
+                self.store.revoke(group, direction, room).await?;
+                self.store.authorize(group, direction, &rules, &self.tags).await.map(drop)
+            }
+            // Several rules in one call are refused together where one of them is there already.
+            Err(error) if error.kind == AwsErrorKind::Duplicate && rules.len() > 1 => {
+                for rule in &rules {
+                    match self.store.authorize(group, direction, std::slice::from_ref(rule), &self.tags).await {
+                        Err(error) if error.kind != AwsErrorKind::Duplicate => return Err(error),
+                        _ => {}
+                    }
+                }
+                Ok(())
+            }
+            Err(error) if error.kind == AwsErrorKind::Duplicate => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    async fn modify_rules(&self, group: &SecurityGroupId, now: &[Change]) -> Result<(), AwsError> {
+        let rules: Vec<_> = now
+            .iter()
+            .filter_map(|c| match c {
+                Change::ModifyRule { id, to, description, .. } => Some((id.clone(), to.clone(), Some(description.clone()))),
+                _ => None,
+            })
+            .collect();
+        self.store.modify_rules(group, rules).await
+    }
+
+    fn group(&self, target: &GroupTarget) -> Option<SecurityGroupId> {
+        match target {
+            GroupTarget::Existing(id) => Some(id.clone()),
+            GroupTarget::Created(key) => self.created.get(key).cloned(),
+        }
+    }
+
+    fn groups(&self, targets: &[GroupTarget]) -> Option<Vec<SecurityGroupId>> {
+        targets.iter().map(|t| self.group(t)).collect()
+    }
+
+    fn diff(&self, changes: &EndpointChanges) -> Option<EndpointDiff> {
+        Some(EndpointDiff {
+            add_subnets: changes.add_subnets.clone(),
+            remove_subnets: changes.remove_subnets.clone(),
+            add_groups: self.groups(&changes.add_groups)?,
+            remove_groups: changes.remove_groups.clone(),
+            policy: changes.policy.clone(),
+            private_dns: changes.private_dns,
+            ip_address_type: changes.ip_address_type,
+        })
+    }
+}
+
+fn rule_ids(changes: &[Change]) -> Vec<SecurityGroupRuleId> {
+    changes
+        .iter()
+        .filter_map(|c| match c {
+            Change::RevokeRule { id, .. } | Change::RevokeForeign { id, .. } => Some(id.clone()),
+            _ => None,
+        })
+        .collect()
+}

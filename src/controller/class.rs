@@ -1,0 +1,106 @@
+//! Classes: credentials that work, the account that they belong to, and a finalizer while a network uses the class.
+
+use std::{sync::Arc, time::Duration};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::controller::Action,
+};
+use serde_json::json;
+
+use super::{
+    context::{self, Context},
+    kubernetes,
+    network::Error,
+};
+use crate::{
+    api::{
+        DmsNetwork, DmsNetworkClass, DmsNetworkClassStatus,
+        conditions::{self, NewCondition, READY, Reason, Truth},
+        names::{CLASS_FINALIZER, MANAGER},
+    },
+    aws::AwsErrorKind,
+};
+
+/// A class that works is looked at this often, one that does not more often.
+const WORKING: Duration = Duration::from_secs(300);
+/// See [`WORKING`].
+const BROKEN: Duration = Duration::from_secs(15);
+
+/// One pass over a class.
+pub async fn reconcile(class: Arc<DmsNetworkClass>, ctx: Arc<Context>) -> Result<Action, Error> {
+    ctx.started.cancelled().await;
+    let name = class.name_any();
+    let api: Api<DmsNetworkClass> = Api::all(ctx.client.clone());
+    let users = ctx.networks.state().iter().filter(|n| uses(n, &name, &ctx)).count();
+    if class.meta().deletion_timestamp.is_some() && users == 0 {
+        kubernetes::remove_finalizer(&api, &name, class.uid().as_deref(), CLASS_FINALIZER).await?;
+        return Ok(Action::await_change());
+    }
+    if class.meta().deletion_timestamp.is_none() {
+        if users > 0 {
+            kubernetes::add_finalizer(&api, &*class, CLASS_FINALIZER).await?;
+        } else {
+            kubernetes::remove_finalizer(&api, &name, class.uid().as_deref(), CLASS_FINALIZER).await?;
+        }
+    }
+    let (status, works) = status(&class, users, &ctx).await;
+    if class.status.as_ref() != Some(&status) {
+        let patch = json!({
+            "apiVersion": DmsNetworkClass::api_version(&()),
+            "kind": DmsNetworkClass::kind(&()),
+            "metadata": {"uid": class.uid()},
+            "status": status,
+        });
+        match api.patch_status(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await {
+            // Gone with its last user.
+            Err(kube::Error::Api(s)) if s.is_not_found() || s.is_conflict() => {}
+            other => drop(other?),
+        }
+    }
+    Ok(Action::requeue(if works { WORKING } else { BROKEN }))
+}
+
+/// See the network's.
+pub fn on_error(_: Arc<DmsNetworkClass>, error: &Error, _: Arc<Context>) -> Action {
+    tracing::warn!(%error, "pass over a class failed");
+    Action::requeue(Duration::from_secs(2))
+}
+
+/// Whether a network uses a class: it names it, took it by default, or holds objects made through it.
+pub fn uses(network: &DmsNetwork, class: &str, ctx: &Context) -> bool {
+    let named = network.spec.class_name.as_deref() == Some(class);
+    let status = network.uid().map(|uid| ctx.registry.latest_status(&uid.into(), network)).unwrap_or_default();
+    named || status.default_class.as_deref() == Some(class) || status.classes.iter().any(|c| c.name == class)
+}
+
+async fn status(class: &DmsNetworkClass, users: usize, ctx: &Context) -> (DmsNetworkClassStatus, bool) {
+    let old = class.status.clone().unwrap_or_default();
+    let scope = context::scope(&context::record(class, None));
+    let region = &class.spec.region;
+    let answer = ctx.stores.get(&scope).await.account().await;
+    let (truth, reason, message, account) = match (answer, &old.account_id) {
+        (Ok(account), Some(pinned)) if account != *pinned => {
+            let message = format!("the credentials now belong to account {account}, but this class stands for {pinned}: bring them back, or make a new class");
+            (Truth::False, Reason::ClassChanged, message, Some(pinned.clone()))
+        }
+        (Ok(account), _) => (Truth::True, Reason::Ready, format!("AWS answers for account {account} in {region}"), Some(account)),
+        (Err(error), pinned) => {
+            let reason = if error.kind == AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::AwsUnreachable };
+            let place = class.spec.endpoint_url.as_ref().map(|u| format!(" at {u}")).unwrap_or_default();
+            let message = format!("AWS does not answer for Region {region:?}{place}: {error}; check region, endpointUrl and the credentials");
+            (Truth::False, reason, message, pinned.clone())
+        }
+    };
+    let generation = class.meta().generation.unwrap_or_default();
+    let new = vec![NewCondition { type_: READY, status: truth, reason, message }];
+    let status = DmsNetworkClassStatus {
+        account_id: account,
+        observed_generation: Some(generation),
+        networks: Some(i64::try_from(users).unwrap_or(i64::MAX)),
+        conditions: conditions::merge(&old.conditions, new, generation, Timestamp::now()),
+    };
+    (status, truth == Truth::True)
+}

@@ -1,0 +1,108 @@
+//! What every pass needs: clients, caches, and the things that all networks share.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::reflector::{ObjectRef, Store as Cache},
+};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use super::{events::Events, metrics::Metrics, registry::Registry};
+use crate::{
+    api::{DmsNetwork, DmsNetworkClass, network::Mode, status::ClassRecord},
+    aws::{Scope, Stores},
+    model::Owner,
+};
+
+/// Default of `resyncInterval`.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// See the module.
+pub struct Context {
+    /// Kubernetes.
+    pub client: Client,
+    /// All networks.
+    pub networks: Cache<DmsNetwork>,
+    /// The classes that we serve.
+    pub classes: Cache<DmsNetworkClass>,
+    /// Names and labels of all namespaces.
+    pub namespaces: Cache<PartialObjectMeta<Namespace>>,
+    /// One store per account and Region.
+    pub stores: Arc<Stores>,
+    /// Shared by all passes.
+    pub registry: Registry,
+    /// Under which name we own AWS objects.
+    pub owner: Owner,
+    /// Kubernetes Events.
+    pub events: Events,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Asks for a pass of a network.
+    pub wake: UnboundedSender<ObjectRef<DmsNetwork>>,
+    /// Whether only some classes are ours (`--class-selector`): then a class that we do not see is another shard's.
+    pub sharded: bool,
+    /// Cancelled (that is: reached) once all caches are filled.
+    pub started: CancellationToken,
+}
+
+impl Context {
+    /// The API of a network's namespace.
+    pub fn api(&self, network: &DmsNetwork) -> Api<DmsNetwork> {
+        Api::namespaced(self.client.clone(), &network.namespace().unwrap_or_default())
+    }
+
+    /// Labels of a namespace; none where it is not known.
+    pub fn namespace_labels(&self, name: &str) -> BTreeMap<String, String> {
+        self.namespaces.get(&ObjectRef::new(name)).map(|n| n.labels().clone()).unwrap_or_default()
+    }
+
+    /// The class of that name, if it is ours.
+    pub fn class(&self, name: &str) -> Option<Arc<DmsNetworkClass>> {
+        self.classes.get(&ObjectRef::new(name))
+    }
+
+    /// Asks for a pass of each.
+    pub fn wake_all(&self, networks: impl IntoIterator<Item = ObjectRef<DmsNetwork>>) {
+        for network in networks {
+            // Nobody listens any more when the process ends.
+            let _ = self.wake.send(network);
+        }
+    }
+}
+
+/// The account and Region of a class, as status keeps it.
+pub fn record(class: &DmsNetworkClass, account: Option<String>) -> ClassRecord {
+    ClassRecord {
+        name: class.name_any(),
+        region: class.spec.region.clone(),
+        account_id: account,
+        endpoint_url: class.spec.endpoint_url.clone(),
+    }
+}
+
+/// Where a class's AWS objects live.
+pub fn scope(record: &ClassRecord) -> Scope {
+    Scope { endpoint_url: record.endpoint_url.clone(), region: record.region.clone() }
+}
+
+/// How old the picture may get: the network's wish, else the class's, else a minute.
+pub fn interval(network: &DmsNetwork, class: Option<&DmsNetworkClass>) -> Duration {
+    let wish = network.spec.resync_interval.as_ref().or_else(|| class?.spec.resync_interval.as_ref());
+    wish.and_then(|text| duration(text)).unwrap_or(INTERVAL)
+}
+
+/// A Go duration such as `90s` or `1m30s`; none where it is not one, or shorter than 10 s.
+pub fn duration(text: &str) -> Option<Duration> {
+    let parsed: kube::core::Duration = text.parse().ok()?;
+    let duration = Duration::from(parsed);
+    (duration >= Duration::from_secs(10)).then_some(duration)
+}
+
+/// The weaker of the network's and the class's mode; a class that is gone cannot loosen it.
+pub fn mode(network: &DmsNetwork, class: Option<&DmsNetworkClass>) -> Mode {
+    class.map_or(network.spec.mode, |c| crate::plan::class::mode(network, c))
+}

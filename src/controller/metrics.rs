@@ -1,0 +1,191 @@
+//! Metrics in OpenMetrics text (names: design.md 1).
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use crate::aws::RequestObserver;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NetworkLabels {
+    class: String,
+    ready: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DriftLabels {
+    class: String,
+    kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    account: String,
+    region: String,
+    service: String,
+    operation: String,
+    code: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    service: String,
+    operation: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ScopeLabels {
+    account: String,
+    region: String,
+}
+
+/// How a pass ended, as a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing had to be done.
+    Idle,
+    /// Changes were made.
+    Applied,
+    /// AWS is at work.
+    Waiting,
+    /// Something stands in the way.
+    Failed,
+}
+
+impl Outcome {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Applied => "applied",
+            Self::Waiting => "waiting",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// All metrics of the controller.
+pub struct Metrics {
+    registry: Registry,
+    networks: Family<NetworkLabels, Gauge>,
+    drift: Family<DriftLabels, Counter>,
+    repair: Family<DriftLabels, Histogram>,
+    reconcile: Family<OutcomeLabels, Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<OperationLabels, Histogram>,
+    picture_age: Family<ScopeLabels, Gauge<f64, AtomicU64>>,
+}
+
+/// From an idle pass (well under a millisecond) to one that waits for AWS.
+fn pass_seconds() -> Histogram {
+    Histogram::new([0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
+}
+
+/// From a change queue's seconds to a slow sweep's minutes.
+fn repair_seconds() -> Histogram {
+    Histogram::new([0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0])
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("dmsnet");
+        let metrics = Self {
+            networks: Family::default(),
+            drift: Family::default(),
+            repair: Family::new_with_constructor(repair_seconds),
+            reconcile: Family::new_with_constructor(pass_seconds),
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(pass_seconds),
+            picture_age: Family::default(),
+            registry: Registry::default(),
+        };
+        registry.register("networks", "Networks by class and by the status of their condition Ready", metrics.networks.clone());
+        registry.register("drift", "Drifts found: AWS was changed behind dmsnet's back", metrics.drift.clone());
+        registry.register_with_unit("repair", "From a drift's detection to its correction", Unit::Seconds, metrics.repair.clone());
+        registry.register_with_unit("reconcile", "Duration of passes", Unit::Seconds, metrics.reconcile.clone());
+        registry.register("aws_requests", "Requests to AWS, by answer; alert on codes other than ok", metrics.requests.clone());
+        registry.register_with_unit("aws_request", "Duration of requests to AWS", Unit::Seconds, metrics.request_seconds.clone());
+        registry.register_with_unit("picture_age", "Age of the picture of AWS; alert above five minutes", Unit::Seconds, metrics.picture_age.clone());
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// All metrics as text.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    /// Replaces the counts of networks: `(class, Ready, how many)`.
+    pub fn networks(&self, counts: impl IntoIterator<Item = (String, String, i64)>) {
+        self.networks.clear();
+        for (class, ready, count) in counts {
+            self.networks.get_or_create(&NetworkLabels { class, ready }).set(count);
+        }
+    }
+
+    /// A drift was found.
+    pub fn drift(&self, class: &str, kind: &str) {
+        self.drift.get_or_create(&DriftLabels { class: class.to_owned(), kind: kind.to_owned() }).inc();
+    }
+
+    /// A drift was corrected `seconds` after it was found.
+    pub fn repaired(&self, class: &str, kind: &str, seconds: f64) {
+        self.repair.get_or_create(&DriftLabels { class: class.to_owned(), kind: kind.to_owned() }).observe(seconds);
+    }
+
+    /// A pass ended.
+    pub fn pass(&self, outcome: Outcome, seconds: f64) {
+        self.reconcile.get_or_create(&OutcomeLabels { outcome: outcome.label() }).observe(seconds);
+    }
+
+    /// The picture of an account and Region is so old.
+    pub fn picture_age(&self, account: &str, region: &str, seconds: f64) {
+        self.picture_age.get_or_create(&ScopeLabels { account: account.to_owned(), region: region.to_owned() }).set(seconds);
+    }
+
+    fn request(&self, account: &str, region: &str, service: &str, operation: &str, code: &str, seconds: f64) {
+        let (service, operation) = (service.to_owned(), operation.to_owned());
+        self.request_seconds.get_or_create(&OperationLabels { service: service.clone(), operation: operation.clone() }).observe(seconds);
+        let labels = RequestLabels { account: account.to_owned(), region: region.to_owned(), service, operation, code: code.to_owned() };
+        self.requests.get_or_create(&labels).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_contracts() {
+        let metrics = Metrics::default();
+        metrics.networks([("c".into(), "True".into(), 2)]);
+        metrics.drift("c", "RuleMissing");
+        metrics.repaired("c", "RuleMissing", 0.4);
+        metrics.pass(Outcome::Idle, 0.001);
+        metrics.request("1", "us-east-1", "ec2", "DescribeVpcs", "ok", 0.02);
+        metrics.picture_age("1", "us-east-1", 3.0);
+        let text = metrics.encode().unwrap();
+        for line in [
+            "dmsnet_networks{class=\"c\",ready=\"True\"} 2",
+            "dmsnet_drift_total{class=\"c\",kind=\"RuleMissing\"} 1",
+            "dmsnet_repair_seconds_count{class=\"c\",kind=\"RuleMissing\"} 1",
+            "dmsnet_reconcile_seconds_count{outcome=\"idle\"} 1",
+            "dmsnet_aws_requests_total{account=\"1\",region=\"us-east-1\",service=\"ec2\",operation=\"DescribeVpcs\",code=\"ok\"} 1",
+            "dmsnet_aws_request_seconds_count{service=\"ec2\",operation=\"DescribeVpcs\"} 1",
+            "dmsnet_picture_age_seconds{account=\"1\",region=\"us-east-1\"} 3.0",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+}

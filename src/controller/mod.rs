@@ -1,0 +1,18 @@
+//! Kubernetes: passes over networks and classes, their status, Events and metrics.
+
+mod class;
+mod context;
+mod deletion;
+mod events;
+mod http;
+mod kubernetes;
+mod metrics;
+mod network;
+mod registry;
+mod report;
+mod run;
+mod site;
+mod status;
+
+pub use metrics::Metrics;
+pub use run::{Options, RunError, run};

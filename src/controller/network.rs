@@ -1,0 +1,263 @@
+//! One pass over one network: resolve, observe, plan, apply, report.
+
+use std::{sync::Arc, time::Duration};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::{
+    Resource, ResourceExt,
+    runtime::{controller::Action, reflector::ObjectRef},
+};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::{
+    context::{self, Context},
+    deletion, kubernetes,
+    metrics::Outcome,
+    report::Reporter,
+    site::Site,
+    status::{self, Pass},
+};
+use crate::{
+    api::{
+        DmsNetwork, DmsNetworkClass, DmsNetworkStatus,
+        conditions::Reason,
+        names::{NETWORK_FINALIZER, RECONCILE_REQUESTED_AT},
+        network::Mode,
+    },
+    plan::{self, Plan, Problem, Uid, class},
+};
+
+/// A pass without news comes at the latest after this; changes in AWS wake a network before.
+const IDLE: Duration = Duration::from_secs(600);
+/// AWS is at work: look again soon.
+const WAITING: Duration = Duration::from_secs(2);
+
+/// What ends a pass early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Kubernetes refused a read or write; nothing was done in AWS after it.
+    #[error("Kubernetes: {0}")]
+    Kubernetes(#[from] kube::Error),
+}
+
+/// The entry point of kube's controller: one pass, measured, with the network's name on every log line.
+pub async fn reconcile(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let label = label(&network);
+    let span = tracing::info_span!("pass", network = %label);
+    let started = Instant::now();
+    let Some(uid) = network.uid() else { return Ok(Action::await_change()) };
+    let uid: Uid = uid.into();
+    ctx.started.cancelled().await;
+    let result = pass(&network, &uid, &ctx).instrument(span.clone()).await;
+    if ctx.registry.tried(&uid) {
+        tracing::info!("every network was looked at once: from now on what is given up is removed");
+        ctx.wake_all(ctx.networks.state().iter().map(|n| ObjectRef::from_obj(&**n)));
+    }
+    let outcome = result.as_ref().map_or(Outcome::Failed, |(_, outcome)| *outcome);
+    ctx.metrics.pass(outcome, started.elapsed().as_secs_f64());
+    match result {
+        Ok((action, outcome)) => {
+            span.in_scope(|| tracing::debug!(?outcome, ms = started.elapsed().as_millis(), "pass ended"));
+            Ok(action)
+        }
+        Err(error) => {
+            span.in_scope(|| tracing::warn!(%error, "pass failed"));
+            Err(error)
+        }
+    }
+}
+
+/// A Kubernetes error: again soon, kube's client has retried already.
+pub fn on_error(_: Arc<DmsNetwork>, _: &Error, _: Arc<Context>) -> Action {
+    Action::requeue(WAITING)
+}
+
+/// `namespace/name`.
+pub fn label(network: &DmsNetwork) -> String {
+    format!("{}/{}", network.namespace().unwrap_or_default(), network.name_any())
+}
+
+async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action, Outcome), Error> {
+    let old = ctx.registry.latest_status(uid, network);
+    if network.meta().deletion_timestamp.is_some() {
+        return deletion::run(network, uid, &old, ctx).await;
+    }
+    // Resolve.
+    let class = match resolve(network, &old, ctx) {
+        Ok(class) => class,
+        Err(_) if ctx.sharded && !ctx.registry.serves(uid) => return Ok((Action::await_change(), Outcome::Idle)),
+        Err(problem) => return blind(network, uid, &old, problem, ctx).await,
+    };
+    let reporter = Reporter { ctx, network, uid };
+    kubernetes::add_finalizer(&ctx.api(network), network, NETWORK_FINALIZER).await?;
+    let site = match site(network, uid, &old, &class, ctx).await {
+        Ok(site) => site,
+        Err(problem) => return blind(network, uid, &old, problem, ctx).await,
+    };
+    // Observe and plan.
+    let requested = network.annotations().get(RECONCILE_REQUESTED_AT).cloned();
+    let news = old.observed_generation != network.meta().generation || requested.is_some() && requested != old.last_handled_reconcile_at;
+    let mut plan = site.observe(&old.owned, news.then(Instant::now)).await;
+    if network.spec.suspend {
+        // Its wants are known to the others, and not applied.
+        let held = plan::Claim { ledger: plan::claim_of_ledger(&site.label, 0, false, &old.owned).ledger, ..plan.claim };
+        ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, held));
+        return Ok((Action::await_change(), Outcome::Idle));
+    }
+    let mode = context::mode(network, Some(&class));
+    let facts = PassFacts { network, class: &class, requested, mode };
+    let (mut done, mut failures, mut drift) = (Vec::new(), Vec::new(), plan.drift.clone());
+    let mut status = old.clone();
+    // Apply. The locks are held until the new ledger is written: whoever leaves next must see it.
+    let mut _locked = None;
+    if !plan.locks.is_empty() || !plan.drift.is_empty() {
+        let (confirmed, locked) = site.confirm(&old.owned, plan).await;
+        (plan, _locked) = (confirmed, Some(locked));
+        drift.clone_from(&plan.drift);
+        if mode == Mode::Enforce && !plan.changes.is_empty() {
+            let intent = status::before_changes(&status, &facts.pass(&site, &plan, &drift, &[]));
+            if intent.owned != status.owned || intent.drift != status.drift {
+                reporter.drift(&status, &intent, &site.record.name).await;
+                status = reporter.write(&status, intent).await?;
+            }
+            ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
+            (done, failures) = site.apply(&plan).await;
+            plan = site.observe(&status.owned, None).await;
+        }
+    }
+    ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
+    // Report.
+    let new = status::of_pass(&status, &facts.pass(&site, &plan, &drift, &failures));
+    reporter.done(&done).await;
+    reporter.drift(&status, &new, &site.record.name).await;
+    reporter.findings(&old, &new).await;
+    reporter.write(&status, new).await?;
+    Ok(next(uid, &plan, mode, &done, &failures, ctx))
+}
+
+/// When the next pass is due, and how this one is counted.
+fn next(uid: &Uid, plan: &Plan, mode: Mode, done: &[plan::Change], failures: &[status::Failure], ctx: &Context) -> (Action, Outcome) {
+    let in_a_row = ctx.registry.failed(uid, !failures.is_empty());
+    if !failures.is_empty() {
+        return (Action::requeue(retry(failures, in_a_row)), Outcome::Failed);
+    }
+    let pending = plan.vpc_endpoints.iter().any(|e| matches!(e.state.as_deref(), Some("pending" | "deleting")));
+    if !plan.waiting.is_empty() || pending || (mode == Mode::Enforce && !plan.changes.is_empty()) {
+        return (Action::requeue(WAITING), Outcome::Waiting);
+    }
+    let outcome = match (plan.problems.is_empty(), done.is_empty()) {
+        (false, _) => Outcome::Failed,
+        (true, false) => Outcome::Applied,
+        (true, true) => Outcome::Idle,
+    };
+    (Action::requeue(IDLE), outcome)
+}
+
+/// Access denied, quota and the like: after a minute, doubling to ten. What passes by itself: from two seconds up to one minute.
+pub(super) fn retry(failures: &[status::Failure], in_a_row: u32) -> Duration {
+    let passes = failures.iter().all(|f| f.reason.is_none());
+    let (first, most) = if passes { (2, 60) } else { (60, 600) };
+    let doubled = first << in_a_row.saturating_sub(1).min(8);
+    Duration::from_secs(doubled.min(most))
+}
+
+/// What a pass knows besides its plan.
+struct PassFacts<'a> {
+    network: &'a DmsNetwork,
+    class: &'a DmsNetworkClass,
+    requested: Option<String>,
+    mode: Mode,
+}
+
+impl<'a> PassFacts<'a> {
+    fn pass(&self, site: &Site<'_>, plan: &'a Plan, drift: &'a [plan::Drift], failures: &'a [status::Failure]) -> Pass<'a> {
+        Pass {
+            plan,
+            generation: self.network.meta().generation.unwrap_or_default(),
+            mode: self.mode,
+            drift,
+            failures,
+            age: site.store.age(&plan.needs),
+            stale_after: (site.interval * 3).max(Duration::from_secs(300)),
+            default_class: self.network.spec.class_name.is_none().then(|| self.class.name_any()),
+            class: Some(site.record.clone()),
+            requested: self.requested.clone(),
+            now: Timestamp::now(),
+        }
+    }
+}
+
+fn resolve(network: &DmsNetwork, old: &DmsNetworkStatus, ctx: &Context) -> Result<Arc<DmsNetworkClass>, Problem> {
+    let known = DmsNetwork { status: Some(old.clone()), ..network.clone() };
+    let classes = ctx.classes.state();
+    let name = class::choose(&known, classes.iter().map(|c| &**c))?.name_any();
+    let missing = || Problem::new(Reason::ReferenceNotFound, "spec.className", format!("DmsNetworkClass {name:?} does not exist"));
+    let class = ctx.class(&name).ok_or_else(missing)?;
+    let namespace = network.namespace().unwrap_or_default();
+    class::admit(&class, &namespace, &ctx.namespace_labels(&namespace))?;
+    Ok(class)
+}
+
+async fn site<'a>(
+    network: &'a DmsNetwork,
+    uid: &Uid,
+    old: &DmsNetworkStatus,
+    class: &'a DmsNetworkClass,
+    ctx: &'a Context,
+) -> Result<Site<'a>, Problem> {
+    let mut record = context::record(class, None);
+    let scope = context::scope(&record);
+    let store = ctx.stores.get(&scope).await;
+    let account = store.account().await.map_err(|error| {
+        let reason = if error.kind == crate::aws::AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::Stale };
+        Problem::new(reason, format!("class {:?}", record.name), format!("AWS does not answer for Region {}: {error}", record.region))
+    })?;
+    record.account_id = Some(account);
+    let pinned = class.status.as_ref().and_then(|s| s.account_id.clone());
+    let moved = old.classes.iter().find(|r| r.name == record.name && **r != record);
+    if moved.is_some() || pinned.is_some_and(|p| Some(p) != record.account_id) {
+        let message = format!(
+            "class {:?} now means account {} in {}, but this network holds objects elsewhere: bring the class back, or make the network anew",
+            record.name,
+            record.account_id.unwrap_or_default(),
+            record.region
+        );
+        return Err(Problem::new(Reason::ClassChanged, "spec.className", message));
+    }
+    Ok(Site {
+        ctx,
+        network,
+        uid: uid.clone(),
+        label: label(network),
+        spec: Some(&network.spec),
+        guardrails: Some(&class.spec.guardrails),
+        tags: class.spec.tags.clone(),
+        scope,
+        store,
+        interval: context::interval(network, Some(class)),
+        record,
+    })
+}
+
+/// A pass that cannot see AWS: what is known stays, the problem is said, and the ledger goes on counting for others.
+async fn blind(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus, problem: Problem, ctx: &Context) -> Result<(Action, Outcome), Error> {
+    ctx.registry.note(uid, network);
+    if let Some(record) = old.classes.first() {
+        let claim = plan::claim_of_ledger(&label(network), network.creation_timestamp().map_or(0, |t| t.0.as_second()), false, &old.owned);
+        ctx.wake_all(ctx.registry.claim(&context::scope(record), uid, network, claim));
+    }
+    if network.spec.suspend {
+        return Ok((Action::await_change(), Outcome::Idle));
+    }
+    let generation = network.meta().generation.unwrap_or_default();
+    let waits = !problem.is_terminal();
+    let new = status::of_problem(old, problem, generation, Timestamp::now());
+    let reporter = Reporter { ctx, network, uid };
+    reporter.findings(old, &new).await;
+    reporter.write(old, new).await?;
+    // A class or namespace that changes wakes the network; AWS that does not answer is asked again.
+    let in_a_row = ctx.registry.failed(uid, true);
+    let delay = if waits { Duration::from_secs((5 << in_a_row.min(4)).min(60)) } else { IDLE };
+    Ok((Action::requeue(delay), Outcome::Failed))
+}

@@ -1,0 +1,137 @@
+//! What a pass tells Kubernetes: status, Events and metrics, each only if it is news.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+
+use super::{
+    context::Context,
+    events::{EventReason, enumerate},
+    kubernetes,
+};
+use crate::{
+    api::{
+        DmsNetwork, DmsNetworkStatus,
+        conditions::{self, READY, SYNCED},
+        status::DriftRecord,
+    },
+    plan::{Action, Change, Uid},
+};
+
+/// Reports on one network.
+pub struct Reporter<'a> {
+    /// What all passes share.
+    pub ctx: &'a Context,
+    /// The network.
+    pub network: &'a DmsNetwork,
+    /// Its UID.
+    pub uid: &'a Uid,
+}
+
+impl Reporter<'_> {
+    /// Writes the status if it differs from the last, and returns it.
+    pub async fn write(&self, old: &DmsNetworkStatus, new: DmsNetworkStatus) -> kube::Result<DmsNetworkStatus> {
+        if *old != new {
+            let answer = kubernetes::write_status(&self.ctx.api(self.network), self.network, &new).await?;
+            self.ctx.registry.wrote(self.uid, &answer, &new);
+        }
+        Ok(new)
+    }
+
+    /// Events for changes that were made.
+    pub async fn done(&self, done: &[Change]) {
+        let groups = [
+            (EventReason::Created, &[Action::Create][..]),
+            (EventReason::Changed, &[Action::Modify, Action::Tag]),
+            (EventReason::Deleted, &[Action::Delete, Action::Untag]),
+        ];
+        for (reason, actions) in groups {
+            let changes: Vec<_> = done.iter().filter(|c| actions.contains(&c.action())).map(text).collect();
+            if !changes.is_empty() {
+                tracing::info!(%reason, count = changes.len(), "{}", enumerate(&changes));
+                self.event(reason, enumerate(changes)).await;
+            }
+        }
+    }
+
+    /// Events and metrics for drift that is new, and for drift that was corrected.
+    pub async fn drift(&self, old: &DmsNetworkStatus, new: &DmsNetworkStatus, class: &str) {
+        let same = |a: &DriftRecord, b: &DriftRecord| (&a.resource, &a.kind, a.detected_at) == (&b.resource, &b.kind, b.detected_at);
+        for record in new.drift.iter().rev() {
+            let before = old.drift.iter().find(|o| same(o, record));
+            if before.is_none() {
+                self.ctx.metrics.drift(class, &record.kind);
+                let note = format!("{} {}: wanted {}, found {}", record.kind, record.resource, record.wanted, record.found);
+                tracing::warn!(kind = record.kind, "drift found: {note}");
+                self.event(EventReason::DriftFound, note).await;
+            }
+            let corrected = record.corrected_at.filter(|_| before.is_none_or(|b| b.corrected_at.is_none()));
+            if let Some(at) = corrected {
+                let seconds = at.duration_since(record.detected_at).as_secs_f64();
+                self.ctx.metrics.repaired(class, &record.kind, seconds);
+                tracing::info!(kind = record.kind, seconds, "drift corrected: {}", record.resource);
+                self.event(EventReason::DriftCorrected, format!("{} {}: again {}", record.kind, record.resource, record.wanted)).await;
+            }
+        }
+    }
+
+    /// Events for foreign rules that are new, and for conditions that turned.
+    pub async fn findings(&self, old: &DmsNetworkStatus, new: &DmsNetworkStatus) {
+        let fresh: Vec<_> = new.foreign.iter().filter(|f| !old.foreign.iter().any(|o| o.id == f.id)).collect();
+        if !fresh.is_empty() {
+            let list = fresh.iter().map(|f| format!("{} ({}{})", f.summary, f.id, if f.wider { ", wider" } else { "" }));
+            self.event(EventReason::ForeignRule, enumerate(list)).await;
+        }
+        let find = |status: &DmsNetworkStatus, type_| conditions::find(&status.conditions, type_).cloned();
+        for type_ in [SYNCED, READY] {
+            let (Some(now), before) = (find(new, type_), find(old, type_)) else { continue };
+            let turned = before.is_none_or(|b| (b.status, b.reason, b.message) != (now.status.clone(), now.reason.clone(), now.message.clone()));
+            if now.status != "False" || !turned {
+                continue;
+            }
+            let reason = match (type_, now.reason.as_str()) {
+                (SYNCED, "GuardrailViolated") => EventReason::GuardrailViolated,
+                (SYNCED, "Conflict") => EventReason::Conflict,
+                (READY, "GuardrailViolated" | "Conflict" | "Pending" | "Progressing") => continue,
+                (READY, _) => EventReason::ReconcileFailed,
+                _ => continue,
+            };
+            tracing::warn!(reason = now.reason, "{}", now.message);
+            self.event(reason, format!("{}: {}", now.reason, now.message)).await;
+        }
+    }
+
+    /// Publishes an Event about the network.
+    pub async fn event(&self, reason: EventReason, note: String) {
+        self.ctx.events.publish(self.network, reason, note).await;
+    }
+}
+
+fn text(change: &Change) -> String {
+    let change = change.describe();
+    match (change.action.as_str(), change.from, change.to) {
+        ("Modify", Some(from), Some(to)) => format!("{}: {from} -> {to}", change.resource),
+        ("Tag", _, Some(to)) => format!("{}: tagged {to}", change.resource),
+        _ => change.resource,
+    }
+}
+
+/// Brings the gauges up to date: networks by class and readiness, and the age of each picture.
+pub async fn gauges(ctx: &Context) {
+    let mut counts: BTreeMap<(String, String), i64> = BTreeMap::new();
+    for network in ctx.networks.state() {
+        let Some(uid) = network.uid() else { continue };
+        let uid: Uid = uid.into();
+        if ctx.sharded && !ctx.registry.serves(&uid) {
+            continue;
+        }
+        let status = ctx.registry.latest_status(&uid, &network);
+        let class = network.spec.class_name.clone().or(status.default_class).unwrap_or_default();
+        let ready = conditions::find(&status.conditions, READY).map_or("Unknown", |c| c.status.as_str()).to_owned();
+        *counts.entry((class, ready)).or_default() += 1;
+    }
+    ctx.metrics.networks(counts.into_iter().map(|((class, ready), n)| (class, ready, n)));
+    for (account, region, age) in ctx.stores.ages().await {
+        ctx.metrics.picture_age(&account, &region, age.as_secs_f64());
+    }
+}

@@ -1,0 +1,222 @@
+//! Wires the controller: caches, both controllers, the web server, and a graceful stop on SIGTERM.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use futures::{Stream, StreamExt, future};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        Controller, WatchStreamExt,
+        controller::Config,
+        reflector::{self, ObjectRef},
+        watcher,
+    },
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    class,
+    context::Context,
+    events::Events,
+    http::{self, Readiness},
+    metrics::Metrics,
+    network,
+    registry::Registry,
+    report,
+};
+use crate::{
+    api::{DmsNetwork, DmsNetworkClass},
+    aws::Stores,
+    model::{Owner, tags::InvalidOwner},
+    plan,
+};
+
+/// Passes that run at once: they mostly wait for AWS.
+const CONCURRENCY: u16 = 32;
+/// How long passes that have begun may take once a stop is asked for; a pod is given 30 s.
+const GRACE: Duration = Duration::from_secs(20);
+/// How often gauges are brought up to date.
+const GAUGES: Duration = Duration::from_secs(10);
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Under which name AWS objects are owned; default: from the kube-system namespace's UID.
+    pub cluster_name: Option<String>,
+    /// Where to serve metrics and probes; port 0 takes any.
+    pub http_addr: SocketAddr,
+    /// A file that is told the address that was bound.
+    pub http_addr_file: Option<PathBuf>,
+    /// Serve only classes with these labels, and the networks that use them.
+    pub class_selector: Option<String>,
+}
+
+/// Why the controller ended.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum RunError {
+    #[error("no Kubernetes configuration (in the pod, or KUBECONFIG): {0}")]
+    Config(#[source] kube::Error),
+    #[error("--cluster-name: {0}")]
+    Owner(#[from] InvalidOwner),
+    #[error("the namespace kube-system could not be read to name this cluster (set --cluster-name instead): {0}")]
+    ClusterName(#[source] kube::Error),
+    #[error("the custom resources could not be listed; are the CRDs installed (dmsnet crds | kubectl apply -f -)? {0}")]
+    Crds(#[source] kube::Error),
+    #[error("cannot serve on {0}: {1}")]
+    Http(SocketAddr, #[source] std::io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Where it cannot start. What goes wrong later is retried, and told in status.
+pub async fn run(options: Options) -> Result<(), RunError> {
+    let client = Client::try_default().await.map_err(RunError::Config)?;
+    let owner = owner(&options, &client).await?;
+    let networks: Api<DmsNetwork> = Api::all(client.clone());
+    let classes: Api<DmsNetworkClass> = Api::all(client.clone());
+    networks.list(&kube::api::ListParams::default().limit(1)).await.map_err(RunError::Crds)?;
+    classes.list(&kube::api::ListParams::default().limit(1)).await.map_err(RunError::Crds)?;
+
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    let metrics = Arc::new(Metrics::default());
+    let ready = Readiness::default();
+    let server = http::serve(options.http_addr, options.http_addr_file.as_deref(), metrics.clone(), ready.clone(), stop.clone());
+
+    let class_watch = options.class_selector.as_ref().map_or_else(watcher::Config::default, |s| watcher::Config::default().labels(s));
+    let network_controller = Controller::new(networks.clone(), watcher::Config::default());
+    let class_controller = Controller::new(classes.clone(), class_watch.clone());
+    let (namespaces, namespace_events) = namespace_cache(&client);
+    let (wake, woken) = mpsc::unbounded_channel();
+    let (stores, changed) = Stores::new(metrics.clone());
+    let ctx = Arc::new(Context {
+        networks: network_controller.store(),
+        classes: class_controller.store(),
+        namespaces,
+        stores: Arc::new(stores),
+        registry: Registry::default(),
+        owner,
+        events: Events::new(client.clone()),
+        metrics,
+        wake,
+        sharded: options.class_selector.is_some(),
+        started: CancellationToken::new(),
+        client,
+    });
+    tracing::info!(owner = %ctx.owner, "dmsnet {} starts", env!("CARGO_PKG_VERSION"));
+
+    let by_class = ctx.clone();
+    let by_namespace = ctx.clone();
+    let by_store = ctx.clone();
+    let passes = network_controller
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .watches(classes, class_watch, move |c: DmsNetworkClass| users_of(&by_class, &c))
+        .watches_stream(namespace_events, move |n| in_namespace(&by_namespace, &n.name_any()))
+        .reconcile_on(UnboundedReceiverStream::new(woken))
+        .reconcile_on(UnboundedReceiverStream::new(changed).filter_map(move |who| future::ready(by_store.registry.object_ref(&who))))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(network::reconcile, network::on_error, ctx.clone())
+        .for_each(|_| future::ready(()));
+    let of_network = ctx.clone();
+    let class_passes = class_controller
+        .watches(networks, watcher::Config::default(), move |n: DmsNetwork| class_of(&of_network, &n))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(class::reconcile, class::on_error, ctx.clone())
+        .for_each(|_| future::ready(()));
+    let passes = tokio::spawn(passes);
+    let class_passes = tokio::spawn(class_passes);
+    let gauges = tokio::spawn(gauges(ctx.clone(), stop.clone()));
+    let start = tokio::spawn(begin(ctx.clone(), ready));
+
+    let served = server.await.map_err(|e| RunError::Http(options.http_addr, e));
+    stop.cancel();
+    start.abort();
+    // What has begun is finished, so that the ledger tells all; what hangs is dropped, and found again by its tags.
+    let rest = future::join3(passes, class_passes, gauges);
+    if tokio::time::timeout(GRACE, rest).await.is_err() {
+        tracing::warn!("passes did not end within {} s", GRACE.as_secs());
+    }
+    tracing::info!("stopped");
+    served
+}
+
+/// Once all caches are filled: notes which networks were there at the start, and lets passes begin.
+async fn begin(ctx: Arc<Context>, ready: Readiness) {
+    let filled = future::join3(ctx.networks.wait_until_ready(), ctx.classes.wait_until_ready(), ctx.namespaces.wait_until_ready()).await;
+    if filled.0.is_err() || filled.1.is_err() || filled.2.is_err() {
+        return tracing::error!("a watch ended before its cache was filled");
+    }
+    ctx.registry.start(ctx.networks.state().iter().filter_map(|n| n.uid()).map(Into::into));
+    ctx.started.cancel();
+    ready.set();
+}
+
+async fn gauges(ctx: Arc<Context>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(GAUGES);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        report::gauges(&ctx).await;
+    }
+}
+
+type NamespaceMeta = PartialObjectMeta<Namespace>;
+
+/// Names and labels of namespaces, and a stream of those that change.
+fn namespace_cache(client: &Client) -> (reflector::Store<NamespaceMeta>, impl Stream<Item = Result<NamespaceMeta, watcher::Error>> + Send + 'static) {
+    let (cache, writer) = reflector::store::<NamespaceMeta>();
+    let api: Api<NamespaceMeta> = Api::all(client.clone());
+    let events = watcher(api, watcher::Config::default()).default_backoff().reflect(writer).applied_objects();
+    (cache, events)
+}
+
+fn users_of(ctx: &Context, class: &DmsNetworkClass) -> Vec<ObjectRef<DmsNetwork>> {
+    let (name, default) = (class.name_any(), plan::class::is_default(class));
+    let uses = |n: &DmsNetwork| class::uses(n, &name, ctx) || (default && n.spec.class_name.is_none());
+    ctx.networks.state().iter().filter(|n| uses(n)).map(|n| ObjectRef::from_obj(&**n)).collect()
+}
+
+fn in_namespace(ctx: &Context, namespace: &str) -> Vec<ObjectRef<DmsNetwork>> {
+    ctx.networks.state().iter().filter(|n| n.namespace().as_deref() == Some(namespace)).map(|n| ObjectRef::from_obj(&**n)).collect()
+}
+
+fn class_of(ctx: &Context, network: &DmsNetwork) -> Vec<ObjectRef<DmsNetworkClass>> {
+    let status = network.uid().map(|uid| ctx.registry.latest_status(&uid.into(), network)).unwrap_or_default();
+    let names = network.spec.class_name.iter().chain(&status.default_class).chain(status.classes.iter().map(|c| &c.name));
+    let mut names: Vec<String> = names.cloned().collect();
+    names.sort();
+    names.dedup();
+    names.iter().map(|n| ObjectRef::new(n)).collect()
+}
+
+async fn owner(options: &Options, client: &Client) -> Result<Owner, RunError> {
+    if let Some(name) = &options.cluster_name {
+        return Ok(Owner::parse(name)?);
+    }
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let uid = namespaces.get("kube-system").await.map_err(RunError::ClusterName)?.uid().unwrap_or_default();
+    let name: String = uid.chars().filter(char::is_ascii_hexdigit).take(8).collect();
+    Ok(Owner::parse(&name)?)
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be waited for");
+                future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = terminate => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("stopping: passes that have begun are finished");
+    stop.cancel();
+}

@@ -1,0 +1,186 @@
+//! One network in one account and Region: plans on the store's picture, reads what plans ask for, makes changes under locks.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use kube::ResourceExt;
+use tokio::{sync::OwnedMutexGuard, time::Instant};
+
+use super::{context::Context, status::Failure};
+use crate::{
+    api::{
+        DmsNetwork, DmsNetworkSpec,
+        class::Guardrails,
+        conditions::Reason,
+        network::DeletionPolicy,
+        status::{ClassRecord, OwnedEntry},
+    },
+    aws::{self, AwsErrorKind, Scope, Store},
+    model::{Need, Tags},
+    plan::{self, Change, GroupRef, Input, Key, Plan, Uid},
+};
+
+/// The most rounds of reading: each adds questions that the answers of the one before raised.
+const ROUNDS: usize = 12;
+
+/// See the module.
+pub struct Site<'a> {
+    /// What all passes share.
+    pub ctx: &'a Context,
+    /// The network.
+    pub network: &'a DmsNetwork,
+    /// Its UID.
+    pub uid: Uid,
+    /// `namespace/name`.
+    pub label: String,
+    /// What it wants; none while it is being deleted.
+    pub spec: Option<&'a DmsNetworkSpec>,
+    /// The class, as status keeps it.
+    pub record: ClassRecord,
+    /// Its guardrails; none where the class is gone.
+    pub guardrails: Option<&'a Guardrails>,
+    /// The class's tags.
+    pub tags: Tags,
+    /// The account and Region.
+    pub scope: Scope,
+    /// The picture of it.
+    pub store: Arc<Store>,
+    /// How old it may get.
+    pub interval: Duration,
+}
+
+/// Locks that are held while changes are made, until they are reported.
+pub struct Locked {
+    names: BTreeSet<String>,
+    _guards: Vec<OwnedMutexGuard<()>>,
+}
+
+impl Site<'_> {
+    /// Plans on what is known now.
+    pub fn plan(&self, ledger: &[OwnedEntry]) -> Plan {
+        let input = |picture, claims| {
+            plan::plan(&Input {
+                uid: &self.uid,
+                label: &self.label,
+                created: self.network.creation_timestamp().map_or(0, |t| t.0.as_second()),
+                spec: self.spec,
+                deletion_policy: self.deletion_policy(),
+                ledger,
+                owner: &self.ctx.owner,
+                class: &self.record.name,
+                region: &self.record.region,
+                guardrails: self.guardrails,
+                tags: &self.tags,
+                picture,
+                claims,
+                all_tried: self.ctx.registry.all_tried(),
+            })
+        };
+        self.store.with(|picture| self.ctx.registry.with_claims(&self.scope, |claims| input(picture, claims)))
+    }
+
+    fn deletion_policy(&self) -> DeletionPolicy {
+        // What a living network gives up is removed; the policy speaks of its end.
+        if self.spec.is_some() { DeletionPolicy::Delete } else { self.network.spec.deletion_policy }
+    }
+
+    /// Plans, reading what has not been read, or all that is older than `not_older_than`.
+    pub async fn observe(&self, ledger: &[OwnedEntry], not_older_than: Option<Instant>) -> Plan {
+        let mut asked = BTreeSet::new();
+        let mut plan = self.plan(ledger);
+        for _ in 0..ROUNDS {
+            let known = |need: &Need| need.is_dns() || not_older_than.is_none() || asked.contains(need);
+            if !plan.unread && plan.needs.iter().all(known) {
+                break;
+            }
+            self.store.ensure(&plan.needs, not_older_than).await;
+            asked.extend(plan.needs.iter().cloned());
+            plan = self.plan(ledger);
+        }
+        self.store.subscribe(self.uid.clone(), plan.needs.clone(), self.interval);
+        plan
+    }
+
+    /// Takes the locks that a plan needs, reads again what it touches, and plans again, until the locks fit the plan.
+    pub async fn confirm(&self, ledger: &[OwnedEntry], mut plan: Plan) -> (Plan, Locked) {
+        const TRIES: usize = 4;
+        let mut names = plan.locks.clone();
+        let mut locked = Locked { names: names.clone(), _guards: self.ctx.registry.lock(&self.scope, &names).await };
+        for _ in 0..TRIES {
+            self.store.ensure(&touched(&plan), Some(Instant::now())).await;
+            plan = self.observe(ledger, None).await;
+            if plan.locks.is_subset(&locked.names) {
+                break;
+            }
+            names.extend(plan.locks.iter().cloned());
+            // All of them anew, in their order: holding some while waiting for others could block both.
+            drop(locked);
+            locked = Locked { names: names.clone(), _guards: self.ctx.registry.lock(&self.scope, &names).await };
+        }
+        // Whatever still does not fit waits for the next pass.
+        if !plan.locks.is_subset(&locked.names) {
+            plan.changes.clear();
+        }
+        (plan, locked)
+    }
+
+    /// Makes the changes of a plan. Returns what was done, and what was refused.
+    pub async fn apply(&self, plan: &Plan) -> (Vec<Change>, Vec<Failure>) {
+        let context = aws::ApplyContext { owner: &self.ctx.owner, label: &self.label, tags: &self.tags };
+        let outcome = aws::apply(&self.store, &plan.changes, &context).await;
+        let mut failures = Vec::new();
+        for (change, error) in &outcome.failed {
+            tracing::warn!(%error, change = ?change.describe(), "AWS refused a change");
+            failures.push(self.failure(change, error).await);
+        }
+        failures.dedup();
+        (outcome.done, failures)
+    }
+
+    async fn failure(&self, change: &Change, error: &aws::AwsError) -> Failure {
+        let reason = match error.kind {
+            AwsErrorKind::AccessDenied => Some(Reason::AccessDenied),
+            AwsErrorKind::Quota => Some(Reason::QuotaExceeded),
+            AwsErrorKind::NotFound => Some(Reason::ReferenceNotFound),
+            AwsErrorKind::PrivateDnsConflict => Some(Reason::PrivateDnsConflict),
+            kind if kind.is_transient() => None,
+            _ => Some(Reason::ApplyFailed),
+        };
+        if let (Change::DeleteGroup { id, .. }, AwsErrorKind::DependencyViolation) = (change, error.kind) {
+            return Failure { reason: None, message: self.blocked_group(id).await };
+        }
+        Failure { reason, message: error.to_string() }
+    }
+
+    /// Names what keeps a group from being deleted.
+    async fn blocked_group(&self, id: &crate::model::SecurityGroupId) -> String {
+        match self.store.interfaces_of(id).await {
+            Ok(list) if list.is_empty() => {
+                format!("security group {id} cannot be deleted yet: a rule of another group refers to it")
+            }
+            Ok(list) => {
+                let names = list.iter().map(|i| format!("{} ({}, {})", i.id, i.description, i.status)).collect::<Vec<_>>();
+                format!("security group {id} is still used by network interfaces {}", names.join(", "))
+            }
+            Err(error) => format!("security group {id} is still in use; what uses it could not be read: {error}"),
+        }
+    }
+}
+
+/// What must be read afresh before the changes of a plan are made.
+fn touched(plan: &Plan) -> BTreeSet<Need> {
+    let mut narrow = BTreeSet::new();
+    let mut wide = plan.changes.is_empty();
+    for change in &plan.changes {
+        match (change, change.key()) {
+            (Change::RevokeForeign { group, .. }, _) | (_, Some(Key::Rule(GroupRef::Id(group), _))) => {
+                narrow.insert(Need::RulesOf(group.clone()));
+            }
+            _ => wide = true,
+        }
+    }
+    if wide {
+        let of_aws = |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_));
+        narrow.extend(plan.needs.iter().filter(of_aws).cloned());
+    }
+    narrow
+}
