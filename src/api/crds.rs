@@ -26,8 +26,7 @@ fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
 }
 
 /// What holds for every schema: a description is one paragraph (`kubectl explain` keeps line breaks), and null means unset
-/// where the type is an Option; CEL's `has()` is false then too. Not so for lists and maps: a guardrail's key with nothing
-/// behind it would mean "any" to us and may mean "none" to its author.
+/// where the type is an Option; CEL's `has()` is false then too. Lists and maps are no Options: their null is never stored.
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.description = schema.description.take().map(|text| text.replace('\n', " "));
     let required = schema.required.as_deref().unwrap_or_default();
