@@ -263,12 +263,14 @@ impl Env {
     // ------------------------------------------------------------------------- the end
 
     /// All that helps to understand a failure.
-    fn dump(&self) {
-        let show = |title: &str, text: &str| eprintln!("──── {}: {title}\n{text}\n", self.name);
+    fn dump(&mut self) {
+        let name = self.name.clone();
+        let show = |title: &str, text: &str| eprintln!("──── {name}: {title}\n{text}\n");
+        let label = format!("--selector=test={name}");
         for args in [
-            ["get", "dmsnet", "--output=yaml"],
-            ["get", "dnc", "--output=yaml"],
-            ["get", "events", "--sort-by=.metadata.creationTimestamp"],
+            ["get", "dmsnet", "--output=yaml", "--ignore-not-found"],
+            ["get", "dnc", "--output=yaml", &label],
+            ["get", "events", "--output=wide", "--sort-by=.metadata.creationTimestamp"],
         ] {
             let output = self.kubectl.run(&args, "");
             show(&args.join(" "), if output.ok { &output.stdout } else { &output.stderr });
@@ -283,6 +285,7 @@ impl Env {
         {
             show(&entry.file_name().to_string_lossy(), &super::process::tail(&entry.path(), 200));
         }
+        show("controller", if self.controller.is_running() { "it runs" } else { "it does not run" });
     }
 }
 
