@@ -7,7 +7,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::network::{ForeignRules, Mode};
+use super::{
+    network::{ForeignRules, Mode},
+    schema,
+};
 
 /// An AWS account and Region that the platform team opens to networks, with the guardrails that hold there.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,38 +29,58 @@ use super::network::{ForeignRules, Mode};
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Networks", type_ = "integer", json_path = ".status.networks"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = ("self.metadata.name.size() <= 63", "metadata.name must have at most 63 characters")
+)]
+#[x_kube(
+    validation = Rule::new(
+        "has(self.endpointUrl) == has(oldSelf.endpointUrl) && (!has(self.endpointUrl) || self.endpointUrl == oldSelf.endpointUrl)"
+    )
+    .message("cannot be changed, added or removed: create another DmsNetworkClass")
+    .field_path(".endpointUrl")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DmsNetworkClassSpec {
     /// AWS Region, such as `us-west-2`. Cannot be changed.
+    #[schemars(schema_with = "schema::region")]
     pub region: String,
-    /// One URL for every AWS service, such as an emulator's. Cannot be changed. Leave it out for AWS itself.
+    /// One URL for every AWS service, such as an emulator's `http://127.0.0.1:5000`. Leave it out for AWS itself. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::endpoint_url")]
     pub endpoint_url: Option<String>,
-    /// An upper bound for every network of the class: with `Observe` nothing is written to AWS through it.
+    /// An upper bound for every network of the class: `Enforce` leaves it to the networks; with `Observe` nothing is written to AWS
+    /// through this class, whatever they say.
     #[serde(default)]
     pub mode: Mode,
-    /// Which namespaces may use this class.
+    /// Which namespaces may use this class: `{from: All}`, or `from: Selector` with a `selector` of namespace labels.
     pub allowed_namespaces: AllowedNamespaces,
-    /// What networks of this class may touch; checked on the plan before any write.
+    /// What networks of this class may touch. What oversteps is named in the network's conditions and not done; the rest goes on.
     pub guardrails: Guardrails,
-    /// How old the picture of AWS may get, as a duration such as `60s`; at least `10s`. Default: `60s`.
+    /// How old the picture of AWS may get before it is read again, for networks that do not say: a duration such as `60s` or `5m`,
+    /// at least `10s`. Default: `60s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::interval")]
     pub resync_interval: Option<String>,
-    /// Tags set on every AWS object that dmsnet creates, and set again when missing. A tag with another value is left alone.
+    /// Tags set on every AWS object that dmsnet creates, and set again when missing, at most 20. A tag that has another value by
+    /// then is left alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::own_tags")]
     pub tags: BTreeMap<String, String>,
 }
 
 /// Which namespaces may use a class.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = ("self.from != 'Selector' || has(self.selector)", "from: Selector needs a selector of namespace labels"),
+    validation = ("self.from != 'All' || !has(self.selector)", "from: All takes no selector: remove it, or set from to Selector")
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AllowedNamespaces {
     /// `All`, or `Selector` for the namespaces that `selector` matches.
     pub from: NamespacesFrom,
-    /// Labels of the namespaces that may use the class, with `from: Selector`.
+    /// Labels of the namespaces that may use the class, such as `{matchLabels: {dms: "yes"}}`; only with `from: Selector`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label_selector")]
     pub selector: Option<LabelSelector>,
 }
 
@@ -75,21 +98,25 @@ pub enum NamespacesFrom {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Guardrails {
-    /// The VPCs that networks may touch; `["*"]` for all.
+    /// IDs of the VPCs that networks may touch; `["*"]` for every VPC of the account and Region.
+    #[schemars(schema_with = "schema::vpc_ids")]
     pub vpc_ids: Vec<String>,
     /// Groups whose rules may be changed, by ID or by all of the tags; absent: any group in those VPCs. Groups that dmsnet made always pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_groups: Option<SecurityGroupGuardrail>,
-    /// A rule's CIDR must lie inside one of these; absent: any no wider than /8 (IPv6: /16).
+    /// CIDRs inside one of which a rule's CIDR must lie; absent: any no wider than /8 (IPv6: /16).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::cidrs")]
     pub peer_cidrs: Option<Vec<String>>,
-    /// Ports (`5432`) and ranges (`27017-27020`) that rules may open; absent: any.
+    /// Ports (`"5432"`) and ranges (`"27017-27020"`) that rules may open, as strings; absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::port_ranges")]
     pub ports: Option<Vec<String>>,
     /// Services for which VPC endpoints may be made, such as `dms`; absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::services")]
     pub vpc_endpoint_services: Option<Vec<String>>,
-    /// The strongest `foreignRules` that a network may use.
+    /// The strongest `foreignRules` that a network may use: `Ignore`, `Report` or `Revoke`.
     #[serde(default)]
     pub foreign_rules: ForeignRules,
     /// Whether a network may take over VPC endpoints by ID: `Never`, `Tagged` (the endpoint carries the tag `dmsnet.dev/allow-take-over`) or `Any`.
@@ -101,11 +128,13 @@ pub struct Guardrails {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecurityGroupGuardrail {
-    /// Group IDs.
+    /// Group IDs, such as `sg-0a1b2c3d`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::class_security_group_ids")]
     pub ids: Vec<String>,
-    /// Tags that a group must carry, all of them.
+    /// Tags that a group must carry, all of them; at most 20.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::tags")]
     pub tags: BTreeMap<String, String>,
 }
 
@@ -128,13 +157,14 @@ pub struct DmsNetworkClassStatus {
     /// The AWS account that the credentials belong to, pinned by the first answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
-    /// The generation that this status speaks of.
+    /// The generation that this status speaks of; -1 until it was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// How many networks use the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub networks: Option<i64>,
-    /// `Ready`: credentials work and AWS answers.
+    /// `Ready`: credentials work and AWS answers; the message names what is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 }

@@ -27,33 +27,59 @@ use super::{schema, status::DmsNetworkStatus};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Class", type_ = "string", priority = "1", json_path = ".spec.className"),
     printcolumn(name = "Mode", type_ = "string", priority = "1", json_path = ".spec.mode"),
-    printcolumn(name = "Message", type_ = "string", priority = "1", json_path = ".status.conditions[?(@.type=='Ready')].message")
+    printcolumn(name = "Message", type_ = "string", priority = "1", json_path = ".status.conditions[?(@.type=='Ready')].message"),
+    validation = ("self.metadata.name.size() <= 63", "metadata.name must have at most 63 characters")
+)]
+#[x_kube(
+    validation = Rule::new("!has(oldSelf.className) || has(self.className) && self.className == oldSelf.className")
+        .message("cannot be changed or removed once set: create another DmsNetwork for the other class")
+        .field_path(".className")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DmsNetworkSpec {
-    /// The DmsNetworkClass (account and Region) to work in. Without it the default class is used. Cannot be changed once set.
+    /// Name of the DmsNetworkClass to work in: it stands for an AWS account and Region (`kubectl get dnc` lists them). Without it
+    /// the default class is used. Cannot be changed once set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::class_name")]
     pub class_name: Option<String>,
-    /// `Enforce` creates and repairs what is needed. `Observe` only reports, and never writes to AWS.
+    /// `Enforce` creates and repairs what is needed. `Observe` never writes to AWS: status.pending shows what it would do.
     #[serde(default)]
     pub mode: Mode,
-    /// `true` stops all work on this network until it is `false` again; nothing in AWS is changed meanwhile.
+    /// `true` stops all work on this network, its repairs too, until it is `false` again. What exists in AWS stays as it is.
     #[serde(default)]
     pub suspend: bool,
-    /// What becomes of the AWS objects that dmsnet made when this network is deleted: `Delete` removes what no other network uses, `Retain` leaves it.
+    /// What becomes of the AWS objects that dmsnet made when this network is deleted: `Delete` removes what no other network uses,
+    /// `Retain` leaves all of it.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
-    /// How old the picture of AWS may get, as a duration such as `60s` or `5m`; at least `10s`. Default: the class's.
+    /// How old the picture of AWS may get before it is read again, and so how late a drift may be noticed: a duration such as
+    /// `60s` or `5m`, at least `10s`. Default: the class's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::interval")]
     pub resync_interval: Option<String>,
-    /// The DMS replication whose traffic this network carries.
+    /// The DMS side of every path: exactly one of `instance` (it exists) and `placement` (it will exist).
     pub replication: Replication,
-    /// The databases that the replication must reach, each with a name of its own; 1 to 50.
+    /// The databases that the replication must reach, 1 to 50, each with a name of its own.
+    #[schemars(length(min = 1, max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub databases: Vec<Database>,
-    /// VPC endpoints that the migration needs, each with a name of its own.
+    /// VPC endpoints (AWS PrivateLink) that the migration needs, at most 32, each with a name of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(
+        merge_strategy = ListMerge::Map(vec!["name".into()]),
+        validation = Rule::new(
+            "self.all(a, self.exists_one(b, a.service == b.service && (has(a.vpcId) ? a.vpcId : '') == (has(b.vpcId) ? b.vpcId : '')))"
+        )
+        .message("two entries name the same service in the same VPC, where AWS allows one endpoint with private DNS: make them one"),
+        validation = Rule::new(
+            "self.all(a, !has(a.vpcEndpointId) || self.exists_one(b, has(b.vpcEndpointId) && a.vpcEndpointId == b.vpcEndpointId))"
+        )
+        .message("two entries take over the same vpcEndpointId: make them one")
+    )]
     pub vpc_endpoints: Vec<VpcEndpoint>,
-    /// What to do about rules of others that open a managed port on a managed group: `Ignore`, `Report` (in status and an Event) or `Revoke`. The class sets the strongest that is allowed.
+    /// What to do about rules of others that open a managed port on a managed group: `Ignore`, `Report` (in status.foreign and an
+    /// Event) or `Revoke` (those that open no more than managed ports). The class sets the strongest that is allowed.
     #[serde(default)]
     pub foreign_rules: ForeignRules,
 }
@@ -90,18 +116,30 @@ pub enum ForeignRules {
     Revoke,
 }
 
-/// The DMS side of all paths: exactly one of `instance` and `placement`.
+/// The DMS side of all paths.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = ("has(self.instance) != has(self.placement)", "set exactly one of instance and placement"),
+    validation = Rule::new("!has(self.placement) || has(self.securityGroupId) || size(self.placement.securityGroupIds) <= 1")
+        .message("placement has several security groups: name in securityGroupId the one that carries our rules"),
+    validation = Rule::new(
+        "!has(self.placement) || !has(self.securityGroupId) || self.securityGroupId in self.placement.securityGroupIds"
+    )
+    .message("must be one of placement.securityGroupIds")
+    .field_path(".securityGroupId")
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Replication {
-    /// Identifier of an existing DMS replication instance; its groups, subnets and addresses are read from AWS.
+    /// Identifier (not ARN) of an existing DMS replication instance; its groups, subnets and addresses are read from AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::identifier")]
     pub instance: Option<String>,
-    /// Where a replication will live, before anything exists.
+    /// Where a replication will live, to prepare its network before anything exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
-    /// Which of the replication's security groups carries our rules. Needed only if it has several.
+    /// Which of the replication's security groups carries our rules, such as `sg-0a1b2c3d`. Needed only if it has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::security_group_id")]
     pub security_group_id: Option<String>,
 }
 
@@ -109,47 +147,68 @@ pub struct Replication {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Placement {
-    /// The subnets of the future replication subnet group, all of one VPC.
+    /// The subnets of the future replication subnet group, all of one VPC; 1 to 60 IDs such as `subnet-0a1b2c3d`.
+    #[schemars(schema_with = "schema::some_subnet_ids")]
     pub subnet_ids: Vec<String>,
-    /// The security groups that the replication will have.
+    /// The security groups that the replication will have; 1 to 16 IDs such as `sg-0a1b2c3d`.
+    #[schemars(schema_with = "schema::some_security_group_ids")]
     pub security_group_ids: Vec<String>,
 }
 
-/// One database and how it is reached: exactly one of `dmsEndpoint`, `rds` and `address`.
+/// Say where the database is with exactly one of `dmsEndpoint`, `rds` and `address`, how packets get there with `path`, and,
+/// if its security group is ours to open, which one that is.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = (
+        "[has(self.dmsEndpoint), has(self.rds), has(self.address)].exists_one(x, x)",
+        "set exactly one of dmsEndpoint, rds and address"
+    ),
+    validation = Rule::new(schema::extra_endpoints_have_ports())
+        .message("write a port for each host: this engine has no default port")
+        .field_path(".extraEndpoints")
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Database {
-    /// A name for this database, unique in this network; it appears in status, Events and rule descriptions.
+    /// A name for this database, unique in this network and at most 63 characters; it appears in status, Events and the
+    /// descriptions of rules.
+    #[schemars(schema_with = "schema::name")]
     pub name: String,
-    /// `Source` or `Target`; for people, it changes nothing.
+    /// The part it plays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// Identifier of the DMS endpoint that describes this database; host, port and engine are read from it.
+    /// Identifier (not ARN) of the DMS endpoint that describes this database; host, port and engine are read from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::dms_endpoint_identifier")]
     pub dms_endpoint: Option<String>,
-    /// An RDS instance or cluster; host, port, group and subnets are read from it.
+    /// An RDS instance or cluster; host, port, security group and subnets are read from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rds: Option<Rds>,
-    /// Engine and hosts, written out.
+    /// Engine and hosts, written out: for a database that neither DMS nor RDS describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
-    /// More hosts and ports that belong to this database, such as Oracle ASM or Kafka brokers.
+    /// More hosts and ports that belong to this database, such as Oracle ASM or Kafka brokers; at most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub extra_endpoints: Vec<HostPort>,
     /// The database's security group, if dmsnet is to open it. For `rds` it is found; needed there only if the database has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::security_group_id")]
     pub security_group_id: Option<String>,
-    /// The database's subnets. For `rds` they are found.
+    /// The database's subnets, at most 60. For `rds` they are found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::subnet_ids")]
     pub subnet_ids: Vec<String>,
-    /// How the packets get there.
+    /// How packets get from the replication to this database, such as `{type: SameVpc}`.
     pub path: Path,
-    /// How the database's group admits the replication: `Auto` (by group reference), `SecurityGroup`, `SubnetCidrs` (the replication subnets), `VpcCidr`, or `PrivateIp` (its address as /32; it may change, so prefer another).
+    /// How the database's group admits the replication: `Auto` (the narrowest that holds on this path: by group reference),
+    /// `SecurityGroup`, `SubnetCidrs` (the replication subnets), `VpcCidr`, or `PrivateIp` (the replication's address as /32; AWS may
+    /// change it, so prefer another).
     #[serde(default)]
     pub ingress_from: IngressFrom,
 }
 
-/// The part a database plays in a migration.
+/// The part this database plays in the migration, `Source` or `Target`. For people: it changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Role {
     /// Data is read from it.
@@ -160,23 +219,34 @@ pub enum Role {
 
 /// An RDS database: exactly one of `instance` and `cluster`.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(validation = ("has(self.instance) != has(self.cluster)", "set exactly one of instance and cluster"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rds {
-    /// Identifier of a DB instance.
+    /// Identifier (not ARN) of a DB instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::identifier")]
     pub instance: Option<String>,
-    /// Identifier of a DB cluster.
+    /// Identifier (not ARN) of a DB cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::identifier")]
     pub cluster: Option<String>,
 }
 
 /// A database by its hosts.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new(schema::address_has_ports())
+        .message("write a port for each host: this engine has no default port")
+        .field_path(".endpoints")
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Address {
     /// Engine name as DMS spells it, such as `postgres`, `mysql`, `sqlserver` or `mongodb`; it gives the port where none is written.
+    #[schemars(schema_with = "schema::engine")]
     pub engine: String,
-    /// The hosts, at least one.
+    /// The hosts, 1 to 50.
+    #[schemars(length(min = 1, max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub endpoints: Vec<HostPort>,
 }
 
@@ -184,10 +254,12 @@ pub struct Address {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HostPort {
-    /// Host name or IP address.
+    /// Host name or IP address, such as `db-0.example.com` or `10.0.1.5`.
+    #[schemars(schema_with = "schema::host")]
     pub host: String,
-    /// TCP port; default: the engine's.
+    /// TCP port, 1 to 65535; default: the engine's, if it has one (Kafka has not).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::port")]
     pub port: Option<u16>,
 }
 
@@ -224,39 +296,52 @@ pub enum IngressFrom {
     PrivateIp,
 }
 
-/// A VPC endpoint that the migration needs.
+/// An endpoint through which a VPC reaches an AWS service in private. Networks that name the same service in the same VPC share
+/// one endpoint.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VpcEndpoint {
-    /// A name for this endpoint, unique in this network.
+    /// A name for this endpoint, unique in this network and at most 63 characters; it appears in status and Events.
+    #[schemars(schema_with = "schema::name")]
     pub name: String,
-    /// The AWS service, as in the last part of its PrivateLink name: `dms` for `com.amazonaws.<region>.dms`.
+    /// The AWS service, as the last part of its PrivateLink name: `dms` for `com.amazonaws.<region>.dms`, which carries calls of
+    /// the DMS API, or `secretsmanager`.
+    #[schemars(schema_with = "schema::service")]
     pub service: String,
     /// `Interface`: network interfaces in your subnets.
     #[serde(rename = "type", default)]
     pub type_: VpcEndpointType,
-    /// The VPC; default: the replication's.
+    /// The VPC, such as `vpc-0a1b2c3d`; default: the replication's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::vpc_id")]
     pub vpc_id: Option<String>,
-    /// Take over this existing endpoint instead of creating one. Only the fields written here are changed, and it is never deleted.
+    /// Take over this existing endpoint, such as `vpce-0a1b2c3d`, instead of creating one; the class must allow it. Only what is
+    /// written here is changed, a field left out stays as it is in AWS, and the endpoint is never deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::vpc_endpoint_id")]
     pub vpc_endpoint_id: Option<String>,
-    /// Subnets that get a network interface, at most one per Availability Zone; default: the replication subnets.
+    /// Subnets that get a network interface, at most one per Availability Zone; default: the replication subnets, one per zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::subnet_ids")]
     pub subnet_ids: Vec<String>,
-    /// Groups on the endpoint's network interfaces; default: one that dmsnet creates and owns.
+    /// Security groups on the endpoint's network interfaces, at most 16; default: one that dmsnet creates and owns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::security_group_ids")]
     pub security_group_ids: Vec<String>,
-    /// Who may call port 443 of the endpoint; default: the replication's group and the VPC's CIDRs.
+    /// Who may call port 443 of the endpoint, at most 60, each by exactly one of `cidr`, `securityGroupId` and `prefixListId`;
+    /// default: the replication's group and the VPC's CIDRs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 60))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub allow_from: Vec<AllowFrom>,
-    /// Whether the service's public name resolves to this endpoint inside the VPC (needs both VPC DNS attributes). Default: true, except for s3 and dynamodb.
+    /// Whether the service's public name (`dms.<region>.amazonaws.com`) resolves to this endpoint inside the VPC; this needs
+    /// enableDnsSupport and enableDnsHostnames on the VPC. Default: true, except for s3 and dynamodb.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_dns: Option<bool>,
-    /// The endpoint policy; default: full access.
+    /// The endpoint policy: `{type: FullAccess}`, or `type: Document` with the policy in `document`. Default: full access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<EndpointPolicy>,
-    /// `ipv4`, `dualstack` or `ipv6`; default: ipv4.
+    /// Address families.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip_address_type: Option<IpAddressType>,
 }
@@ -271,21 +356,34 @@ pub enum VpcEndpointType {
 
 /// One caller of an endpoint: exactly one of the fields.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[x_kube(
+    validation = (
+        "[has(self.cidr), has(self.securityGroupId), has(self.prefixListId)].exists_one(x, x)",
+        "set exactly one of cidr, securityGroupId and prefixListId in each entry"
+    )
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AllowFrom {
-    /// Callers with an address in this CIDR.
+    /// Callers with an address in this CIDR, such as `10.0.0.0/16`, without host bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::cidr")]
     pub cidr: Option<String>,
-    /// Callers in this security group.
+    /// Callers in this security group, such as `sg-0a1b2c3d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::security_group_id")]
     pub security_group_id: Option<String>,
-    /// Callers in this prefix list.
+    /// Callers in this managed prefix list, such as `pl-0a1b2c3d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::prefix_list_id")]
     pub prefix_list_id: Option<String>,
 }
 
 /// A VPC endpoint policy.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = ("self.type != 'Document' || has(self.document)", "type Document needs the policy in document"),
+    validation = ("self.type != 'FullAccess' || !has(self.document)", "type FullAccess takes no document: remove it, or set type to Document")
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EndpointPolicy {
     /// `FullAccess`, or `Document` with the policy in `document`.
@@ -293,7 +391,7 @@ pub struct EndpointPolicy {
     pub type_: EndpointPolicyType,
     /// The policy document as an object, at most 20,480 characters; compared with AWS by meaning, not by spelling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::any_object")]
+    #[schemars(schema_with = "schema::policy_document")]
     pub document: Option<serde_json::Value>,
 }
 
@@ -307,7 +405,7 @@ pub enum EndpointPolicyType {
     Document,
 }
 
-/// Address families of a VPC endpoint (EC2 `IpAddressType`).
+/// Address families of the endpoint: `ipv4`, `dualstack` or `ipv6`; default: ipv4. IPv6 needs subnets with IPv6 CIDRs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IpAddressType {

@@ -22,33 +22,44 @@ pub struct DmsNetworkStatus {
     pub default_class: Option<String>,
     /// Accounts and Regions that `owned` entries live in; deletion works from it when a class is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub classes: Vec<ClassRecord>,
     /// Ready, Synced, DriftDetected, EndpointsAvailable; Reconciling and Stalled while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
     /// Where the replication lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<ReplicationStatus>,
     /// What is known of each database.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub databases: Vec<DatabaseStatus>,
     /// The VPC endpoints, with the URL to give to AWS clients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub vpc_endpoints: Vec<VpcEndpointStatus>,
     /// The ledger: every AWS object that this network wants or still holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub owned: Vec<OwnedEntry>,
     /// What a pass would do and may not (Observe, a guardrail); absent if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
     /// Rules of others that open managed ports; at most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub foreign: Vec<ForeignRule>,
     /// How many such rules there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign_count: Option<i64>,
     /// The latest drifts, newest first; at most 20.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub drift: Vec<DriftRecord>,
     /// Counts for people: how much of what is wanted is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,15 +91,19 @@ pub struct ReplicationStatus {
     pub vpc_id: Option<String>,
     /// All subnets of its subnet group: it may move to any of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub subnet_ids: Vec<String>,
     /// Its security groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub security_group_ids: Vec<String>,
     /// Its private addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub private_ips: Vec<String>,
     /// Its public addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub public_ips: Vec<String>,
     /// DMS's own word for its state, such as `available`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,9 +121,11 @@ pub struct DatabaseStatus {
     pub engine: Option<String>,
     /// Hosts and ports, with the addresses that the host names resolve to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub endpoints: Vec<EndpointAddress>,
     /// What could not be found out, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub unknown: Vec<UnknownFact>,
 }
 
@@ -119,9 +136,11 @@ pub struct EndpointAddress {
     /// Host name or IP address.
     pub host: String,
     /// TCP port.
+    #[schemars(schema_with = "schema::port")]
     pub port: u16,
     /// Addresses that the name resolves to from where the controller runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub addresses: Vec<String>,
 }
 
@@ -156,6 +175,7 @@ pub struct VpcEndpointStatus {
     pub url: Option<String>,
     /// DNS names of the endpoint, the Regional one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub dns_names: Vec<String>,
     /// Whether dmsnet made it, and so may delete it.
     #[serde(default)]
@@ -221,6 +241,8 @@ pub struct Pending {
     pub count: i64,
     /// The changes, at most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub changes: Vec<PendingChange>,
 }
 

@@ -1,0 +1,7 @@
+//! End to end on real parts: a real API server, the AWS emulator over its wire protocol, the built binary as its
+//! own process, kubectl and the AWS SDK as the clients that look. `harness` holds the parts; a test is a story.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod crds;
+mod harness;
+mod parts;
