@@ -1,0 +1,3 @@
+//! The command line: the same engine without a cluster, and the way to start the controller.
+
+pub mod files;
