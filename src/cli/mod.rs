@@ -1,3 +1,4 @@
 //! The command line: the same engine without a cluster, and the way to start the controller.
 
+pub mod diff;
 pub mod files;
