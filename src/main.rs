@@ -1,1 +1,5 @@
-fn main() {}
+//! The `dmsnet` binary.
+
+fn main() -> std::process::ExitCode {
+    dmsnet::cli::main()
+}
