@@ -2,5 +2,7 @@
 //! endpoints from a `DmsNetwork`, compares them with AWS, creates or repairs them and reports drift.
 
 pub mod api;
+#[cfg(feature = "controller")]
+pub mod aws;
 pub mod model;
 pub mod plan;
