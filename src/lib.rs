@@ -6,3 +6,5 @@ pub mod api;
 pub mod aws;
 pub mod model;
 pub mod plan;
+#[cfg(feature = "controller")]
+pub mod controller;

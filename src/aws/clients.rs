@@ -69,7 +69,7 @@ impl Clients {
             loader = loader.endpoint_url(url);
         }
         let config = loader.load().await;
-        let observe = Observe(observer);
+        let observe = Observe(observer, scope.clone());
         Self {
             scope: scope.clone(),
             ec2: aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(&config).interceptor(observe.clone()).build()),

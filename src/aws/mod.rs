@@ -7,6 +7,7 @@
 mod apply;
 mod bucket;
 mod calls;
+mod changes;
 mod clients;
 mod convert;
 mod dns;
@@ -24,6 +25,7 @@ mod writes;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use changes::{ApplyContext, Outcome, apply};
 pub use clients::{Clients, Scope};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};

@@ -14,23 +14,24 @@ use aws_smithy_runtime_api::{
         runtime_components::RuntimeComponents,
     },
 };
+use super::Scope;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 /// Told of every HTTP attempt to AWS, retries included.
 pub trait RequestObserver: Send + Sync + 'static {
-    /// `service` as its SDK writes it, in lower case (`ec2`, `dms`, `rds`, `sts`); `code` is `ok`, AWS's error code, `http-<status>`
+    /// `scope`: where it went. `service` as its SDK writes it, in lower case (`ec2`, `dms`, `rds`, `sts`); `code` is `ok`, AWS's error code, `http-<status>`
     /// where there is none, `timeout`, or `io` where no answer came.
-    fn observed(&self, service: &str, operation: &str, code: &str, seconds: f64);
+    fn observed(&self, scope: &Scope, service: &str, operation: &str, code: &str, seconds: f64);
 }
 
 /// Looks away.
 impl RequestObserver for () {
-    fn observed(&self, _: &str, _: &str, _: &str, _: f64) {}
+    fn observed(&self, _: &Scope, _: &str, _: &str, _: &str, _: f64) {}
 }
 
 /// Reports each attempt of an SDK client.
 #[derive(Clone)]
-pub(super) struct Observe(pub(super) Arc<dyn RequestObserver>);
+pub(super) struct Observe(pub(super) Arc<dyn RequestObserver>, pub(super) Scope);
 
 impl fmt::Debug for Observe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,7 +64,7 @@ impl Observe {
                 None => "io".to_owned(),
             },
         };
-        self.0.observed(name(service), operation, &code, began.elapsed().as_secs_f64());
+        self.0.observed(&self.1, name(service), operation, &code, began.elapsed().as_secs_f64());
     }
 }
 

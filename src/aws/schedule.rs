@@ -333,6 +333,12 @@ impl Schedule {
         ages.collect::<Option<Vec<_>>>().map(|ages| ages.into_iter().max().unwrap_or_default())
     }
 
+    /// How long ago the oldest fast answer that anybody subscribes to was asked for.
+    pub(super) fn oldest(&self, now: Instant) -> Duration {
+        let fast = self.entries.iter().filter(|(n, e)| n.pace() == Pace::Fast && !e.subscribers.is_empty());
+        fast.filter_map(|(_, e)| e.answered).map(|at| now.saturating_duration_since(at)).max().unwrap_or_default()
+    }
+
     /// Subscribers whose picture has become stale, or is no longer.
     pub(super) fn turned_stale(&mut self, now: Instant) -> Vec<Arc<str>> {
         let mut turned = Vec::new();

@@ -123,6 +123,11 @@ impl Store {
         lock(&self.schedule).age(needs, Instant::now())
     }
 
+    /// How long ago the oldest answer that is read every interval was asked for, of all that anybody subscribes to.
+    pub fn oldest(&self) -> Duration {
+        lock(&self.schedule).oldest(Instant::now())
+    }
+
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Kept> {
         self.kept.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -93,12 +93,13 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let class_controller = Controller::new(classes.clone(), class_watch.clone());
     let (namespaces, namespace_events) = namespace_cache(&client);
     let (wake, woken) = mpsc::unbounded_channel();
-    let (stores, changed) = Stores::new(metrics.clone());
+    let (changes, changed) = mpsc::unbounded_channel();
+    let stores = Stores::new(metrics.clone(), changes);
     let ctx = Arc::new(Context {
         networks: network_controller.store(),
         classes: class_controller.store(),
         namespaces,
-        stores: Arc::new(stores),
+        stores,
         registry: Registry::default(),
         owner,
         events: Events::new(client.clone()),
