@@ -276,3 +276,7 @@ fn named<V: PartialEq>(map: &mut BTreeMap<Arc<str>, Arc<V>>, needs: &[Need], new
         }
     }
 }
+
+#[cfg(test)]
+#[path = "apply_tests.rs"]
+mod tests;

@@ -228,17 +228,18 @@ impl AwsError {
             SdkError::ConstructionFailure(_) => new(AwsErrorKind::InvalidRequest, chain(error)),
             SdkError::TimeoutError(_) => new(AwsErrorKind::Transient, "no answer in time".into()),
             SdkError::DispatchFailure(failure) if failure.is_timeout() => new(AwsErrorKind::Unreachable, "connecting took too long".into()),
-            // The connection broke: whether before or after the request arrived, nobody knows.
-            SdkError::DispatchFailure(failure) if failure.is_io() => new(AwsErrorKind::Transient, chain(error)),
             SdkError::DispatchFailure(failure) if failure.is_user() => new(AwsErrorKind::InvalidRequest, chain(error)),
-            SdkError::DispatchFailure(_) => {
+            SdkError::DispatchFailure(failure) => {
                 let text = chain(error);
-                let kind = if text.contains("credentials") || text.contains("identity") {
+                // hyper names the phase only in its text: a connection that was never made carried nothing.
+                let kind = if text.contains("credential") || text.contains("identity") {
                     AwsErrorKind::Credentials
+                } else if failure.is_io() && !text.contains("(Connect)") {
+                    AwsErrorKind::Transient
                 } else {
                     AwsErrorKind::Unreachable
                 };
-                new(kind, text)
+                new(kind, text.trim_start_matches("dispatch failure: ").trim_start_matches("io error: ").to_owned())
             }
             SdkError::ResponseError(_) => new(AwsErrorKind::Transient, format!("the answer could not be read: {}", chain(error))),
             SdkError::ServiceError(refusal) => {

@@ -149,7 +149,8 @@ impl<T: Expectable> Expected<T> {
             self.gone.iter().filter(|(id, (o, written))| started >= *written && agrees(id, o)).map(|(id, _)| id.clone()).collect();
         list.retain_mut(|o| !self.gone.contains_key(o.id()) || o.is_going() || o.let_go());
         self.gone.retain(|id, _| !over.contains(id));
-        for object in list.iter_mut() {
+        // What was put in above proves nothing: AWS did not list it.
+        for object in list.iter_mut().filter(|o| listed.contains(o.id())) {
             let Some(wishes) = self.fields.get_mut(object.id()) else { continue };
             wishes.retain(|field, wish| {
                 let Some(value) = object.get(field) else { return false };

@@ -205,7 +205,7 @@ impl Schedule {
             if sweeps && entry.due(need, now).is_some_and(|due| due <= now) {
                 chosen.insert(need.clone());
                 // What is settling is looked at by itself.
-                if !entry.settling.is_some_and(|(at, _)| at <= now) {
+                if entry.settling.is_none_or(|(at, _)| at > now) {
                     paces.extend(entry.pace(need));
                 }
             }

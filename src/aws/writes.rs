@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, future::Future, time::Duration};
 
 use aws_sdk_ec2::{
-    config::{Config, retry::RetryConfig},
+    config::{Builder, Config, retry::RetryConfig, timeout::TimeoutConfig},
     types as ec2,
 };
 use tokio::time::{Instant, sleep};
@@ -24,8 +24,8 @@ use crate::model::{
 
 /// Tries of a write that AWS refuses because it was asked too often: then nothing was done, so a repetition is safe.
 const TRIES: u32 = 3;
-/// Longest wait for our own share of the endpoint calls.
-const ENDPOINT_PATIENCE: Duration = Duration::from_secs(15);
+/// Longest wait for our own share of the endpoint calls; whoever is refused then comes again.
+const ENDPOINT_PATIENCE: Duration = Duration::from_secs(4);
 
 /// A rule to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,18 @@ pub struct Interface {
     pub status: String,
 }
 
-/// A call's settings where a repetition could do it twice.
-pub(super) fn once() -> aws_sdk_ec2::config::Builder {
-    Config::builder().retry_config(RetryConfig::disabled())
+/// A write ends well before a Lease can pass to another replica, its repetitions included.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Settings of a write that may be repeated without harm.
+pub(super) fn repeatable() -> Builder {
+    let timeouts = TimeoutConfig::builder().operation_timeout(LONGEST).build();
+    Config::builder().timeout_config(timeouts)
+}
+
+/// Settings of a write that a repetition could do twice.
+pub(super) fn once() -> Builder {
+    repeatable().retry_config(RetryConfig::disabled())
 }
 
 /// Repeats what AWS certainly did not do.
@@ -191,7 +200,16 @@ impl Store {
             ec2::SecurityGroupRuleUpdate::builder().security_group_rule_id(e.id.as_str()).security_group_rule(request(e)).build()
         };
         let updates = Some(edits.iter().map(update).collect());
-        let answer = self.clients.ec2.modify_security_group_rules().group_id(group.as_str()).set_security_group_rules(updates).send().await;
+        let answer = self
+            .clients
+            .ec2
+            .modify_security_group_rules()
+            .group_id(group.as_str())
+            .set_security_group_rules(updates)
+            .customize()
+            .config_override(repeatable())
+            .send()
+            .await;
         answer.map_err(|e| AwsError::from_sdk("ec2", "ModifySecurityGroupRules", group.as_str(), &e))?;
         let change = |r: &mut Rule| {
             if let Some(edit) = edits.iter().find(|e| e.id == r.id) {
@@ -234,11 +252,19 @@ impl Store {
         match direction {
             Direction::In => {
                 let call = ec2.revoke_security_group_ingress().group_id(group.as_str()).set_security_group_rule_ids(Some(texts));
-                call.send().await.map_err(|e| AwsError::from_sdk("ec2", "RevokeSecurityGroupIngress", resource, &e))?;
+                call.customize()
+                    .config_override(repeatable())
+                    .send()
+                    .await
+                    .map_err(|e| AwsError::from_sdk("ec2", "RevokeSecurityGroupIngress", resource, &e))?;
             }
             Direction::Out => {
                 let call = ec2.revoke_security_group_egress().group_id(group.as_str()).set_security_group_rule_ids(Some(texts));
-                call.send().await.map_err(|e| AwsError::from_sdk("ec2", "RevokeSecurityGroupEgress", resource, &e))?;
+                call.customize()
+                    .config_override(repeatable())
+                    .send()
+                    .await
+                    .map_err(|e| AwsError::from_sdk("ec2", "RevokeSecurityGroupEgress", resource, &e))?;
             }
         }
         Ok(())
@@ -272,7 +298,7 @@ impl Store {
     /// Deletes a group (EC2 DeleteSecurityGroup). One that is not there is done; [`AwsErrorKind::DependencyViolation`]:
     /// something still uses it.
     pub async fn delete_group(&self, id: &SecurityGroupId) -> Result<(), AwsError> {
-        let answer = self.clients.ec2.delete_security_group().group_id(id.as_str()).send().await;
+        let answer = self.clients.ec2.delete_security_group().group_id(id.as_str()).customize().config_override(repeatable()).send().await;
         match answer.map_err(|e| AwsError::from_sdk("ec2", "DeleteSecurityGroup", id.as_str(), &e)) {
             Err(e) if e.kind != AwsErrorKind::NotFound => Err(e),
             _ => {
@@ -288,7 +314,7 @@ impl Store {
             return Ok(());
         }
         let call = self.clients.ec2.create_tags().set_resources(Some(ids.to_vec())).set_tags(Some(convert::tags_to_ec2(tags)));
-        call.send().await.map_err(|e| AwsError::from_sdk("ec2", "CreateTags", about(ids), &e))?;
+        call.customize().config_override(repeatable()).send().await.map_err(|e| AwsError::from_sdk("ec2", "CreateTags", about(ids), &e))?;
         self.tags_changed(ids, tags, &[]);
         Ok(())
     }
@@ -300,7 +326,7 @@ impl Store {
         }
         let tags = keys.iter().map(|k| ec2::Tag::builder().key(k).build()).collect();
         let call = self.clients.ec2.delete_tags().set_resources(Some(ids.to_vec())).set_tags(Some(tags));
-        call.send().await.map_err(|e| AwsError::from_sdk("ec2", "DeleteTags", about(ids), &e))?;
+        call.customize().config_override(repeatable()).send().await.map_err(|e| AwsError::from_sdk("ec2", "DeleteTags", about(ids), &e))?;
         self.tags_changed(ids, &Tags::new(), keys);
         Ok(())
     }
