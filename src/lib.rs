@@ -3,6 +3,10 @@
 
 pub mod api;
 #[cfg(feature = "controller")]
+pub mod aws;
+#[cfg(feature = "controller")]
 pub mod cli;
+#[cfg(feature = "controller")]
+pub mod controller;
 pub mod model;
 pub mod plan;

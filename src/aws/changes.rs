@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{
     errors::{AwsError, AwsErrorKind},
     store::Store,
-    writes::{EndpointDiff, NewEndpoint, NewRule},
+    endpoint_writes::{EndpointDiff, NewEndpoint},
+    writes::{NewRule, RuleEdit},
 };
 use crate::{
     model::{Direction, Owner, SecurityGroupId, SecurityGroupRuleId, Tags},
@@ -91,7 +92,7 @@ impl Run<'_> {
             },
             Change::ModifyRule { group, .. } => self.modify_rules(group, now).await,
             Change::RevokeRule { group, shape, .. } | Change::RevokeForeign { group, shape, .. } => {
-                self.store.revoke(group, shape.direction, rule_ids(now)).await
+                self.store.revoke(group, shape.direction, &rule_ids(now)).await
             }
             one => match self.single(one).await {
                 Some(result) => result,
@@ -129,11 +130,11 @@ impl Run<'_> {
                     tags: self.tags.clone(),
                     client_token: token.clone(),
                 };
-                self.store.create_endpoint(new).await.map(drop)
+                self.store.create_endpoint(&new).await.map(drop)
             }
             Change::ModifyEndpoint { id, changes, .. } => {
                 let diff = self.diff(changes)?;
-                self.store.modify_endpoint(id, diff).await
+                self.store.modify_endpoint(id, &diff).await
             }
             Change::Tag { id, tags, .. } => self.store.tag(std::slice::from_ref(id), tags).await,
             Change::Untag { id, keys, .. } => self.store.untag(std::slice::from_ref(id), keys).await,
@@ -162,7 +163,7 @@ impl Run<'_> {
                 if room.is_empty() {
                     return Err(error);
                 }
-                self.store.revoke(group, direction, room).await?;
+                self.store.revoke(group, direction, &room).await?;
                 self.store.authorize(group, direction, &rules, &self.tags).await.map(drop)
             }
             // Several rules in one call are refused together where one of them is there already.
@@ -184,11 +185,11 @@ impl Run<'_> {
         let rules: Vec<_> = now
             .iter()
             .filter_map(|c| match c {
-                Change::ModifyRule { id, to, description, .. } => Some((id.clone(), to.clone(), Some(description.clone()))),
+                Change::ModifyRule { id, to, description, .. } => Some(RuleEdit { id: id.clone(), shape: to.clone(), description: Some(description.clone()) }),
                 _ => None,
             })
             .collect();
-        self.store.modify_rules(group, rules).await
+        self.store.modify_rules(group, &rules).await
     }
 
     fn group(&self, target: &GroupTarget) -> Option<SecurityGroupId> {

@@ -32,7 +32,7 @@ pub struct Context {
     /// Names and labels of all namespaces.
     pub namespaces: Cache<PartialObjectMeta<Namespace>>,
     /// One store per account and Region.
-    pub stores: Arc<Stores>,
+    pub stores: Stores,
     /// Shared by all passes.
     pub registry: Registry,
     /// Under which name we own AWS objects.

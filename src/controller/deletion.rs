@@ -157,7 +157,9 @@ async fn site<'a>(
 async fn end(reporter: &Reporter<'_>) -> Result<(Action, Outcome), Error> {
     let (ctx, network) = (reporter.ctx, reporter.network);
     kubernetes::remove_finalizer(&ctx.api(network), &network.name_any(), network.uid().as_deref(), NETWORK_FINALIZER).await?;
-    ctx.stores.unsubscribe(reporter.uid);
+    for store in ctx.stores.all().await {
+        store.unsubscribe(reporter.uid);
+    }
     ctx.wake_all(ctx.registry.forget(reporter.uid));
     tracing::info!("the network is gone");
     Ok((Action::await_change(), Outcome::Applied))

@@ -1,6 +1,9 @@
 //! Metrics in OpenMetrics text (names: design.md 1).
 
-use std::sync::atomic::AtomicU64;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -8,7 +11,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::aws::RequestObserver;
+use crate::aws::{RequestObserver, Scope};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct NetworkLabels {
@@ -82,6 +85,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<OperationLabels, Histogram>,
     picture_age: Family<ScopeLabels, Gauge<f64, AtomicU64>>,
+    accounts: Mutex<HashMap<Scope, String>>,
 }
 
 /// From an idle pass (well under a millisecond) to one that waits for AWS.
@@ -105,6 +109,7 @@ impl Default for Metrics {
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(pass_seconds),
             picture_age: Family::default(),
+            accounts: Mutex::default(),
             registry: Registry::default(),
         };
         registry.register("networks", "Networks by class and by the status of their condition Ready", metrics.networks.clone());
@@ -150,15 +155,27 @@ impl Metrics {
     }
 
     /// The picture of an account and Region is so old.
-    pub fn picture_age(&self, account: &str, region: &str, seconds: f64) {
-        self.picture_age.get_or_create(&ScopeLabels { account: account.to_owned(), region: region.to_owned() }).set(seconds);
+    pub fn picture_age(&self, scope: &Scope, seconds: f64) {
+        self.picture_age.get_or_create(&ScopeLabels { account: self.account_of(scope), region: scope.region.clone() }).set(seconds);
     }
 
-    fn request(&self, account: &str, region: &str, service: &str, operation: &str, code: &str, seconds: f64) {
+    /// From now on, what goes to `scope` goes to this account.
+    pub fn account(&self, scope: &Scope, account: &str) {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).entry(scope.clone()).or_insert_with(|| account.to_owned());
+    }
+
+    /// Empty until STS has answered.
+    fn account_of(&self, scope: &Scope) -> String {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).get(scope).cloned().unwrap_or_default()
+    }
+}
+
+impl RequestObserver for Metrics {
+    fn observed(&self, scope: &Scope, service: &str, operation: &str, code: &str, seconds: f64) {
         let (service, operation) = (service.to_owned(), operation.to_owned());
         self.request_seconds.get_or_create(&OperationLabels { service: service.clone(), operation: operation.clone() }).observe(seconds);
-        let labels = RequestLabels { account: account.to_owned(), region: region.to_owned(), service, operation, code: code.to_owned() };
-        self.requests.get_or_create(&labels).inc();
+        let (account, region, code) = (self.account_of(scope), scope.region.clone(), code.to_owned());
+        self.requests.get_or_create(&RequestLabels { account, region, service, operation, code }).inc();
     }
 }
 
@@ -173,8 +190,10 @@ mod tests {
         metrics.drift("c", "RuleMissing");
         metrics.repaired("c", "RuleMissing", 0.4);
         metrics.pass(Outcome::Idle, 0.001);
-        metrics.request("1", "us-east-1", "ec2", "DescribeVpcs", "ok", 0.02);
-        metrics.picture_age("1", "us-east-1", 3.0);
+        let scope = Scope { endpoint_url: None, region: "us-east-1".into() };
+        metrics.account(&scope, "1");
+        metrics.observed(&scope, "ec2", "DescribeVpcs", "ok", 0.02);
+        metrics.picture_age(&scope, 3.0);
         let text = metrics.encode().unwrap();
         for line in [
             "dmsnet_networks{class=\"c\",ready=\"True\"} 2",

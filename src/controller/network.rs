@@ -213,6 +213,7 @@ async fn site<'a>(
         let reason = if error.kind == crate::aws::AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::Stale };
         Problem::new(reason, format!("class {:?}", record.name), format!("AWS does not answer for Region {}: {error}", record.region))
     })?;
+    ctx.metrics.account(&scope, &account);
     record.account_id = Some(account);
     let pinned = class.status.as_ref().and_then(|s| s.account_id.clone());
     let moved = old.classes.iter().find(|r| r.name == record.name && **r != record);

@@ -1,7 +1,7 @@
 //! What is shared by the passes of all networks: claims by account and Region, locks, and our own last writes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 

@@ -131,7 +131,7 @@ pub async fn gauges(ctx: &Context) {
         *counts.entry((class, ready)).or_default() += 1;
     }
     ctx.metrics.networks(counts.into_iter().map(|((class, ready), n)| (class, ready, n)));
-    for (account, region, age) in ctx.stores.ages().await {
-        ctx.metrics.picture_age(&account, &region, age.as_secs_f64());
+    for store in ctx.stores.all().await {
+        ctx.metrics.picture_age(&store.clients().scope, store.oldest().as_secs_f64());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt, future};
+use futures::{Stream, StreamExt, future, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
@@ -15,7 +15,6 @@ use kube::{
     },
 };
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -94,12 +93,13 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let class_controller = Controller::new(classes.clone(), class_watch.clone());
     let (namespaces, namespace_events) = namespace_cache(&client);
     let (wake, woken) = mpsc::unbounded_channel();
-    let (stores, changed) = Stores::new(metrics.clone());
+    let (changes, changed) = mpsc::unbounded_channel();
+    let stores = Stores::new(metrics.clone(), changes);
     let ctx = Arc::new(Context {
         networks: network_controller.store(),
         classes: class_controller.store(),
         namespaces,
-        stores: Arc::new(stores),
+        stores,
         registry: Registry::default(),
         owner,
         events: Events::new(client.clone()),
@@ -118,8 +118,8 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         .with_config(Config::default().concurrency(CONCURRENCY))
         .watches(classes, class_watch, move |c: DmsNetworkClass| users_of(&by_class, &c))
         .watches_stream(namespace_events, move |n| in_namespace(&by_namespace, &n.name_any()))
-        .reconcile_on(UnboundedReceiverStream::new(woken))
-        .reconcile_on(UnboundedReceiverStream::new(changed).filter_map(move |who| future::ready(by_store.registry.object_ref(&who))))
+        .reconcile_on(receiver(woken))
+        .reconcile_on(receiver(changed).filter_map(move |who| future::ready(by_store.registry.object_ref(&who))))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(network::reconcile, network::on_error, ctx.clone())
         .for_each(|_| future::ready(()));
@@ -162,6 +162,10 @@ async fn gauges(ctx: Arc<Context>, stop: CancellationToken) {
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         report::gauges(&ctx).await;
     }
+}
+
+fn receiver<T: Send + 'static>(mut receiver: mpsc::UnboundedReceiver<T>) -> impl Stream<Item = T> + Send + 'static {
+    stream::poll_fn(move |cx| receiver.poll_recv(cx))
 }
 
 type NamespaceMeta = PartialObjectMeta<Namespace>;

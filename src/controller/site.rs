@@ -15,8 +15,8 @@ use crate::{
         status::{ClassRecord, OwnedEntry},
     },
     aws::{self, AwsErrorKind, Scope, Store},
-    model::{Need, Tags},
-    plan::{self, Change, GroupRef, Input, Key, Plan, Uid},
+    model::{Need, Picture, Tags},
+    plan::{self, Change, Claims, GroupRef, Input, Key, Plan, Uid},
 };
 
 /// The most rounds of reading: each adds questions that the answers of the one before raised.
@@ -57,7 +57,8 @@ pub struct Locked {
 impl Site<'_> {
     /// Plans on what is known now.
     pub fn plan(&self, ledger: &[OwnedEntry]) -> Plan {
-        let input = |picture, claims| {
+        let all_tried = self.ctx.registry.all_tried();
+        let input = |picture: &Picture, claims: &Claims| {
             plan::plan(&Input {
                 uid: &self.uid,
                 label: &self.label,
@@ -72,7 +73,7 @@ impl Site<'_> {
                 tags: &self.tags,
                 picture,
                 claims,
-                all_tried: self.ctx.registry.all_tried(),
+                all_tried,
             })
         };
         self.store.with(|picture| self.ctx.registry.with_claims(&self.scope, |claims| input(picture, claims)))
@@ -96,7 +97,7 @@ impl Site<'_> {
             asked.extend(plan.needs.iter().cloned());
             plan = self.plan(ledger);
         }
-        self.store.subscribe(self.uid.clone(), plan.needs.clone(), self.interval);
+        self.store.subscribe(&self.uid, plan.needs.clone(), self.interval);
         plan
     }
 

@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use super::*;
+use crate::model::{Direction, Peer, Tags};
+
+fn rule(id: &str, port: u16) -> Rule {
+    let shape = RuleShape::tcp(Direction::In, port, Peer::Cidr("10.0.0.0/8".parse().unwrap()));
+    Rule { id: id.into(), group: "sg-1".into(), shape, description: None, tags: Tags::new() }
+}
+
+fn tagged(mut rule: Rule, key: &str, value: &str) -> Rule {
+    rule.tags.insert(key.into(), value.into());
+    rule
+}
+
+fn endpoint(state: EndpointState) -> VpcEndpoint {
+    VpcEndpoint {
+        id: "vpce-1".into(),
+        vpc: "vpc-1".into(),
+        service_name: "com.amazonaws.us-west-2.dms".into(),
+        endpoint_type: "Interface".into(),
+        state,
+        subnets: vec!["subnet-1".into()],
+        groups: vec!["sg-1".into()],
+        private_dns: true,
+        policy: Policy::full_access(),
+        ip_address_type: IpAddressType::Ipv4,
+        dns_names: vec![],
+        interfaces: vec![],
+        tags: Tags::new(),
+        last_error: None,
+    }
+}
+
+/// A clock that starts at the write, in seconds.
+fn clock() -> impl Fn(i64) -> Instant {
+    let zero = Instant::now() + Duration::from_secs(1000);
+    move |s| if s < 0 { zero - Duration::from_secs(s.unsigned_abs()) } else { zero + Duration::from_secs(s.unsigned_abs()) }
+}
+
+/// What a read that starts and ends at `at` shows after the overlay.
+fn read<T: Expectable>(expected: &mut Expected<T>, list: &[T], at: Instant) -> Vec<T> {
+    let mut list = list.to_vec();
+    expected.overlay(&mut list, |_| true, at, at);
+    list
+}
+
+#[test]
+fn a_rule_that_reads_do_not_show_yet_is_kept_until_one_does() {
+    let (at, mut e) = (clock(), Expected::default());
+    e.created(rule("sgr-1", 5432), at(0));
+    assert_eq!(read(&mut e, &[], at(1)), [rule("sgr-1", 5432)]);
+    assert_eq!(read(&mut e, &[], at(59)), [rule("sgr-1", 5432)]);
+    assert_eq!(read(&mut e, &[rule("sgr-1", 5432)], at(59)).len(), 1);
+    assert!(e.open().is_empty());
+    assert_eq!(read(&mut e, &[], at(59)), [], "gone after a read had shown it: somebody revoked it");
+}
+
+#[test]
+fn patience_ends() {
+    let (at, mut e) = (clock(), Expected::default());
+    e.created(rule("sgr-1", 5432), at(0));
+    assert_eq!(read(&mut e, &[], at(60)), []);
+    assert!(e.open().is_empty());
+}
+
+#[test]
+fn a_read_from_before_the_write_proves_nothing() {
+    let (at, mut e) = (clock(), Expected::default());
+    e.removed(rule("sgr-1", 5432), at(0));
+    assert_eq!(read(&mut e, &[rule("sgr-1", 5432)], at(-1)), []);
+    assert_eq!(read(&mut e, &[], at(-1)), []);
+    assert_eq!(read(&mut e, &[rule("sgr-1", 5432)], at(1)), [], "still expected to be gone");
+    assert_eq!(read(&mut e, &[], at(2)), []);
+    assert!(e.open().is_empty());
+}
+
+#[test]
+fn an_object_outside_what_was_asked_is_not_put_in() {
+    let (at, mut e) = (clock(), Expected::default());
+    e.created(rule("sgr-1", 5432), at(0));
+    let mut list = Vec::new();
+    e.overlay(&mut list, |r: &Rule| r.group.as_str() == "sg-other", at(1), at(1));
+    assert_eq!(list, []);
+    assert_eq!(e.open().len(), 1);
+}
+
+#[test]
+fn old_values_are_late_and_third_values_are_somebody_elses() {
+    let (at, mut e) = (clock(), Expected::default());
+    e.wrote(Field::Shape, &rule("sgr-1", 1), &rule("sgr-1", 2), at(0));
+    e.wrote(Field::Shape, &rule("sgr-1", 2), &rule("sgr-1", 3), at(1));
+    assert_eq!(read(&mut e, &[rule("sgr-1", 1)], at(2)), [rule("sgr-1", 3)]);
+    assert_eq!(read(&mut e, &[rule("sgr-1", 2)], at(2)), [rule("sgr-1", 3)]);
+    assert_eq!(read(&mut e, &[rule("sgr-1", 4)], at(2)), [rule("sgr-1", 4)]);
+    assert_eq!(read(&mut e, &[rule("sgr-1", 1)], at(3)), [rule("sgr-1", 1)], "the expectation ended with the third value");
+}
+
+#[test]
+fn tags_are_expected_one_by_one() {
+    let (at, mut e) = (clock(), Expected::default());
+    let (before, after) = (rule("sgr-1", 1), tagged(rule("sgr-1", 1), "a", "1"));
+    e.wrote(Field::Tag("a".into()), &before, &after, at(0));
+    let by_others = tagged(before.clone(), "b", "2");
+    assert_eq!(read(&mut e, &[by_others], at(1)), [tagged(after.clone(), "b", "2")]);
+    assert_eq!(read(&mut e, std::slice::from_ref(&after), at(2)), [after]);
+    assert_eq!(read(&mut e, std::slice::from_ref(&before), at(3)), [before], "taken off after a read had shown it");
+}
+
+#[test]
+fn what_was_made_is_kept_as_it_was_written_since() {
+    let (at, mut e) = (clock(), Expected::default());
+    let (made, edited) = (rule("sgr-1", 1), rule("sgr-1", 2));
+    e.created(made.clone(), at(0));
+    e.wrote(Field::Shape, &made, &edited, at(1));
+    assert_eq!(read(&mut e, &[], at(2)), std::slice::from_ref(&edited));
+    assert_eq!(read(&mut e, &[made], at(3)), [edited], "a read that shows the creation and not yet the edit");
+}
+
+#[test]
+fn a_deleted_endpoint_is_on_its_way_until_aws_says_so_or_lists_it_no_more() {
+    let (at, mut e) = (clock(), Expected::default());
+    e.removed(endpoint(EndpointState::Deleting), at(0));
+    assert_eq!(read(&mut e, &[endpoint(EndpointState::Available)], at(1)), [endpoint(EndpointState::Deleting)]);
+    assert_eq!(read(&mut e, &[endpoint(EndpointState::Deleting)], at(2)), [endpoint(EndpointState::Deleting)]);
+    assert!(e.open().is_empty());
+    assert_eq!(read(&mut e, &[], at(3)), []);
+}
+
+#[test]
+fn a_change_of_an_endpoint_does_not_hide_what_aws_does_to_it() {
+    let (at, mut e) = (clock(), Expected::default());
+    let before = endpoint(EndpointState::Pending);
+    let after = VpcEndpoint { private_dns: false, ..before.clone() };
+    e.wrote(Field::PrivateDns, &before, &after, at(0));
+    let late = endpoint(EndpointState::Available);
+    let shown = VpcEndpoint { private_dns: false, ..late.clone() };
+    assert_eq!(read(&mut e, &[late], at(1)), std::slice::from_ref(&shown));
+    assert_eq!(read(&mut e, &[shown], at(2)).len(), 1);
+    assert!(e.open().is_empty());
+}

@@ -1,0 +1,40 @@
+//! The only code that talks to AWS: clients, reads in batches, an informer that keeps a picture of each account
+//! and Region, and writes.
+//!
+//! AWS has no watch, so [`Store`] is the nearest thing: it relists what its subscribers need, in as few calls as
+//! that takes, and wakes those whose part has changed.
+
+mod apply;
+mod bucket;
+mod calls;
+mod changes;
+mod clients;
+mod convert;
+mod dns;
+mod effects;
+mod endpoint_writes;
+mod errors;
+mod expect;
+mod observe;
+mod reads;
+mod schedule;
+mod store;
+mod stores;
+mod sweep;
+mod writes;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use changes::{ApplyContext, Outcome, apply};
+pub use clients::{Clients, Scope};
+pub use endpoint_writes::{EndpointDiff, NewEndpoint};
+pub use errors::{AwsError, AwsErrorKind};
+pub use observe::RequestObserver;
+pub use store::Store;
+pub use stores::Stores;
+pub use writes::{Interface, NewRule, RuleEdit};
+
+/// Locks; a thread that panicked with the lock leaves plain values behind, as good as before.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

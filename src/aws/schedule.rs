@@ -1,0 +1,380 @@
+//! When each question is asked again. Pure: instants in, instants out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::errors::AwsErrorKind;
+use crate::model::{Need, Pace};
+
+/// A slow fact may be this many times older than a fast one (design.md 2, Freshness).
+const SLOW: u32 = 10;
+/// What falls due within this part of its own interval is read along with what is due now.
+const ALONG: u32 = 5;
+/// First wait after a failed read; it doubles up to the interval.
+const RETRY: Duration = Duration::from_secs(2);
+/// Longest wait after AWS asked us to slow down; longest that a pass is made to wait by it.
+const SLOWEST: Duration = Duration::from_secs(30);
+const SLOWEST_PASS: Duration = Duration::from_secs(5);
+/// How soon what is settling (our own write, an endpoint on its way) is looked at again: at first, and at last.
+const SETTLE: Duration = Duration::from_secs(2);
+const SETTLE_MAX: Duration = Duration::from_secs(10);
+/// An answer that nobody subscribes to is good for so long, and is dropped after.
+const UNWATCHED: Duration = Duration::from_secs(60);
+const FORGET: Duration = Duration::from_secs(600);
+/// A picture is stale when older than this and than 3 intervals (design.md 1, conditions).
+const STALE: Duration = Duration::from_secs(300);
+
+/// How a read ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Found,
+    Absent,
+    Failed(AwsErrorKind),
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// Who asks, and how often.
+    subscribers: BTreeMap<Arc<str>, Duration>,
+    /// Shortest of these intervals.
+    interval: Option<Duration>,
+    /// When the latest read that ended had started, and how it ended.
+    last: Option<(Instant, Outcome)>,
+    /// When the latest read that AWS answered had started.
+    answered: Option<Instant>,
+    /// The batch under way that asks it, and when that was made up.
+    in_flight: Option<(u64, Instant)>,
+    /// Somebody waits for a read that starts no earlier.
+    wanted: Option<Instant>,
+    /// Failed reads in a row.
+    failures: u32,
+    /// Something about it is settling: when to look again, and how long to wait after that.
+    settling: Option<(Instant, Duration)>,
+}
+
+impl Entry {
+    /// The interval of a sweep of it; none where nobody subscribes.
+    fn pace(&self, need: &Need) -> Option<Duration> {
+        let interval = self.interval?;
+        Some(match (need.pace(), self.last) {
+            // A missing reference is asked for every interval.
+            (Pace::Fast, _) | (Pace::Slow, Some((_, Outcome::Absent | Outcome::Failed(_)))) => interval,
+            (Pace::Slow, _) => interval * SLOW,
+        })
+    }
+
+    /// When a sweep must ask it.
+    fn due(&self, need: &Need, now: Instant) -> Option<Instant> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let sweep = self.pace(need).map(|pace| match self.last {
+            None => now,
+            // Nothing but somebody's doing brings a permission.
+            Some((started, Outcome::Failed(AwsErrorKind::AccessDenied | AwsErrorKind::Credentials))) => started + pace,
+            Some((started, Outcome::Failed(_))) => {
+                let wait = RETRY.saturating_mul(1 << self.failures.saturating_sub(1).min(8));
+                started + jittered(wait, &(need, self.failures)).min(pace)
+            }
+            Some((started, _)) => started + pace,
+        });
+        [sweep, self.settling.map(|(at, _)| at)].into_iter().flatten().min()
+    }
+
+    /// Whether a sweep at `now` should take it along: it is nearly due, or half as old as a sweep of its own makes it.
+    /// So all that is read at one pace comes together, whenever each was first asked.
+    fn goes_along(&self, need: &Need, now: Instant, paces: &BTreeSet<Duration>) -> bool {
+        let (Some(pace), Some((started, Outcome::Found | Outcome::Absent)), None) = (self.pace(need), self.last, self.in_flight) else {
+            return false;
+        };
+        let age = now.saturating_duration_since(started);
+        age + pace / ALONG >= pace || (paces.contains(&pace) && age >= pace / 2)
+    }
+}
+
+/// `wait`, give or take a fifth, the same for the same `seed`.
+fn jittered(wait: Duration, seed: &impl Hash) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    seed.hash(&mut hasher);
+    wait.mul_f64(0.8 + 0.4 * ((hasher.finish() % 1000) as f64 / 1000.0))
+}
+
+/// Questions to ask now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Batch {
+    pub(super) number: u64,
+    pub(super) needs: BTreeSet<Need>,
+    /// Single objects that come with an answer about their VPC, by the need for that.
+    pub(super) riders: BTreeMap<Need, Vec<Need>>,
+}
+
+/// Every question that somebody asks, and when it was and will be asked.
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    entries: BTreeMap<Need, Entry>,
+    subscribers: BTreeMap<Arc<str>, (BTreeSet<Need>, Duration)>,
+    stale: BTreeSet<Arc<str>>,
+    batches: u64,
+    /// After AWS asked us to slow down: how long sweeps wait, until when; and until when passes do.
+    slow: Option<(Duration, Instant, Instant)>,
+}
+
+impl Schedule {
+    /// `who` asks these from now on, instead of what it asked before. Whether that is anything new.
+    pub(super) fn subscribe(&mut self, who: &Arc<str>, needs: BTreeSet<Need>, interval: Duration) -> bool {
+        let old = self.subscribers.get(who);
+        if old.is_some_and(|(n, i)| *n == needs && *i == interval) {
+            return false;
+        }
+        let old = old.map(|(n, _)| n.clone()).unwrap_or_default();
+        for need in old.difference(&needs) {
+            self.leave(who, need);
+        }
+        for need in &needs {
+            let entry = self.entries.entry(need.clone()).or_default();
+            entry.subscribers.insert(who.clone(), interval);
+            entry.interval = entry.subscribers.values().min().copied();
+        }
+        self.subscribers.insert(who.clone(), (needs, interval));
+        true
+    }
+
+    /// `who` asks nothing any more.
+    pub(super) fn unsubscribe(&mut self, who: &str) {
+        if let Some((who, (needs, _))) = self.subscribers.remove_entry(who) {
+            needs.iter().for_each(|need| self.leave(&who, need));
+            self.stale.remove(&who);
+        }
+    }
+
+    fn leave(&mut self, who: &Arc<str>, need: &Need) {
+        if let Some(entry) = self.entries.get_mut(need) {
+            entry.subscribers.remove(who);
+            entry.interval = entry.subscribers.values().min().copied();
+        }
+    }
+
+    /// Somebody waits until these were read, by a read no older than `since` where that is given. What has to be
+    /// waited for, and how fresh.
+    pub(super) fn want(&mut self, needs: &BTreeSet<Need>, since: Option<Instant>, now: Instant) -> Vec<(Need, Option<Instant>)> {
+        let since = since.map(|s| s.min(now));
+        let mut waiting = Vec::new();
+        for need in needs {
+            let entry = self.entries.entry(need.clone()).or_default();
+            let since = match entry.last {
+                // Nobody kept it fresh.
+                Some((started, _)) if entry.interval.is_none() && started + UNWATCHED <= now => Some(since.unwrap_or(now)),
+                _ => since,
+            };
+            if entry.read_since(since) {
+                continue;
+            }
+            if entry.in_flight.is_none_or(|(_, started)| since.is_some_and(|s| started < s)) {
+                entry.wanted = entry.wanted.max(Some(since.unwrap_or(now)));
+            }
+            if !need.is_dns() {
+                waiting.push((need.clone(), since));
+            }
+        }
+        waiting
+    }
+
+    /// Whether such a read has ended, well or not.
+    pub(super) fn was_read(&self, need: &Need, since: Option<Instant>) -> bool {
+        self.entries.get(need).is_none_or(|e| e.read_since(since))
+    }
+
+    /// Takes what is to be asked now. `with_vpc` names the need whose answer brings a single object along, if known.
+    pub(super) fn take(&mut self, now: Instant, with_vpc: impl Fn(&Need) -> Option<Need>) -> Batch {
+        let (sweeps, passes) = match self.slow {
+            Some((_, sweeps, passes)) => (now >= sweeps, now >= passes),
+            None => (true, true),
+        };
+        let mut chosen = BTreeSet::new();
+        let mut paces = BTreeSet::new();
+        for (need, entry) in &self.entries {
+            if passes && entry.wanted.is_some() && entry.in_flight.is_none() {
+                chosen.insert(need.clone());
+            }
+            if sweeps && entry.due(need, now).is_some_and(|due| due <= now) {
+                chosen.insert(need.clone());
+                // What is settling is looked at by itself.
+                if entry.settling.is_none_or(|(at, _)| at > now) {
+                    paces.extend(entry.pace(need));
+                }
+            }
+        }
+        if !paces.is_empty() {
+            let along = self.entries.iter().filter(|(need, entry)| entry.goes_along(need, now, &paces));
+            chosen.extend(along.map(|(need, _)| need.clone()));
+        }
+        let mut batch = Batch::default();
+        for need in chosen {
+            match with_vpc(&need) {
+                Some(all) if self.entries.get(&all).is_some_and(|e| e.interval.is_some() && e.in_flight.is_none()) => {
+                    batch.needs.insert(all.clone());
+                    batch.riders.entry(all).or_default().push(need);
+                }
+                _ => {
+                    batch.needs.insert(need);
+                }
+            }
+        }
+        if !batch.needs.is_empty() {
+            self.batches += 1;
+            batch.number = self.batches;
+        }
+        for need in batch.needs.iter().chain(batch.riders.values().flatten()) {
+            if let Some(entry) = self.entries.get_mut(need) {
+                entry.in_flight = Some((batch.number, now));
+            }
+        }
+        batch
+    }
+
+    /// A read that `started` then, in that batch, has ended so.
+    pub(super) fn finish(&mut self, need: &Need, batch: u64, started: Instant, outcome: Outcome, now: Instant) {
+        let Some(entry) = self.entries.get_mut(need) else { return };
+        if entry.in_flight.is_some_and(|(number, _)| number == batch) {
+            entry.in_flight = None;
+        }
+        if entry.wanted.is_some_and(|since| since <= started) {
+            entry.wanted = None;
+        }
+        if entry.last.is_none_or(|(last, _)| last <= started) {
+            entry.last = Some((started, outcome));
+        }
+        if let Some((_, wait)) = entry.settling {
+            entry.settling = Some((now + wait, (wait * 3 / 2).min(SETTLE_MAX)));
+        }
+        if let Outcome::Failed(kind) = outcome {
+            entry.failures = entry.failures.saturating_add(1);
+            if kind == AwsErrorKind::Throttled {
+                self.slow_down(now);
+            }
+        } else {
+            entry.failures = 0;
+            entry.answered = entry.answered.max(Some(started));
+            if self.slow.is_some_and(|(_, sweeps, _)| now >= sweeps) {
+                self.slow = None;
+            }
+        }
+    }
+
+    /// A batch has ended, whatever became of it: nothing that AWS was asked in it is under way.
+    pub(super) fn ended(&mut self, batch: u64) {
+        for (_, entry) in self.entries.iter_mut().filter(|(n, e)| !n.is_dns() && e.in_flight.is_some_and(|(number, _)| number == batch)) {
+            entry.in_flight = None;
+        }
+    }
+
+    fn slow_down(&mut self, now: Instant) {
+        match self.slow {
+            // Others of the same sweep were refused as well: one step, not one for each.
+            Some((_, sweeps, _)) if now < sweeps => {}
+            old => {
+                let wait = old.map_or(RETRY, |(wait, ..)| (wait * 2).min(SLOWEST));
+                let wait_now = jittered(wait, &self.batches);
+                self.slow = Some((wait, now + wait_now, now + wait_now.min(SLOWEST_PASS)));
+            }
+        }
+    }
+
+    /// Something about it is settling (or no longer is): it is read again soon, and less and less so.
+    pub(super) fn settle(&mut self, need: &Need, settling: bool, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(need) {
+            entry.settling = settling.then(|| entry.settling.unwrap_or((now + SETTLE, SETTLE)));
+        }
+    }
+
+    /// Something new is settling: the next look is soon, however long it has been settling before.
+    pub(super) fn settle_anew(&mut self, need: &Need, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(need) {
+            entry.settling = Some((now + SETTLE, SETTLE));
+        }
+    }
+
+    /// Whether somebody asks it.
+    pub(super) fn is_watched(&self, need: &Need) -> bool {
+        self.entries.get(need).is_some_and(|e| e.interval.is_some())
+    }
+
+    /// When there is next something to take, if nothing happens meanwhile.
+    pub(super) fn next(&self, now: Instant) -> Option<Instant> {
+        let (sweeps, passes) = self.slow.map_or((now, now), |(_, sweeps, passes)| (sweeps, passes));
+        let each = self.entries.iter().flat_map(|(need, entry)| {
+            let wanted = (entry.wanted.is_some() && entry.in_flight.is_none()).then_some(passes);
+            [wanted, entry.due(need, now).map(|due| due.max(sweeps))]
+        });
+        each.flatten().min()
+    }
+
+    /// Names that AWS did not know the last time: they would fail a call for others.
+    pub(super) fn absent(&self, needs: &BTreeSet<Need>) -> BTreeSet<Need> {
+        let absent = |n: &&Need| self.entries.get(n).is_some_and(|e| matches!(e.last, Some((_, Outcome::Absent))));
+        needs.iter().filter(absent).cloned().collect()
+    }
+
+    /// Who asks any of these.
+    pub(super) fn interested(&self, needs: &BTreeSet<Need>) -> BTreeSet<Arc<str>> {
+        needs.iter().filter_map(|n| self.entries.get(n)).flat_map(|e| e.subscribers.keys().cloned()).collect()
+    }
+
+    /// How long ago the oldest of the fast answers was asked for; none where one was never given.
+    pub(super) fn age(&self, needs: &BTreeSet<Need>, now: Instant) -> Option<Duration> {
+        let fast = needs.iter().filter(|n| n.pace() == Pace::Fast);
+        let ages = fast.map(|n| Some(now.saturating_duration_since(self.entries.get(n)?.answered?)));
+        ages.collect::<Option<Vec<_>>>().map(|ages| ages.into_iter().max().unwrap_or_default())
+    }
+
+    /// How long ago the oldest fast answer that anybody subscribes to was asked for.
+    pub(super) fn oldest(&self, now: Instant) -> Duration {
+        let fast = self.entries.iter().filter(|(n, e)| n.pace() == Pace::Fast && !e.subscribers.is_empty());
+        fast.filter_map(|(_, e)| e.answered).map(|at| now.saturating_duration_since(at)).max().unwrap_or_default()
+    }
+
+    /// Subscribers whose picture has become stale, or is no longer.
+    pub(super) fn turned_stale(&mut self, now: Instant) -> Vec<Arc<str>> {
+        let mut turned = Vec::new();
+        for (who, (needs, interval)) in &self.subscribers {
+            let limit = STALE.max(*interval * 3);
+            // What was never read is not old: its failure woke them.
+            let stale = self.age(needs, now).is_some_and(|age| age > limit);
+            if stale != self.stale.contains(who) {
+                turned.push(who.clone());
+            }
+        }
+        for who in &turned {
+            if !self.stale.remove(who) {
+                self.stale.insert(who.clone());
+            }
+        }
+        turned
+    }
+
+    /// Drops answers that nobody subscribed to for long.
+    pub(super) fn forget(&mut self, now: Instant) -> BTreeSet<Need> {
+        let unused = |e: &Entry| {
+            e.interval.is_none() && e.in_flight.is_none() && e.wanted.is_none() && e.last.is_some_and(|(t, _)| t + FORGET <= now)
+        };
+        let gone: BTreeSet<Need> = self.entries.iter().filter(|(_, e)| unused(e)).map(|(n, _)| n.clone()).collect();
+        self.entries.retain(|n, _| !gone.contains(n));
+        gone
+    }
+}
+
+impl Entry {
+    fn read_since(&self, since: Option<Instant>) -> bool {
+        self.last.is_some_and(|(started, _)| since.is_none_or(|s| started >= s))
+    }
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;

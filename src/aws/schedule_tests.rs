@@ -1,0 +1,261 @@
+use super::*;
+
+fn rules(id: &str) -> Need {
+    Need::RulesOf(id.into())
+}
+
+fn set(needs: &[Need]) -> BTreeSet<Need> {
+    needs.iter().cloned().collect()
+}
+
+fn who(name: &str) -> Arc<str> {
+    name.into()
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+struct Clock(Instant);
+
+impl Clock {
+    fn at(&self, seconds: f64) -> Instant {
+        self.0 + Duration::from_secs_f64(seconds)
+    }
+}
+
+fn clock() -> Clock {
+    Clock(Instant::now() + Duration::from_secs(10_000))
+}
+
+fn alone(_: &Need) -> Option<Need> {
+    None
+}
+
+/// Takes what is due and answers it at once.
+fn answer(s: &mut Schedule, now: Instant, outcome: Outcome) -> BTreeSet<Need> {
+    let batch = s.take(now, alone);
+    for need in &batch.needs {
+        s.finish(need, batch.number, now, outcome, now);
+    }
+    batch.needs
+}
+
+#[test]
+fn each_at_its_pace() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let (fast, slow) = (rules("sg-1"), Need::Vpc("vpc-1".into()));
+    s.subscribe(&who("a"), set(&[fast.clone(), slow.clone()]), MINUTE);
+    assert_eq!(answer(&mut s, c.at(0.0), Outcome::Found), set(&[fast.clone(), slow.clone()]));
+    assert_eq!(s.next(c.at(0.0)), Some(c.at(60.0)));
+    assert_eq!(answer(&mut s, c.at(59.0), Outcome::Found), set(&[]));
+    for minute in 1..8 {
+        assert_eq!(answer(&mut s, c.at(60.0 * f64::from(minute)), Outcome::Found), set(std::slice::from_ref(&fast)), "{minute}");
+    }
+    // The eighth sweep takes along what would be due in the tenth: within a fifth of its interval.
+    assert_eq!(answer(&mut s, c.at(480.0), Outcome::Found), set(&[fast, slow]));
+}
+
+#[test]
+fn networks_that_come_at_any_time_are_soon_read_together() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let needs: Vec<Need> = (0..20).map(|i| rules(&format!("sg-{i:02}"))).collect();
+    for (i, need) in needs.iter().enumerate() {
+        let now = c.at(i as f64 * 2.9);
+        s.subscribe(&who(&i.to_string()), set(std::slice::from_ref(need)), MINUTE);
+        answer(&mut s, now, Outcome::Found);
+    }
+    // Two intervals later there is one batch per interval.
+    let (mut now, mut batches) = (c.at(0.0), Vec::new());
+    while now < c.at(600.0) {
+        now = s.next(now).unwrap();
+        batches.push((now, answer(&mut s, now, Outcome::Found).len()));
+    }
+    let late: Vec<_> = batches.iter().filter(|(t, _)| *t >= c.at(180.0)).collect();
+    assert!(late.iter().all(|(_, n)| *n == 20), "{batches:?}");
+    assert!(late.len() <= 8, "{}", late.len());
+}
+
+#[test]
+fn a_short_interval_speeds_up_nobody_else() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let (short, long) = (rules("sg-short"), rules("sg-long"));
+    s.subscribe(&who("a"), set(std::slice::from_ref(&short)), 10 * SECOND);
+    s.subscribe(&who("b"), set(std::slice::from_ref(&long)), MINUTE);
+    let mut reads = BTreeMap::new();
+    let mut now = c.at(0.0);
+    while now <= c.at(600.0) {
+        for need in answer(&mut s, now, Outcome::Found) {
+            *reads.entry(need).or_insert(0) += 1;
+        }
+        now = s.next(now).unwrap();
+    }
+    assert_eq!(reads[&short], 61);
+    assert!(reads[&long] <= 13, "{reads:?}");
+}
+
+#[test]
+fn a_missing_reference_is_asked_for_every_interval() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let slow = Need::DbInstance("orders".into());
+    s.subscribe(&who("a"), set(std::slice::from_ref(&slow)), MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Absent);
+    assert_eq!(s.next(c.at(0.0)), Some(c.at(60.0)));
+    assert_eq!(s.absent(&set(std::slice::from_ref(&slow))), set(std::slice::from_ref(&slow)));
+    answer(&mut s, c.at(60.0), Outcome::Found);
+    assert_eq!(s.next(c.at(60.0)), Some(c.at(660.0)));
+}
+
+#[test]
+fn failures_back_off_to_the_interval_and_recover() {
+    let (c, mut s) = (clock(), Schedule::default());
+    s.subscribe(&who("a"), set(&[rules("sg-1")]), MINUTE);
+    let (mut now, mut waits) = (c.at(0.0), Vec::new());
+    for _ in 0..8 {
+        answer(&mut s, now, Outcome::Failed(AwsErrorKind::Transient));
+        let next = s.next(now).unwrap();
+        waits.push((next - now).as_secs_f64());
+        now = next;
+    }
+    assert!((1.6..=2.4).contains(&waits[0]), "{waits:?}");
+    assert!(waits.windows(2).all(|w| w[0] <= w[1]), "{waits:?}");
+    assert!((waits[7] - 60.0).abs() < 0.001, "{waits:?}");
+    answer(&mut s, now, Outcome::Found);
+    assert_eq!(s.next(now), Some(now + MINUTE));
+}
+
+#[test]
+fn a_missing_permission_is_not_hammered() {
+    let (c, mut s) = (clock(), Schedule::default());
+    s.subscribe(&who("a"), set(&[rules("sg-1")]), MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Failed(AwsErrorKind::AccessDenied));
+    assert_eq!(s.next(c.at(0.0)), Some(c.at(60.0)));
+}
+
+#[test]
+fn throttling_slows_the_whole_scope_and_a_pass_only_a_little() {
+    let (c, mut s) = (clock(), Schedule::default());
+    s.subscribe(&who("a"), set(&[rules("sg-1")]), 10 * SECOND);
+    s.subscribe(&who("b"), set(&[rules("sg-2")]), 10 * SECOND);
+    let mut now = c.at(0.0);
+    for _ in 0..6 {
+        answer(&mut s, now, Outcome::Failed(AwsErrorKind::Throttled));
+        now = s.next(now).unwrap();
+    }
+    answer(&mut s, now, Outcome::Failed(AwsErrorKind::Throttled));
+    let next = s.next(now).unwrap();
+    assert!(next - now >= 20 * SECOND, "sweeps wait {:?}", next - now);
+    assert_eq!(s.take(now + SECOND, alone).needs, set(&[]));
+    s.want(&set(&[rules("sg-3")]), None, now + SECOND);
+    let pass = s.next(now + SECOND).unwrap();
+    assert!(pass <= now + SLOWEST_PASS, "a pass waits {:?}", pass - now);
+    assert_eq!(answer(&mut s, pass, Outcome::Found), set(&[rules("sg-3")]));
+    assert_eq!(answer(&mut s, next, Outcome::Found), set(&[rules("sg-1"), rules("sg-2")]));
+    assert_eq!(s.next(next), Some(next + 10 * SECOND), "recovered");
+}
+
+#[test]
+fn who_wants_the_same_shares_one_read() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let needs = set(&[rules("sg-1")]);
+    assert_eq!(s.want(&needs, None, c.at(0.0)).len(), 1);
+    let batch = s.take(c.at(0.01), alone);
+    assert_eq!(batch.needs, needs);
+    assert_eq!(s.want(&needs, None, c.at(0.02)).len(), 1, "waits for the read under way");
+    assert_eq!(s.take(c.at(0.03), alone).needs, set(&[]));
+    // This one wants a read that starts after its own request.
+    let waiting = s.want(&needs, Some(c.at(0.04)), c.at(0.04));
+    s.finish(&rules("sg-1"), batch.number, c.at(0.01), Outcome::Found, c.at(0.05));
+    assert!(s.was_read(&rules("sg-1"), None));
+    assert!(!s.was_read(&waiting[0].0, waiting[0].1));
+    assert_eq!(answer(&mut s, c.at(0.06), Outcome::Found), needs);
+    assert!(s.was_read(&waiting[0].0, waiting[0].1));
+    assert_eq!(s.next(c.at(0.1)), None, "nobody subscribed");
+}
+
+#[test]
+fn a_time_to_come_is_now() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let waiting = s.want(&set(&[rules("sg-1")]), Some(c.at(100.0)), c.at(0.0));
+    answer(&mut s, c.at(0.0), Outcome::Found);
+    assert!(s.was_read(&waiting[0].0, waiting[0].1));
+}
+
+#[test]
+fn names_are_looked_up_but_not_waited_for() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let host = Need::Host("db.example.com".into());
+    assert!(s.want(&set(std::slice::from_ref(&host)), None, c.at(0.0)).is_empty());
+    assert_eq!(s.take(c.at(0.0), alone).needs, set(&[host]));
+}
+
+#[test]
+fn a_single_object_comes_with_its_vpc() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let (one, all) = (Need::Group("sg-1".into()), Need::GroupsOf("vpc-1".into()));
+    let with_vpc = |n: &Need| (*n == one).then(|| all.clone());
+    s.subscribe(&who("a"), set(std::slice::from_ref(&one)), MINUTE);
+    assert_eq!(s.take(c.at(0.0), with_vpc).needs, set(std::slice::from_ref(&one)), "nobody needs the others");
+    let mut s = Schedule::default();
+    s.subscribe(&who("a"), set(&[one.clone(), all.clone()]), MINUTE);
+    let batch = s.take(c.at(0.0), with_vpc);
+    assert_eq!(batch.needs, set(std::slice::from_ref(&all)));
+    assert_eq!(batch.riders[&all], std::slice::from_ref(&one));
+    for need in [&one, &all] {
+        s.finish(need, batch.number, c.at(0.0), Outcome::Found, c.at(0.0));
+    }
+    assert_eq!(s.next(c.at(0.0)), Some(c.at(60.0)));
+}
+
+#[test]
+fn what_settles_is_looked_at_soon_and_then_less_often() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let need = Need::EndpointsOf("vpc-1".into());
+    s.subscribe(&who("a"), set(std::slice::from_ref(&need)), MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Found);
+    s.settle_anew(&need, c.at(0.0));
+    let (mut now, mut waits) = (c.at(0.0), Vec::new());
+    for _ in 0..6 {
+        let next = s.next(now).unwrap();
+        waits.push((next - now).as_millis());
+        now = next;
+        answer(&mut s, now, Outcome::Found);
+        s.settle(&need, true, now);
+    }
+    assert_eq!(waits, [2000, 2000, 3000, 4500, 6750, 10_000]);
+    s.settle(&need, false, now);
+    assert_eq!(s.next(now), Some(now + MINUTE));
+}
+
+#[test]
+fn staleness_is_told_once_each_way() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let needs = set(&[rules("sg-1")]);
+    s.subscribe(&who("a"), needs.clone(), MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Found);
+    assert_eq!(s.age(&needs, c.at(30.0)), Some(30 * SECOND));
+    answer(&mut s, c.at(100.0), Outcome::Failed(AwsErrorKind::Unreachable));
+    assert_eq!(s.age(&needs, c.at(200.0)), Some(200 * SECOND), "a failed read is no answer");
+    assert!(s.turned_stale(c.at(299.0)).is_empty());
+    assert_eq!(s.turned_stale(c.at(301.0)), [who("a")]);
+    assert!(s.turned_stale(c.at(302.0)).is_empty());
+    answer(&mut s, c.at(310.0), Outcome::Found);
+    assert_eq!(s.turned_stale(c.at(311.0)), [who("a")]);
+    assert!(s.turned_stale(c.at(312.0)).is_empty());
+    assert_eq!(s.age(&set(&[rules("sg-unread")]), c.at(0.0)), None);
+}
+
+#[test]
+fn what_nobody_needs_is_forgotten_and_read_again_when_needed() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let needs = set(&[rules("sg-1")]);
+    s.subscribe(&who("a"), needs.clone(), MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Found);
+    s.unsubscribe("a");
+    assert!(s.interested(&needs).is_empty());
+    assert_eq!(s.next(c.at(1.0)), None);
+    assert!(s.want(&needs, None, c.at(59.0)).is_empty());
+    assert_eq!(s.want(&needs, None, c.at(61.0)).len(), 1, "nobody kept it fresh");
+    answer(&mut s, c.at(61.0), Outcome::Found);
+    assert!(s.forget(c.at(600.0)).is_empty());
+    assert_eq!(s.forget(c.at(700.0)), needs);
+}

@@ -1,0 +1,151 @@
+//! The informer: a picture of one account and Region, kept fresh for those who subscribe to parts of it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, OnceCell, Semaphore, mpsc, watch},
+    time::Instant,
+};
+
+use super::{bucket::Bucket, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL, schedule::Schedule, sweep};
+use crate::model::{Need, Picture};
+
+/// Calls that create, modify or delete VPC endpoints: AWS's own bucket holds 4 and refills by 0.3 a second, for the
+/// whole account and Region (domain.md 3.5).
+const ENDPOINT_WRITES: (f64, f64) = (4.0, 0.3);
+/// DNS lookups under way at a time.
+const LOOKUPS: usize = 8;
+
+/// What is known, and what our own writes will show. Locked before the schedule, never while it is held.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) picture: Picture,
+    pub(super) expected: Expectations,
+}
+
+/// The informer of one scope. Methods take no lock across an await; do not call them inside [`Store::with`].
+pub struct Store {
+    pub(super) clients: Clients,
+    wakes: mpsc::UnboundedSender<Arc<str>>,
+    kept: RwLock<Kept>,
+    pub(super) schedule: Mutex<Schedule>,
+    /// Something is to be asked earlier than was thought.
+    pub(super) kick: Arc<Notify>,
+    /// Bumped after each answer.
+    pub(super) answers: watch::Sender<u64>,
+    pub(super) gate: Arc<Semaphore>,
+    pub(super) lookups: Arc<Semaphore>,
+    pub(super) endpoint_writes: Mutex<Bucket>,
+    account: OnceCell<String>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("scope", &self.clients.scope).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Starts the informer: it asks AWS as soon as somebody wants to know something, and ends when it is dropped.
+    /// `wakes` is told who should look again. Must be called in a tokio runtime.
+    pub fn start(clients: Clients, wakes: mpsc::UnboundedSender<Arc<str>>) -> Arc<Self> {
+        let (capacity, per_second) = ENDPOINT_WRITES;
+        let store = Arc::new(Self {
+            clients,
+            wakes,
+            kept: RwLock::default(),
+            schedule: Mutex::default(),
+            kick: Arc::default(),
+            answers: watch::Sender::new(0),
+            gate: Arc::new(Semaphore::new(PARALLEL)),
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            endpoint_writes: Mutex::new(Bucket::new(capacity, per_second, Instant::now())),
+            account: OnceCell::new(),
+        });
+        tokio::spawn(sweep::run(Arc::downgrade(&store), store.kick.clone()));
+        store
+    }
+
+    /// Its clients.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// The account that the credentials belong to, 12 digits. Asked once.
+    pub async fn account(&self) -> Result<String, AwsError> {
+        self.account.get_or_try_init(|| self.clients.account()).await.cloned()
+    }
+
+    /// Looks at the picture. It does not change meanwhile, so be quick, and call nothing of the store's.
+    pub fn with<R>(&self, look: impl FnOnce(&Picture) -> R) -> R {
+        look(&self.read().picture)
+    }
+
+    /// Waits until all of these were asked and AWS answered or refused: by a read that started no earlier than
+    /// `not_older_than` where that is given, else by any. What many callers want at the same time is asked once.
+    /// Names (DNS) are never waited for: who subscribes to them is woken.
+    pub async fn ensure(&self, needs: &BTreeSet<Need>, not_older_than: Option<Instant>) {
+        let mut answers = self.answers.subscribe();
+        let mut waiting = lock(&self.schedule).want(needs, not_older_than, Instant::now());
+        self.kick.notify_one();
+        loop {
+            answers.borrow_and_update();
+            {
+                let schedule = lock(&self.schedule);
+                waiting.retain(|(need, since)| !schedule.was_read(need, *since));
+            }
+            if waiting.is_empty() || answers.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// From now on `who` is woken when one of these changes, and fast ones are read every `interval`, slow ones a
+    /// tenth as often. It replaces what `who` subscribed to before.
+    pub fn subscribe(&self, who: &Arc<str>, needs: BTreeSet<Need>, interval: Duration) {
+        if lock(&self.schedule).subscribe(who, needs, interval) {
+            self.kick.notify_one();
+        }
+    }
+
+    /// `who` needs nothing any more.
+    pub fn unsubscribe(&self, who: &str) {
+        lock(&self.schedule).unsubscribe(who);
+    }
+
+    /// How long ago the oldest of those of `needs` that are read every interval was asked for; none where one was
+    /// never answered.
+    pub fn age(&self, needs: &BTreeSet<Need>) -> Option<Duration> {
+        lock(&self.schedule).age(needs, Instant::now())
+    }
+
+    /// How long ago the oldest answer that is read every interval was asked for, of all that anybody subscribes to.
+    pub fn oldest(&self) -> Duration {
+        lock(&self.schedule).oldest(Instant::now())
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Kept> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Kept> {
+        self.kept.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn wake(&self, who: impl IntoIterator<Item = Arc<str>>) {
+        for who in who {
+            // Nobody listens any more only when the process ends.
+            let _ = self.wakes.send(who);
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.kick.notify_one();
+    }
+}

@@ -1,0 +1,156 @@
+//! Networks of one cluster, and of two, on one endpoint and on one rule.
+
+use dmsnet::{
+    api::{conditions::Reason, network::DeletionPolicy},
+    model::*,
+    plan::Change,
+};
+use serde_json::json;
+
+use crate::world::{Network, World, reference_spec};
+
+fn endpoint(world: &World) -> VpcEndpoint {
+    let all: Vec<_> = world.picture.endpoints.values().collect();
+    assert_eq!(all.len(), 1, "one endpoint per VPC and service");
+    (**all[0]).clone()
+}
+
+#[test]
+fn the_last_one_out_removes() {
+    let mut world = World::reference("cluster");
+    let before = world.shape();
+    let (mut a, mut b) = (Network::new(1, reference_spec()), Network::new(2, reference_spec()));
+    world.pass(&mut a, None);
+    let after = world.shape();
+    let plan = world.pass(&mut b, None);
+    assert_eq!(plan.changes, [], "all that b wants is there");
+    world.pass(&mut a, Some(DeletionPolicy::Delete));
+    assert_eq!(a.ledger, []);
+    assert_eq!(world.shape(), after, "b still needs it");
+    assert!(world.plan(&b, None).is_empty());
+    for _ in 0..2 {
+        world.pass(&mut b, Some(DeletionPolicy::Delete));
+    }
+    assert_eq!(b.ledger, []);
+    assert_eq!(world.shape(), before);
+}
+
+#[test]
+fn subnets_are_united_and_leave_with_the_one_that_brought_them() {
+    let mut world = World::reference("cluster");
+    let mut spec = reference_spec();
+    spec["vpcEndpoints"][0]["subnetIds"] = json!(["subnet-0a000001"]);
+    let mut a = Network::new(1, spec.clone());
+    spec["vpcEndpoints"][0]["subnetIds"] = json!(["subnet-0a000002"]);
+    let mut b = Network::new(2, spec);
+    world.pass(&mut a, None);
+    let plan = world.pass(&mut b, None);
+    assert_eq!(plan.drift, []);
+    assert_eq!(endpoint(&world).subnets.len(), 2);
+    assert!(world.plan(&a, None).is_empty(), "a sees the union as wanted");
+    world.pass(&mut b, Some(DeletionPolicy::Delete));
+    assert_eq!(endpoint(&world).subnets, ["subnet-0a000001".into()]);
+    let left = world.plan(&a, None);
+    assert_eq!((left.changes, left.drift), (vec![], vec![]), "what a leaver takes along is no drift");
+}
+
+#[test]
+fn two_that_disagree_on_the_policy_do_not_fight() {
+    let mut world = World::reference("cluster");
+    let mut a = Network::new(1, reference_spec());
+    let mut spec = reference_spec();
+    spec["vpcEndpoints"][0]["policy"] = json!({"type": "Document", "document":
+        {"Statement": {"Effect": "Allow", "Principal": "*", "Action": "dms:Describe*", "Resource": "*"}}});
+    let mut b = Network::new(2, spec);
+    world.pass(&mut a, None);
+    let plan = world.pass(&mut b, None);
+    assert_eq!(plan.changes, []);
+    let conflict = plan.problems.iter().find(|p| p.reason == Reason::Conflict).unwrap();
+    assert!(conflict.message.contains("is led by team/net-1") && conflict.message.contains("policy"), "{}", conflict.message);
+    assert!(world.plan(&a, None).is_empty());
+    // The lead leaves: the other one becomes lead, and now has its way. That is a change, no drift.
+    world.pass(&mut a, Some(DeletionPolicy::Delete));
+    let plan = world.pass(&mut b, None);
+    assert_eq!(plan.drift, []);
+    assert!(endpoint(&world).policy.as_str().contains("dms:describe*"));
+    assert!(world.plan(&b, None).is_empty());
+}
+
+#[test]
+fn beyond_the_quota_references_are_left_out_youngest_first() {
+    let mut world = World::reference("cluster");
+    let mut networks = Vec::new();
+    for n in 1..=62u32 {
+        let id: SecurityGroupId = format!("sg-0b0000{n:02x}").into();
+        let group =
+            SecurityGroup { id: id.clone(), name: format!("ri-{n}"), vpc: "vpc-0a000001".into(), owner: "1".into(), tags: Tags::new() };
+        world.picture.groups.insert(id.clone(), group.into());
+        let spec = json!({
+            "replication": {"placement": {"subnetIds": ["subnet-0a000001", "subnet-0a000002"], "securityGroupIds": [id]}},
+            "databases": [{"name": "db", "address": {"engine": "postgres", "endpoints": [{"host": "10.0.2.9"}]}, "path": {"type": "SameVpc"}}],
+            "vpcEndpoints": [{"name": "dms", "service": "dms"}],
+        });
+        networks.push(Network::new(n, spec));
+    }
+    for _ in 0..2 {
+        for network in &mut networks {
+            world.pass(network, None);
+        }
+    }
+    let group = endpoint(&world).groups[0].clone();
+    let shapes: Vec<String> = world.picture.rules_of(&group).iter().map(|r| r.shape.to_string()).collect();
+    assert_eq!(shapes.len(), 60);
+    assert!(shapes.contains(&"in/tcp/443/10.0.0.0/16".to_owned()));
+    for out in ["sg-0b00003c", "sg-0b00003d", "sg-0b00003e"] {
+        assert!(!shapes.iter().any(|s| s.ends_with(out)), "{out} is one of the youngest three");
+    }
+    for network in &networks {
+        let plan = world.plan(network, None);
+        assert_eq!((plan.changes, plan.drift, plan.problems), (vec![], vec![], vec![]), "{}", network.label);
+    }
+    for round in 0..3 {
+        for network in &mut networks {
+            if round == 0 || !network.ledger.is_empty() {
+                world.pass(network, Some(DeletionPolicy::Delete));
+            }
+        }
+    }
+    assert!(world.picture.endpoints.is_empty(), "all deleted: the endpoint is gone");
+    assert!(!world.picture.groups.contains_key(&group));
+}
+
+/// Two clusters in one account: the same AWS, seen with another owner's eyes.
+fn seen_by<'w>(world: &'w mut World, owner: &str, claims: &mut dmsnet::plan::Claims) -> &'w mut World {
+    world.owner = Owner::parse(owner).unwrap();
+    std::mem::swap(&mut world.claims, claims);
+    world
+}
+
+#[test]
+fn two_owners_share_and_leave_each_others_alone() {
+    let mut world = World::reference("east");
+    let before = world.shape();
+    let mut west_claims = dmsnet::plan::Claims::default();
+    let (mut east, mut west) = (Network::new(1, reference_spec()), Network::new(2, reference_spec()));
+    world.pass(&mut east, None);
+    let shape = world.shape();
+    let plan = seen_by(&mut world, "west", &mut west_claims).pass(&mut west, None);
+    assert!(plan.changes.iter().all(|c| matches!(c, Change::Tag { .. })), "it only says that it shares: {:#?}", plan.changes);
+    assert_eq!(world.shape(), shape);
+    assert!(world.plan(&west, None).is_empty());
+    assert!(west.ledger.iter().all(|e| !e.made), "{:#?}", west.ledger);
+    // The creator leaves: it takes its tag off, and the other becomes owner.
+    let plan = seen_by(&mut world, "east", &mut west_claims).pass(&mut east, Some(DeletionPolicy::Delete));
+    assert!(plan.changes.iter().all(|c| matches!(c, Change::Untag { .. })), "{:#?}", plan.changes);
+    assert_eq!(east.ledger, []);
+    assert_eq!(world.shape(), shape);
+    let plan = seen_by(&mut world, "west", &mut west_claims).pass(&mut west, None);
+    assert_eq!(plan.drift, []);
+    assert!(west.ledger.iter().all(|e| e.made), "{:#?}", west.ledger);
+    assert_eq!(endpoint(&world).tags["dmsnet.dev/owner/west"], "owned");
+    for _ in 0..2 {
+        world.pass(&mut west, Some(DeletionPolicy::Delete));
+    }
+    assert_eq!(west.ledger, []);
+    assert_eq!(world.shape(), before);
+}

@@ -1,0 +1,344 @@
+//! AWS in memory, as far as plans see it: a picture that takes changes. For properties and benches; no I/O.
+#![allow(dead_code)] // what one user needs, another does not
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use dmsnet::{
+    api::{
+        DmsNetworkSpec,
+        class::Guardrails,
+        network::{DeletionPolicy, Mode},
+        status::OwnedEntry,
+    },
+    model::*,
+    plan::{
+        self, Change, Claims, GroupRef, Input, Key, Plan, Uid,
+        change::{EndpointChanges, GroupTarget},
+    },
+};
+use serde_json::{Value, json};
+
+/// One account and Region.
+pub struct World {
+    pub owner: Owner,
+    pub picture: Picture,
+    pub claims: Claims,
+    pub guardrails: Guardrails,
+    pub tags: Tags,
+    pub all_tried: bool,
+    next: u32,
+}
+
+/// A network, with the ledger that its status would hold.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub uid: Uid,
+    pub label: String,
+    pub created: i64,
+    pub spec: DmsNetworkSpec,
+    pub ledger: Vec<OwnedEntry>,
+}
+
+impl Network {
+    pub fn new(n: u32, spec: Value) -> Self {
+        let spec = serde_json::from_value(spec).expect("a spec");
+        Self { uid: format!("uid-{n}").into(), label: format!("team/net-{n}"), created: i64::from(n), spec, ledger: vec![] }
+    }
+}
+
+pub const VPC: &str = "vpc-0a000001";
+pub const REPLICATION: &str = "sg-0a000001";
+pub const SOURCE: &str = "sg-0a000002";
+pub const TARGET: &str = "sg-0a000003";
+
+/// Source and target by DMS endpoint and address, and the DMS API's endpoint: the reference topology.
+pub fn reference_spec() -> Value {
+    json!({
+        "replication": {"instance": "orders-ri"},
+        "databases": [
+            {"name": "source", "dmsEndpoint": "orders-src", "securityGroupId": SOURCE, "path": {"type": "SameVpc"}},
+            {"name": "target", "address": {"engine": "mysql", "endpoints": [{"host": "10.0.3.7"}]}, "securityGroupId": TARGET, "path": {"type": "SameVpc"}},
+        ],
+        "vpcEndpoints": [{"name": "dms", "service": "dms"}],
+    })
+}
+
+/// The reference topology with `n` databases on ports of their own.
+pub fn wide_spec(n: u16) -> Value {
+    let database = |i: u16| {
+        json!({"name": format!("db-{i}"), "address": {"engine": "postgres", "endpoints": [{"host": format!("10.0.3.{}", i % 250 + 1), "port": 5000 + i}]},
+               "securityGroupId": if i % 2 == 0 { SOURCE } else { TARGET }, "path": {"type": "SameVpc"}})
+    };
+    let mut spec = reference_spec();
+    spec["databases"] = (0..n).map(database).collect();
+    spec
+}
+
+impl World {
+    /// A VPC with two private subnets, three groups (the first without egress), an instance and a DMS endpoint.
+    pub fn reference(owner: &str) -> Self {
+        let mut picture = Picture::default();
+        let vpc: VpcId = VPC.into();
+        let cidrs = vec!["10.0.0.0/16".parse().expect("a CIDR")];
+        picture.vpcs.insert(vpc.clone(), Arc::new(Vpc { id: vpc.clone(), cidrs, dns_support: Some(true), dns_hostnames: Some(true) }));
+        for (i, zone) in ["us-east-1a", "us-east-1b", "us-east-1a"].into_iter().enumerate() {
+            let id: SubnetId = format!("subnet-0a00000{}", i + 1).into();
+            let cidrs = vec![format!("10.0.{}.0/24", i + 1).parse().expect("a CIDR")];
+            picture.subnets.insert(id.clone(), Arc::new(Subnet { id, vpc: vpc.clone(), zone: zone.into(), cidrs }));
+        }
+        for (id, name) in [(REPLICATION, "dms-replication"), (SOURCE, "orders-source"), (TARGET, "orders-target")] {
+            let group =
+                SecurityGroup { id: id.into(), name: name.into(), vpc: vpc.clone(), owner: "111122223333".into(), tags: Tags::new() };
+            picture.groups.insert(id.into(), Arc::new(group));
+        }
+        let instance = ReplicationInstance {
+            identifier: "orders-ri".into(),
+            status: "available".into(),
+            vpc: vpc.clone(),
+            subnets: vec!["subnet-0a000001".into(), "subnet-0a000002".into()],
+            groups: vec![REPLICATION.into()],
+            private_ips: vec!["10.0.1.5".parse().expect("an address")],
+            public_ips: vec![],
+        };
+        picture.instances.insert("orders-ri".into(), Arc::new(instance));
+        let endpoint =
+            DmsEndpoint { identifier: "orders-src".into(), engine: "postgres".into(), host: Some("10.0.2.9".into()), port: Some(5432) };
+        picture.dms_endpoints.insert("orders-src".into(), Arc::new(endpoint));
+        let service = ServiceDetail {
+            name: "com.amazonaws.us-east-1.dms".into(),
+            zones: vec!["us-east-1a".into(), "us-east-1b".into()],
+            private_dns_name: Some("dms.us-east-1.amazonaws.com".into()),
+        };
+        picture.services.insert(service.name.as_str().into(), Arc::new(service));
+        Self {
+            owner: Owner::parse(owner).expect("an owner"),
+            picture,
+            claims: Claims::default(),
+            guardrails: Guardrails {
+                vpc_ids: vec!["*".into()],
+                foreign_rules: dmsnet::api::network::ForeignRules::Revoke,
+                ..Guardrails::default()
+            },
+            tags: Tags::new(),
+            all_tried: true,
+            next: 0,
+        }
+    }
+
+    fn id(&mut self, prefix: &str) -> String {
+        self.next += 1;
+        format!("{prefix}-{:08x}", self.next)
+    }
+
+    /// Plans, answering every question from what is there.
+    pub fn plan(&mut self, network: &Network, deleting: Option<DeletionPolicy>) -> Plan {
+        loop {
+            let plan = self.plan_once(network, deleting);
+            if !plan.unread {
+                return plan;
+            }
+            self.answer(&plan);
+        }
+    }
+
+    /// Plans on what is known.
+    pub fn plan_once(&self, network: &Network, deleting: Option<DeletionPolicy>) -> Plan {
+        plan::plan(&Input {
+            uid: &network.uid,
+            label: &network.label,
+            created: network.created,
+            spec: deleting.is_none().then_some(&network.spec),
+            deletion_policy: deleting.unwrap_or_default(),
+            ledger: &network.ledger,
+            owner: &self.owner,
+            class: "class",
+            region: "us-east-1",
+            guardrails: Some(&self.guardrails),
+            tags: &self.tags,
+            picture: &self.picture,
+            claims: &self.claims,
+            all_tried: self.all_tried,
+        })
+    }
+
+    /// Marks every question of a plan as asked.
+    pub fn answer(&mut self, plan: &Plan) {
+        self.picture.asked.extend(plan.needs.iter().map(|n| (n.clone(), None)));
+    }
+
+    /// A whole pass: plan, change, plan again, keep the ledger. Returns the plan that was carried out.
+    pub fn pass(&mut self, network: &mut Network, deleting: Option<DeletionPolicy>) -> Plan {
+        let plan = self.plan(network, deleting);
+        self.claims.put(&network.uid, plan.claim.clone());
+        if network.spec.mode == Mode::Enforce {
+            network.ledger.clone_from(&plan.ledger);
+            self.apply(network, &plan.changes);
+        }
+        let after = self.plan(network, deleting);
+        network.ledger.clone_from(&after.ledger);
+        if deleting.is_some() && after.ledger.is_empty() {
+            self.claims.remove(&network.uid);
+        } else {
+            self.claims.put(&network.uid, after.claim);
+        }
+        plan
+    }
+
+    /// Carries out changes as AWS would.
+    pub fn apply(&mut self, network: &Network, changes: &[Change]) {
+        let tags = self.owner.tags_for(&network.label, &self.tags);
+        let mut created: BTreeMap<Key, SecurityGroupId> = BTreeMap::new();
+        for change in changes {
+            let target = |t: &GroupTarget| match t {
+                GroupTarget::Existing(id) => id.clone(),
+                GroupTarget::Created(key) => created.get(key).expect("a group made earlier in the plan").clone(),
+            };
+            match change {
+                Change::CreateGroup { key, vpc, name, .. } => {
+                    let id: SecurityGroupId = self.id("sg").into();
+                    let group = SecurityGroup {
+                        id: id.clone(),
+                        name: name.clone(),
+                        vpc: vpc.clone(),
+                        owner: "111122223333".into(),
+                        tags: tags.clone(),
+                    };
+                    self.picture.groups.insert(id.clone(), Arc::new(group));
+                    created.insert(key.clone(), id);
+                }
+                Change::CreateRule { group, shape, .. } => {
+                    let group = target(group);
+                    self.add_rule(&group, shape.clone(), tags.clone());
+                }
+                Change::ModifyRule { group, id, to, .. } => self.edit_rules(group, |rules| {
+                    rules.iter_mut().filter(|r| r.id == *id).for_each(|r| r.shape = to.clone());
+                }),
+                Change::RevokeForeign { group, id, .. } | Change::RevokeRule { group, id, .. } => {
+                    self.edit_rules(group, |rules| rules.retain(|r| r.id != *id));
+                }
+                Change::CreateEndpoint { fields, .. } => {
+                    let endpoint = VpcEndpoint {
+                        id: self.id("vpce").into(),
+                        vpc: fields.vpc.clone(),
+                        service_name: fields.service_name.clone(),
+                        endpoint_type: "Interface".into(),
+                        state: EndpointState::Available,
+                        subnets: fields.subnets.clone(),
+                        groups: fields.groups.iter().map(target).collect(),
+                        private_dns: fields.private_dns,
+                        policy: fields.policy.clone(),
+                        ip_address_type: fields.ip_address_type,
+                        dns_names: vec![],
+                        interfaces: vec![],
+                        tags: tags.clone(),
+                        last_error: None,
+                    };
+                    self.picture.endpoints.insert(endpoint.id.clone(), Arc::new(endpoint));
+                }
+                Change::ModifyEndpoint { id, changes, .. } => {
+                    let added: Vec<_> = changes.add_groups.iter().map(target).collect();
+                    self.edit_endpoint(id, |e| modify(e, changes, added));
+                }
+                Change::DeleteEndpoint { id, .. } => drop(self.picture.endpoints.remove(id)),
+                Change::DeleteGroup { id, .. } => {
+                    self.picture.groups.remove(id);
+                    self.picture.rules.remove(id);
+                }
+                Change::Tag { id, tags, .. } => self.retag(id, |t| t.extend(tags.clone())),
+                Change::Untag { id, keys, .. } => self.retag(id, |t| t.retain(|k, _| !keys.contains(k))),
+            }
+        }
+    }
+
+    /// Adds a rule, as anybody may.
+    pub fn add_rule(&mut self, group: &SecurityGroupId, shape: RuleShape, tags: Tags) -> SecurityGroupRuleId {
+        let id: SecurityGroupRuleId = self.id("sgr").into();
+        let rule = Rule { id: id.clone(), group: group.clone(), shape, description: None, tags };
+        self.edit_rules(group, |rules| {
+            assert!(rules.iter().all(|r| r.shape != rule.shape), "InvalidPermission.Duplicate: {}", rule.shape);
+            rules.push(rule);
+        });
+        id
+    }
+
+    /// Edits the rules of a group, as anybody may.
+    pub fn edit_rules(&mut self, group: &SecurityGroupId, edit: impl FnOnce(&mut Vec<Rule>)) {
+        let mut rules = self.picture.rules_of(group).to_vec();
+        edit(&mut rules);
+        rules.sort_by(|a, b| a.shape.cmp(&b.shape));
+        self.picture.rules.insert(group.clone(), rules.into());
+    }
+
+    /// Edits an endpoint, as anybody may.
+    pub fn edit_endpoint(&mut self, id: &VpcEndpointId, edit: impl FnOnce(&mut VpcEndpoint)) {
+        if let Some(endpoint) = self.picture.endpoints.get_mut(id) {
+            edit(Arc::make_mut(endpoint));
+        }
+    }
+
+    /// Edits tags of whatever has this ID.
+    pub fn retag(&mut self, id: &str, edit: impl FnOnce(&mut Tags)) {
+        if let Some(group) = self.picture.groups.get_mut(id) {
+            return edit(&mut Arc::make_mut(group).tags);
+        }
+        if let Some(endpoint) = self.picture.endpoints.get_mut(id) {
+            return edit(&mut Arc::make_mut(endpoint).tags);
+        }
+        let found = self.picture.rules.iter().find(|(_, rules)| rules.iter().any(|r| r.id.as_str() == id)).map(|(g, _)| g.clone());
+        let group = found.unwrap_or_else(|| panic!("no object {id}"));
+        self.edit_rules(&group, |rules| {
+            if let Some(rule) = rules.iter_mut().find(|r| r.id.as_str() == id) {
+                edit(&mut rule.tags);
+            }
+        });
+    }
+
+    /// All rules: group, shape, and whether dmsnet made them.
+    pub fn rules(&self) -> Vec<(SecurityGroupId, RuleShape, bool)> {
+        let all = self.picture.rules.values().flat_map(|rules| rules.iter());
+        all.map(|r| (r.group.clone(), r.shape.clone(), tags::is_managed(&r.tags))).collect()
+    }
+
+    /// What is there, by what counts: for comparing two worlds.
+    pub fn shape(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.rules().into_iter().map(|(g, s, _)| format!("{} {s}", self.name_of(&g))).collect();
+        lines.extend(self.picture.groups.values().map(|g| format!("group {}", g.name)));
+        lines.extend(self.picture.endpoints.values().map(|e| {
+            format!(
+                "endpoint {} {:?} {} {}",
+                e.service_name,
+                e.subnets,
+                e.private_dns,
+                e.groups.iter().map(|g| self.name_of(g)).collect::<String>()
+            )
+        }));
+        lines.sort();
+        lines
+    }
+
+    fn name_of(&self, id: &SecurityGroupId) -> String {
+        self.picture.groups.get(id).map(|g| g.name.clone()).unwrap_or_default()
+    }
+}
+
+fn modify(e: &mut VpcEndpoint, changes: &EndpointChanges, added: Vec<SecurityGroupId>) {
+    e.subnets.retain(|s| !changes.remove_subnets.contains(s));
+    e.subnets.extend(changes.add_subnets.clone());
+    e.subnets.sort();
+    e.groups.retain(|g| !changes.remove_groups.contains(g));
+    e.groups.extend(added);
+    e.groups.sort();
+    if let Some(policy) = &changes.policy {
+        e.policy = policy.clone();
+    }
+    e.private_dns = changes.private_dns.unwrap_or(e.private_dns);
+    e.ip_address_type = changes.ip_address_type.unwrap_or(e.ip_address_type);
+}
+
+/// The group behind a wanted rule's key, where it has an ID of its own.
+pub fn group_of(key: &Key) -> Option<&SecurityGroupId> {
+    match key {
+        Key::Rule(GroupRef::Id(id), _) => Some(id),
+        _ => None,
+    }
+}
