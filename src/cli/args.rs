@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
 use clap_complete::Shell;
 
-use crate::model::Owner;
+use crate::{controller, model::Owner};
 
 const STYLES: styling::Styles = styling::Styles::styled()
     .header(styling::AnsiColor::Green.on_default().bold())
@@ -103,7 +103,7 @@ pub enum Command {
 /// How to log.
 #[derive(Clone, Debug, Args)]
 pub struct LogArgs {
-    /// What to log: a level, or a filter such as `info,dmsnet=debug` [default: info; warn for one-time commands]
+    /// What to log: a level, or a filter such as `info,dmsnet=debug` [default: info; error for one-time commands]
     #[arg(long, env = "DMSNET_LOG", value_name = "FILTER", global = true, hide_env_values = true, help_heading = "Logging")]
     pub log: Option<String>,
     /// Form of log lines [default: text on a terminal, else json; text for one-time commands]
@@ -135,6 +135,13 @@ pub struct RunArgs {
     /// Serve only classes with these labels, and their networks, such as `shard=a`
     #[arg(long, env = "DMSNET_CLASS_SELECTOR", hide_env_values = true, value_name = "SELECTOR")]
     pub class_selector: Option<String>,
+}
+
+impl From<RunArgs> for controller::Options {
+    fn from(args: RunArgs) -> Self {
+        let RunArgs { cluster_name, http_addr, http_addr_file, class_selector } = args;
+        Self { cluster_name, http_addr, http_addr_file, class_selector }
+    }
 }
 
 /// Which networks, and how to speak of them.

@@ -15,7 +15,7 @@ use anstream::{AutoStream, ColorChoice};
 use clap::{CommandFactory, Parser};
 use owo_colors::OwoColorize;
 
-use crate::api::crds;
+use crate::{api::crds, controller};
 use args::{Cli, Command, FileArgs};
 
 /// An error, or a problem that stands in the way.
@@ -42,10 +42,17 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "dmsnet", &mut script);
             print(&String::from_utf8_lossy(&script), ColorChoice::Never)
         }
-        Command::Run(_) => fail("the controller is not built into this binary"),
+        Command::Run(args) => block_on(async { controller::run(args.into()).await.map_or_else(fail, |()| ExitCode::SUCCESS) }),
         Command::Plan(args::PlanArgs { files, .. })
         | Command::Apply(args::ApplyArgs { files, .. })
         | Command::Delete(args::DeleteArgs { files }) => with_files(&files),
+    }
+}
+
+fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => fail(format!("no runtime: {error}")),
     }
 }
 
