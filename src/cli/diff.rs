@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     api::{
         network::Mode,
-        status::{ForeignRule, PendingChange, ResourceKind},
+        status::{ForeignRule, PendingChange, ResourceKind, VpcEndpointStatus},
     },
     plan::{Action, Change, Plan, Problem},
 };
@@ -25,6 +25,8 @@ pub struct Report {
     pub prune: bool,
     /// Counts.
     pub summary: Summary,
+    /// What people should know about how this was found.
+    pub notes: Vec<String>,
 }
 
 /// What was found of one network.
@@ -35,6 +37,10 @@ pub struct NetworkReport {
     pub name: String,
     /// Name of the class.
     pub class: String,
+    /// AWS account.
+    pub account: String,
+    /// AWS Region.
+    pub region: String,
     /// The weaker of the network's mode and the class's.
     pub mode: Mode,
     /// Whether its spec says `suspend: true`.
@@ -47,6 +53,14 @@ pub struct NetworkReport {
     pub foreign: Vec<ForeignRule>,
     /// What AWS is still at work on.
     pub waiting: Vec<String>,
+    /// The VPC endpoints, as they are.
+    pub vpc_endpoints: Vec<VpcEndpointStatus>,
+    /// Whether it is being deleted.
+    #[serde(skip)]
+    pub leaving: bool,
+    /// What it leaves behind in AWS.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 /// How many changes there are.
@@ -95,20 +109,32 @@ impl NetworkReport {
             class,
             mode,
             suspended,
+            vpc_endpoints: plan.vpc_endpoints.clone(),
             changes: plan.changes.iter().map(Change::describe).collect(),
             problems: plan.problems.clone(),
             foreign: plan.foreign.clone(),
             waiting: plan.waiting.clone(),
+            ..Self::default()
         }
+    }
+
+    /// Whether there is nothing to say of it.
+    fn is_quiet(&self) -> bool {
+        self.changes.is_empty() && self.problems.is_empty() && self.waiting.is_empty() && self.left.is_empty()
+    }
+
+    /// Whether it is kept from writing by what its author, or its class, says.
+    pub fn is_kept_from_writing(&self) -> bool {
+        self.suspended || self.mode == Mode::Observe
     }
 }
 
 impl Report {
     /// A report of networks, and of what nobody wants any more.
-    pub fn new(networks: Vec<NetworkReport>, unwanted: Vec<PendingChange>, prune: bool) -> Self {
+    pub fn new(networks: Vec<NetworkReport>, unwanted: Vec<PendingChange>, prune: bool, notes: Vec<String>) -> Self {
         let pruned = if prune { unwanted.as_slice() } else { &[] };
         let summary = Summary::of(networks.iter().flat_map(|n| &n.changes).chain(pruned));
-        Self { networks, unwanted, prune, summary }
+        Self { networks, unwanted, prune, summary, notes }
     }
 
     /// Whether something stands in the way.
@@ -123,15 +149,7 @@ impl Report {
             network.render(&mut out);
             out.push('\n');
         }
-        if !self.unwanted.is_empty() {
-            let what = if self.prune { "they are removed (--prune)" } else { "--prune removes them" };
-            line(&mut out, 0, &format!("{} {}", "Owned, and wanted by none of these files:".bold(), what.dimmed()));
-            for change in &self.unwanted {
-                let style = if self.prune { Sign::Delete.style() } else { Style::new().dimmed() };
-                line(&mut out, 1, &format!("{} {}", '-'.style(style), gone(change).style(style)));
-            }
-            out.push('\n');
-        }
+        self.render_unwanted(&mut out);
         let problems: usize = self.networks.iter().map(|n| n.problems.len()).sum();
         let mut last = if self.summary.is_empty() { "Nothing to change".to_owned() } else { self.summary.to_string() };
         if problems > 0 {
@@ -139,6 +157,39 @@ impl Report {
         }
         line(&mut out, 0, &format!("{}.", last.bold()));
         out
+    }
+
+    /// What is left after `apply` or `delete`, with colours.
+    pub fn render_rest(&self, done: Summary) -> String {
+        let mut out = String::new();
+        for network in &self.networks {
+            network.render(&mut out);
+            for e in &network.vpc_endpoints {
+                if let (Some(id), Some(state)) = (&e.id, &e.state) {
+                    line(&mut out, 1, &format!("endpoint {} {id} ({state}) {}", e.name, e.url.as_deref().unwrap_or_default().dimmed()));
+                }
+            }
+        }
+        out.push('\n');
+        self.render_unwanted(&mut out);
+        let Summary { create, modify, delete } = done;
+        line(&mut out, 0, &format!("{}.", format!("{create} created, {modify} changed, {delete} deleted").bold()));
+        out
+    }
+
+    fn render_unwanted(&self, out: &mut String) {
+        if !self.unwanted.is_empty() {
+            let what = if self.prune { "they are removed (--prune)" } else { "--prune removes them" };
+            line(out, 0, &format!("{} {}", "Owned, and wanted by none of these files:".bold(), what.dimmed()));
+            for change in &self.unwanted {
+                let style = if self.prune { Sign::of(change).style() } else { Style::new().dimmed() };
+                line(out, 1, &format!("{} {}", Sign::of(change).mark().style(style), gone(change).style(style)));
+            }
+            out.push('\n');
+        }
+        for note in &self.notes {
+            line(out, 0, &format!("{} {note}", "note:".cyan()));
+        }
     }
 }
 
@@ -149,7 +200,8 @@ impl NetworkReport {
             (false, Mode::Observe) => ", Observe: nothing is written",
             (false, Mode::Enforce) => "",
         };
-        line(out, 0, &format!("{} {}", self.name.bold(), format!("class {}{mode}", self.class).dimmed()));
+        let class = format!("class {}, account {}, {}{mode}", self.class, self.account, self.region);
+        line(out, 0, &format!("{} {}", self.name.bold(), class.dimmed()));
         for (kind, title) in [
             (ResourceKind::SecurityGroup, "Security groups"),
             (ResourceKind::SecurityGroupRule, "Security group rules"),
@@ -167,8 +219,9 @@ impl NetworkReport {
             line(out, 2, &format!("{} {} {}", '?'.cyan(), f.summary, format!("({}{wider})", f.id).dimmed()));
         });
         section(out, "Waiting for AWS", &self.waiting, |out, w| line(out, 2, &format!("{} {w}", '…'.cyan())));
-        if self.changes.is_empty() && self.problems.is_empty() && self.waiting.is_empty() {
-            line(out, 1, &"as wanted".green().to_string());
+        section(out, "Left in AWS", &self.left, |out, l| line(out, 2, l));
+        if self.is_quiet() {
+            line(out, 1, &if self.leaving { "gone" } else { "as wanted" }.green().to_string());
         }
     }
 }
@@ -398,10 +451,15 @@ mod tests {
         }
     }
 
+    fn network(name: &str, mode: Mode, suspended: bool, plan: &Plan) -> NetworkReport {
+        let report = NetworkReport::new(format!("team/{name}"), "prod".into(), mode, suspended, plan);
+        NetworkReport { account: "111122223333".into(), region: "us-west-2".into(), ..report }
+    }
+
     fn report(prune: bool) -> Report {
-        let full = NetworkReport::new("team/orders".into(), "prod".into(), Mode::Enforce, false, &plan());
-        let quiet = NetworkReport::new("team/payments".into(), "prod".into(), Mode::Observe, false, &Plan::default());
-        let suspended = NetworkReport::new("team/returns".into(), "prod".into(), Mode::Enforce, true, &Plan::default());
+        let full = network("orders", Mode::Enforce, false, &plan());
+        let quiet = network("payments", Mode::Observe, false, &Plan::default());
+        let suspended = network("returns", Mode::Enforce, true, &Plan::default());
         let unwanted = PendingChange {
             action: "Delete".into(),
             kind: ResourceKind::SecurityGroupRule,
@@ -409,7 +467,7 @@ mod tests {
             from: Some("sg-0a1b2c3d out/tcp/1433/sg-0d1b2c3d (sgr-9)".into()),
             to: None,
         };
-        Report::new(vec![full, quiet, suspended], vec![unwanted], prune)
+        Report::new(vec![full, quiet, suspended], vec![unwanted], prune, vec!["class prod admits namespaces by label".into()])
     }
 
     fn plain(text: &str) -> String {
@@ -434,10 +492,28 @@ mod tests {
 
     #[test]
     fn nothing_to_change() {
-        let quiet = NetworkReport::new("team/orders".into(), "prod".into(), Mode::Enforce, false, &Plan::default());
-        let report = Report::new(vec![quiet], vec![], false);
+        let quiet = network("orders", Mode::Enforce, false, &Plan::default());
+        let report = Report::new(vec![quiet], vec![], false, vec![]);
         assert!(report.summary.is_empty());
-        assert_eq!(plain(&report.render()), "team/orders class prod\n  as wanted\n\nNothing to change.\n");
+        let text = plain(&report.render());
+        assert_eq!(text, "team/orders class prod, account 111122223333, us-west-2\n  as wanted\n\nNothing to change.\n");
+    }
+
+    #[test]
+    fn what_is_left() {
+        let endpoint = VpcEndpointStatus {
+            name: "dms".into(),
+            id: Some("vpce-0a1b2c3d".into()),
+            state: Some("pending".into()),
+            url: Some("https://vpce-0a1b2c3d.dms.us-west-2.vpce.amazonaws.com".into()),
+            ..VpcEndpointStatus::default()
+        };
+        let settled = NetworkReport { vpc_endpoints: vec![endpoint], ..network("orders", Mode::Enforce, false, &Plan::default()) };
+        let gone = NetworkReport { leaving: true, ..network("returns", Mode::Enforce, false, &Plan::default()) };
+        let left = vec!["endpoint/vpc-0a1b2c3d/dms (vpce-0a1b2c3d)".into()];
+        let kept = NetworkReport { leaving: true, left, ..network("payments", Mode::Observe, false, &Plan::default()) };
+        let report = Report::new(vec![settled, gone, kept], vec![], false, vec![]);
+        insta::assert_snapshot!("rest", plain(&report.render_rest(Summary { create: 6, modify: 0, delete: 1 })));
     }
 
     #[test]

@@ -4,22 +4,22 @@ pub mod args;
 pub mod diff;
 pub mod files;
 mod logging;
+mod output;
+pub mod session;
 
-use std::{
-    fmt::Display,
-    io::{self, ErrorKind, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use anstream::{AutoStream, ColorChoice};
+use anstream::ColorChoice;
 use clap::{CommandFactory, Parser};
-use owo_colors::OwoColorize;
 
 use crate::{api::crds, controller};
-use args::{Cli, Command, FileArgs};
+use args::{ApplyArgs, Cli, Command, DeleteArgs, FileArgs, Output, PlanArgs};
+use diff::Report;
+use output::{FAILURE, Progress, fail, print};
+use session::Session;
 
-/// An error, or a problem that stands in the way.
-const FAILURE: u8 = 1;
+/// There are changes.
+const CHANGES: u8 = 2;
 
 /// Reads the command line, does what it says, and tells how it went.
 pub fn main() -> ExitCode {
@@ -43,9 +43,9 @@ pub fn main() -> ExitCode {
             print(&String::from_utf8_lossy(&script), ColorChoice::Never)
         }
         Command::Run(args) => block_on(async { controller::run(args.into()).await.map_or_else(fail, |()| ExitCode::SUCCESS) }),
-        Command::Plan(args::PlanArgs { files, .. })
-        | Command::Apply(args::ApplyArgs { files, .. })
-        | Command::Delete(args::DeleteArgs { files }) => with_files(&files),
+        Command::Plan(args) => block_on(plan(&args)),
+        Command::Apply(args) => block_on(apply(&args)),
+        Command::Delete(args) => block_on(delete(&args)),
     }
 }
 
@@ -56,35 +56,64 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-fn with_files(args: &FileArgs) -> ExitCode {
-    match files::load(&args.files) {
-        Ok(_) => fail("talking to AWS is not built into this binary"),
-        Err(errors) => {
-            errors.iter().for_each(|e| {
-                fail(e);
-            });
-            FAILURE.into()
-        }
+/// Reads the files and asks AWS who we are.
+async fn open(args: &FileArgs) -> Result<Session, ExitCode> {
+    let files = files::load(&args.files).map_err(|errors| errors.iter().map(fail).last().unwrap_or(FAILURE.into()))?;
+    Session::open(files, &args.owner).await.map_err(fail)
+}
+
+async fn plan(args: &PlanArgs) -> ExitCode {
+    let mut session = match open(&args.files).await {
+        Ok(session) => session,
+        Err(code) => return code,
+    };
+    let report = session.plan(args.prune).await;
+    let text = match args.files.output {
+        Output::Text => report.render(),
+        Output::Json => match output::json(&report) {
+            Ok(text) => text,
+            Err(error) => return fail(error),
+        },
+    };
+    let printed = print(&text, args.files.color.into());
+    if report.has_problems() {
+        FAILURE.into()
+    } else if report.summary.is_empty() {
+        printed
+    } else {
+        CHANGES.into()
     }
+}
+
+async fn apply(args: &ApplyArgs) -> ExitCode {
+    let mut session = match open(&args.files).await {
+        Ok(session) => session,
+        Err(code) => return code,
+    };
+    let mut progress = Progress::new(&args.files);
+    let (report, refused) = session.apply(args.prune, &mut progress).await;
+    let left = args.prune && !report.unwanted.is_empty();
+    progress.end(&report, &refused, !left && is_applied(&report))
+}
+
+/// Whether AWS is as the networks want it. A suspended one wants nothing now.
+fn is_applied(report: &Report) -> bool {
+    let open = |n: &&diff::NetworkReport| !n.suspended && !(n.changes.is_empty() && n.waiting.is_empty());
+    !report.has_problems() && report.networks.iter().find(open).is_none()
+}
+
+async fn delete(args: &DeleteArgs) -> ExitCode {
+    let mut session = match open(&args.files).await {
+        Ok(session) => session,
+        Err(code) => return code,
+    };
+    let mut progress = Progress::new(&args.files);
+    let (report, refused) = session.delete(&mut progress).await;
+    let gone = !report.has_problems() && report.networks.iter().all(|n| n.left.is_empty());
+    progress.end(&report, &refused, gone)
 }
 
 /// The CustomResourceDefinitions, ready for `kubectl apply`.
 fn crds_yaml() -> Result<String, serde_saphyr::ser::Error> {
     crds::all().iter().map(|crd| Ok(format!("---\n{}", serde_saphyr::to_string(crd)?))).collect()
-}
-
-/// Prints to standard output. That the reader has gone (`| head`) is no failure.
-fn print(text: &str, color: ColorChoice) -> ExitCode {
-    let mut out = AutoStream::new(io::stdout().lock(), color);
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => fail(format!("cannot write to standard output: {e}")),
-        _ => ExitCode::SUCCESS,
-    }
-}
-
-/// Says what went wrong.
-fn fail(error: impl Display) -> ExitCode {
-    let mut out = AutoStream::auto(io::stderr().lock());
-    let _ = writeln!(out, "{} {error}", "error:".red().bold());
-    FAILURE.into()
 }
