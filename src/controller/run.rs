@@ -2,18 +2,19 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt, future, stream};
+use futures::{Stream, StreamExt, future, stream, stream::BoxStream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     core::PartialObjectMeta,
     runtime::{
         Controller, WatchStreamExt,
-        controller::Config,
+        controller::{self, Config},
         reflector::{self, ObjectRef},
         watcher,
     },
 };
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -89,16 +90,17 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let server = http::serve(options.http_addr, options.http_addr_file.as_deref(), metrics.clone(), ready.clone(), stop.clone());
 
     let class_watch = options.class_selector.as_ref().map_or_else(watcher::Config::default, |s| watcher::Config::default().labels(s));
-    let network_controller = Controller::new(networks.clone(), watcher::Config::default());
-    let class_controller = Controller::new(classes.clone(), class_watch.clone());
-    let (namespaces, namespace_events) = namespace_cache(&client);
+    let network_cache = Cached::new(networks.clone(), watcher::Config::default());
+    let class_cache = Cached::new(classes.clone(), class_watch.clone());
+    let namespace_cache = Cached::<NamespaceMeta>::new(Api::all(client.clone()), watcher::Config::default());
+    let filled = [network_cache.filled.clone(), class_cache.filled.clone(), namespace_cache.filled.clone()];
     let (wake, woken) = mpsc::unbounded_channel();
     let (changes, changed) = mpsc::unbounded_channel();
     let stores = Stores::new(metrics.clone(), changes);
     let ctx = Arc::new(Context {
-        networks: network_controller.store(),
-        classes: class_controller.store(),
-        namespaces,
+        networks: network_cache.reader.clone(),
+        classes: class_cache.reader.clone(),
+        namespaces: namespace_cache.reader,
         stores,
         registry: Registry::default(),
         owner,
@@ -114,25 +116,25 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let by_class = ctx.clone();
     let by_namespace = ctx.clone();
     let by_store = ctx.clone();
-    let passes = network_controller
+    let passes = Controller::for_stream(network_cache.events, network_cache.reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .watches(classes, class_watch, move |c: DmsNetworkClass| users_of(&by_class, &c))
-        .watches_stream(namespace_events, move |n| in_namespace(&by_namespace, &n.name_any()))
+        .watches_stream(namespace_cache.events, move |n| in_namespace(&by_namespace, &n.name_any()))
         .reconcile_on(receiver(woken))
         .reconcile_on(receiver(changed).filter_map(move |who| future::ready(by_store.registry.object_ref(&who))))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(network::reconcile, network::on_error, ctx.clone())
-        .for_each(|_| future::ready(()));
+        .for_each(|result| future::ready(told(result)));
     let of_network = ctx.clone();
-    let class_passes = class_controller
+    let class_passes = Controller::for_stream(class_cache.events, class_cache.reader)
         .watches(networks, watcher::Config::default(), move |n: DmsNetwork| class_of(&of_network, &n))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(class::reconcile, class::on_error, ctx.clone())
-        .for_each(|_| future::ready(()));
+        .for_each(|result| future::ready(told(result)));
     let passes = tokio::spawn(passes);
     let class_passes = tokio::spawn(class_passes);
     let gauges = tokio::spawn(gauges(ctx.clone(), stop.clone()));
-    let start = tokio::spawn(begin(ctx.clone(), ready));
+    let start = tokio::spawn(begin(ctx.clone(), filled, ready));
 
     let served = server.await.map_err(|e| RunError::Http(options.http_addr, e));
     stop.cancel();
@@ -147,14 +149,21 @@ pub async fn run(options: Options) -> Result<(), RunError> {
 }
 
 /// Once all caches are filled: notes which networks were there at the start, and lets passes begin.
-async fn begin(ctx: Arc<Context>, ready: Readiness) {
-    let filled = future::join3(ctx.networks.wait_until_ready(), ctx.classes.wait_until_ready(), ctx.namespaces.wait_until_ready()).await;
-    if filled.0.is_err() || filled.1.is_err() || filled.2.is_err() {
-        return tracing::error!("a watch ended before its cache was filled");
-    }
+async fn begin(ctx: Arc<Context>, filled: [CancellationToken; 3], ready: Readiness) {
+    future::join_all(filled.iter().map(CancellationToken::cancelled)).await;
     ctx.registry.start(ctx.networks.state().iter().filter_map(|n| n.uid()).map(Into::into));
     ctx.started.cancel();
     ready.set();
+}
+
+/// What kube's controller could not do: watch errors and the like; passes tell their own.
+fn told<T, E: std::error::Error, Q: std::error::Error>(result: Result<T, controller::Error<E, Q>>) {
+    match result {
+        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
+        // Deleted between its event and its pass.
+        Err(controller::Error::ObjectNotFound(_)) => {}
+        Err(error) => tracing::warn!(%error, "watching Kubernetes"),
+    }
 }
 
 async fn gauges(ctx: Arc<Context>, stop: CancellationToken) {
@@ -170,12 +179,30 @@ fn receiver<T: Send + 'static>(mut receiver: mpsc::UnboundedReceiver<T>) -> impl
 
 type NamespaceMeta = PartialObjectMeta<Namespace>;
 
-/// Names and labels of namespaces, and a stream of those that change.
-fn namespace_cache(client: &Client) -> (reflector::Store<NamespaceMeta>, impl Stream<Item = Result<NamespaceMeta, watcher::Error>> + Send + 'static) {
-    let (cache, writer) = reflector::store::<NamespaceMeta>();
-    let api: Api<NamespaceMeta> = Api::all(client.clone());
-    let events = watcher(api, watcher::Config::default()).default_backoff().reflect(writer).applied_objects();
-    (cache, events)
+/// A cache of one kind, and the stream that fills it.
+struct Cached<K: Resource<DynamicType = ()> + Clone + 'static> {
+    reader: reflector::Store<K>,
+    events: BoxStream<'static, Result<K, watcher::Error>>,
+    /// Cancelled (that is: reached) once the first list is in. The reader's own `wait_until_ready` wakes only one who waits.
+    filled: CancellationToken,
+}
+
+impl<K> Cached<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
+    fn new(api: Api<K>, config: watcher::Config) -> Self {
+        let (reader, writer) = reflector::store();
+        let filled = CancellationToken::new();
+        let told = filled.clone();
+        let first_list = move |event: &Result<watcher::Event<K>, watcher::Error>| {
+            if matches!(event, Ok(watcher::Event::InitDone)) {
+                told.cancel();
+            }
+        };
+        let events = watcher(api, config).default_backoff().reflect(writer).inspect(first_list).applied_objects().boxed();
+        Self { reader, events, filled }
+    }
 }
 
 fn users_of(ctx: &Context, class: &DmsNetworkClass) -> Vec<ObjectRef<DmsNetwork>> {

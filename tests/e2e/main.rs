@@ -5,3 +5,4 @@
 mod crds;
 mod harness;
 mod parts;
+mod reference;
