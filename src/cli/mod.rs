@@ -58,7 +58,12 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
 
 /// Reads the files and asks AWS who we are.
 async fn open(args: &FileArgs) -> Result<Session, ExitCode> {
-    let files = files::load(&args.files).map_err(|errors| errors.iter().map(fail).last().unwrap_or(FAILURE.into()))?;
+    let files = files::load(&args.files).map_err(|errors| {
+        for error in errors {
+            fail(error);
+        }
+        ExitCode::from(FAILURE)
+    })?;
     Session::open(files, &args.owner).await.map_err(fail)
 }
 
@@ -69,19 +74,14 @@ async fn plan(args: &PlanArgs) -> ExitCode {
     };
     let report = session.plan(args.prune).await;
     let text = match args.files.output {
-        Output::Text => report.render(),
-        Output::Json => match output::json(&report) {
-            Ok(text) => text,
-            Err(error) => return fail(error),
-        },
+        Output::Text => Ok(report.render()),
+        Output::Json => output::json(&report),
     };
-    let printed = print(&text, args.files.color.into());
-    if report.has_problems() {
-        FAILURE.into()
-    } else if report.summary.is_empty() {
-        printed
-    } else {
-        CHANGES.into()
+    match text.and_then(|text| output::write(&text, args.files.color.into())) {
+        Err(error) => fail(error),
+        Ok(()) if report.has_problems() => FAILURE.into(),
+        Ok(()) if report.summary.is_empty() => ExitCode::SUCCESS,
+        Ok(()) => CHANGES.into(),
     }
 }
 
@@ -98,8 +98,8 @@ async fn apply(args: &ApplyArgs) -> ExitCode {
 
 /// Whether AWS is as the networks want it. A suspended one wants nothing now.
 fn is_applied(report: &Report) -> bool {
-    let open = |n: &&diff::NetworkReport| !n.suspended && !(n.changes.is_empty() && n.waiting.is_empty());
-    !report.has_problems() && report.networks.iter().find(open).is_none()
+    let settled = |n: &diff::NetworkReport| n.suspended || n.changes.is_empty() && n.waiting.is_empty();
+    !report.has_problems() && report.networks.iter().all(settled)
 }
 
 async fn delete(args: &DeleteArgs) -> ExitCode {

@@ -20,12 +20,17 @@ use crate::api::status::PendingChange;
 /// An error, or a problem that stands in the way.
 pub(super) const FAILURE: u8 = 1;
 
-/// Prints to standard output. That the reader has gone (`| head`) is no failure.
+/// Prints to standard output, and ends.
 pub(super) fn print(text: &str, color: ColorChoice) -> ExitCode {
+    write(text, color).map_or_else(fail, |()| ExitCode::SUCCESS)
+}
+
+/// Writes to standard output. That the reader has gone (`| head`) is no failure.
+pub(super) fn write(text: &str, color: ColorChoice) -> Result<(), String> {
     let mut out = AutoStream::new(io::stdout().lock(), color);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => fail(format!("cannot write to standard output: {e}")),
-        _ => ExitCode::SUCCESS,
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(format!("cannot write to standard output: {e}")),
+        _ => Ok(()),
     }
 }
 
@@ -37,8 +42,8 @@ pub(super) fn fail(error: impl Display) -> ExitCode {
 }
 
 /// As JSON, with a line break.
-pub(super) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
+pub(super) fn json(value: &impl Serialize) -> Result<String, String> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|e| format!("cannot be told as JSON: {e}"))
 }
 
 /// What `apply` and `delete` did: stable, as `-o json` prints it.
@@ -80,14 +85,16 @@ impl Progress {
     pub(super) fn end(&self, report: &Report, refused: &[Refusal], good: bool) -> ExitCode {
         let summary = Summary::of(self.done.iter().map(|d| &d.change));
         let text = match self.output {
-            Output::Text => report.render_rest(summary),
-            Output::Json => match json(&Ending { done: &self.done, refused, summary, after: report }) {
-                Ok(text) => text,
-                Err(error) => return fail(error),
-            },
+            // After the progress.
+            Output::Text if !self.network.is_empty() => Ok(format!("\n{}", report.render_rest(summary))),
+            Output::Text => Ok(report.render_rest(summary)),
+            Output::Json => json(&Ending { done: &self.done, refused, summary, after: report }),
         };
-        let printed = print(&text, self.color);
-        if good && refused.is_empty() { printed } else { FAILURE.into() }
+        match text.and_then(|text| write(&text, self.color)) {
+            Err(error) => fail(error),
+            Ok(()) if good && refused.is_empty() => ExitCode::SUCCESS,
+            Ok(()) => FAILURE.into(),
+        }
     }
 
     fn say(&mut self, network: &str, line: &str) {
@@ -98,7 +105,8 @@ impl Progress {
         if !network.is_empty() {
             network.clone_into(&mut self.network);
         }
-        let _ = print(&format!("{head}  {line}\n"), self.color);
+        // Work goes on although nobody can be told; the end says so.
+        let _ = write(&format!("{head}  {line}\n"), self.color);
     }
 }
 

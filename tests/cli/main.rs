@@ -39,6 +39,10 @@ fn dmsnet(args: &[&str]) -> Command {
     {
         command.env_remove(name);
     }
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x").env("AWS_EC2_METADATA_DISABLED", "true");
     command
 }
@@ -134,4 +138,19 @@ fn standard_input_is_a_file_too() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).starts_with("error: stdin:12: kind: is \"Secret\""), "{}", err(&output));
+}
+
+#[test]
+fn an_endpoint_url_that_nobody_serves_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("orders.yaml");
+    fs::write(&file, GOOD).unwrap();
+    for command in ["plan", "apply", "delete"] {
+        let output = run(&[command, "-f", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        let text = err(&output);
+        assert!(text.starts_with("error: class \"east\" (us-east-1 at http://127.0.0.1:1): AWS could not be reached"), "{text}");
+        assert!(text.ends_with("(check region, endpointUrl and credentials)\n") && text.lines().count() == 1, "{text}");
+        assert!(out(&output).is_empty());
+    }
 }

@@ -2,6 +2,7 @@
 //! own process, kubectl and the AWS SDK as the clients that look. `harness` holds the parts; a test is a story.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cli;
 mod crds;
 mod harness;
 mod parts;

@@ -139,7 +139,7 @@ impl Session {
                 None => {
                     let store = stores.get(&scope).await;
                     let account = store.account().await.map_err(|e| {
-                        format!("class {:?} ({scope}): {e}: check region, endpointUrl and credentials", network.class.name_any())
+                        format!("class {:?} ({scope}): {e} (check region, endpointUrl and credentials)", network.class.name_any())
                     })?;
                     let (claims, members) = (Claims::default(), Vec::new());
                     sites.push(Site { scope, account, store, owner: owner.clone(), claims, members, unwanted: None });
