@@ -4,7 +4,7 @@
 pub mod api;
 #[cfg(feature = "controller")]
 pub mod aws;
-pub mod model;
-pub mod plan;
 #[cfg(feature = "controller")]
 pub mod controller;
+pub mod model;
+pub mod plan;

@@ -2,7 +2,10 @@
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let get = |n: &str| args.iter().position(|a| a == n).and_then(|i| args.get(i + 1)).cloned();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(std::env::var("DMSNET_LOG").unwrap_or("info,dmsnet=debug".into())).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(std::env::var("DMSNET_LOG").unwrap_or("info,dmsnet=debug".into()))
+        .init();
     let rt = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let r = rt.block_on(dmsnet::controller::run(dmsnet::controller::Options {
         cluster_name: get("--cluster-name"),
@@ -10,5 +13,8 @@ fn main() {
         http_addr_file: get("--http-addr-file").map(Into::into),
         class_selector: get("--class-selector"),
     }));
-    if let Err(e) = r { eprintln!("{e}"); std::process::exit(1) }
+    if let Err(e) = r {
+        eprintln!("{e}");
+        std::process::exit(1)
+    }
 }
