@@ -5,6 +5,8 @@ pub mod api;
 #[cfg(feature = "controller")]
 pub mod aws;
 #[cfg(feature = "controller")]
+pub mod cli;
+#[cfg(feature = "controller")]
 pub mod controller;
 pub mod model;
 pub mod plan;
