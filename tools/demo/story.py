@@ -199,7 +199,7 @@ class Story:
         page, parts = self.page, self.parts
         parts.kubectl("apply", "-f", "-", text=self.manifest)
         wait("Ready", READY, lambda: True if self.condition("Ready") == "True" else None)
-        page.title("It is all left running, with the network there again. In this or another terminal:")
+        page.title("It is all left running, with the network there again. In a terminal (the AWS CLI is not part of this; any will do):")
         keys = {"AWS_ACCESS_KEY_ID": "SOMEBODY111122223333", "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_REGION": "us-west-2"}
         exports = {"KUBECONFIG": str(parts.kubeconfig), **keys, "AWS_ENDPOINT_URL": parts.aws_url}
         for name, value in exports.items():
@@ -237,7 +237,7 @@ class Story:
             return None if None in found else found
 
         found, corrected = wait(f"the Events about {kind}", MENDED, noted)
-        page.fact(f"+{instant(record["detectedAt"]) - broken:4.1f} s status.drift", f"{record['kind']}: wanted {record['wanted']}; found {record['found']}", False)
+        page.fact(f"+{instant(record['detectedAt']) - broken:4.1f} s status.drift", f"{record['kind']}: wanted {record['wanted']}; found {record['found']}", False)
         page.fact("         Event", f"{found['type']} {found['reason']}, then {corrected['type']} {corrected['reason']}: {corrected['note']}")
         page.fact(f"+{seconds:4.1f} s AWS", said, True)
         wait("Synced and no open drift", MENDED, lambda: True if (self.condition("Synced"), self.condition("DriftDetected")) == ("True", "False") else None)
