@@ -6,3 +6,5 @@ mod crds;
 mod harness;
 mod parts;
 mod reference;
+mod sharing;
+mod deletion;
