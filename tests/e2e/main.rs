@@ -3,6 +3,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod crds;
+mod drift;
 mod harness;
 mod parts;
 mod reference;
+mod view;
