@@ -4,6 +4,12 @@
 
 mod cli;
 mod crds;
+mod deletion;
+mod drift;
+mod faults;
 mod harness;
+mod idle;
 mod parts;
 mod reference;
+mod sharing;
+mod view;
