@@ -8,3 +8,5 @@ mod parts;
 mod reference;
 mod sharing;
 mod deletion;
+mod refusals;
+mod restore;
