@@ -205,9 +205,10 @@ where
     }
 }
 
+/// Networks that use a class, and those that still look for a default: any class may have become, or ceased to be, that.
 fn users_of(ctx: &Context, class: &DmsNetworkClass) -> Vec<ObjectRef<DmsNetwork>> {
-    let (name, default) = (class.name_any(), plan::class::is_default(class));
-    let uses = |n: &DmsNetwork| class::uses(n, &name, ctx) || (default && n.spec.class_name.is_none());
+    let name = class.name_any();
+    let uses = |n: &DmsNetwork| class::uses(n, &name, ctx) || n.spec.class_name.is_none();
     ctx.networks.state().iter().filter(|n| uses(n)).map(|n| ObjectRef::from_obj(&**n)).collect()
 }
 

@@ -11,5 +11,7 @@ mod harness;
 mod idle;
 mod parts;
 mod reference;
+mod refusals;
+mod restore;
 mod sharing;
 mod view;

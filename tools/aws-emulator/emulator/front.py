@@ -5,8 +5,11 @@ import re
 import sys
 import time
 import traceback
+from functools import cache
 from typing import Any
 from urllib.parse import unquote_plus
+
+from botocore.session import get_session
 
 from . import accounts, wire
 from .calls import CallLog, is_mutating
@@ -87,6 +90,7 @@ class Front:
 
     def answer(self, call: Call, request: Request) -> tuple[Answer, str]:
         try:
+            refuse_unknown_region(call)
             if call.service not in STATEFUL:
                 answer = self.moto_answer(call, request)
             else:
@@ -136,6 +140,23 @@ class Front:
     def moto_answer(self, call: Call, request: Request) -> Answer:
         status, content_type, body, headers = self.moto.answer(request, call.account)
         return Answer(status, content_type, body, headers)
+
+
+def refuse_unknown_region(call: Call) -> None:
+    """AWS takes no signature for a Region that it does not have."""
+    if call.region in regions():
+        return
+    message = f"Credential should be scoped to a valid region, not '{call.region}'."
+    if call.service == "ec2":
+        raise AwsError("AuthFailure", message, 401)
+    code, status = ("InvalidSignatureException", 400) if call.service in wire.JSON_SERVICES else ("SignatureDoesNotMatch", 403)
+    raise AwsError(code, message, status)
+
+
+@cache
+def regions() -> frozenset[str]:
+    session = get_session()
+    return frozenset(name for partition in session.get_available_partitions() for name in session.get_available_regions("ec2", partition))
 
 
 def refuse_dry_run(dry_run: Any) -> None:

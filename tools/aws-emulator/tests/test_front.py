@@ -18,6 +18,14 @@ def test_the_key_says_the_account(aws, url):
         Aws(url, aws.account, "eu-west-1").ec2.describe_vpcs(VpcIds=[mine])
 
 
+def test_a_region_that_aws_does_not_have_is_refused(aws, url):
+    nowhere = Aws(url, aws.account, "us-nowhere-9")
+    for code, call in [("AuthFailure", nowhere.ec2.describe_vpcs), ("SignatureDoesNotMatch", nowhere.sts.get_caller_identity),
+                       ("InvalidSignatureException", nowhere.dms.describe_endpoints)]:
+        with refused(code, "us-nowhere-9"):
+            call()
+
+
 def test_a_role_belongs_to_its_account(aws, url):
     target = f"6{aws.account[1:]}"
     role = aws.sts.assume_role(RoleArn=f"arn:aws:iam::{target}:role/dmsnet", RoleSessionName="s")["Credentials"]
