@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
+    endpoint_writes::{EndpointDiff, NewEndpoint},
     errors::{AwsError, AwsErrorKind},
     store::Store,
-    endpoint_writes::{EndpointDiff, NewEndpoint},
     writes::{NewRule, RuleEdit},
 };
 use crate::{
@@ -185,7 +185,9 @@ impl Run<'_> {
         let rules: Vec<_> = now
             .iter()
             .filter_map(|c| match c {
-                Change::ModifyRule { id, to, description, .. } => Some(RuleEdit { id: id.clone(), shape: to.clone(), description: Some(description.clone()) }),
+                Change::ModifyRule { id, to, description, .. } => {
+                    Some(RuleEdit { id: id.clone(), shape: to.clone(), description: Some(description.clone()) })
+                }
                 _ => None,
             })
             .collect();

@@ -56,6 +56,8 @@ pub struct Interface {
     pub description: String,
     /// `available`, `in-use`, …
     pub status: String,
+    /// Whether a VPC endpoint made it, and takes it along.
+    pub of_endpoint: bool,
 }
 
 /// A write ends well before a Lease can pass to another replica, its repetitions included.

@@ -95,6 +95,7 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         Ok(site) => site,
         Err(problem) => return blind(network, uid, &old, problem, ctx).await,
     };
+    ctx.registry.note(uid, network);
     // Observe and plan.
     let requested = network.annotations().get(RECONCILE_REQUESTED_AT).cloned();
     let news = old.observed_generation != network.meta().generation || requested.is_some() && requested != old.last_handled_reconcile_at;
@@ -154,9 +155,10 @@ fn next(uid: &Uid, plan: &Plan, mode: Mode, done: &[plan::Change], failures: &[s
     (Action::requeue(IDLE), outcome)
 }
 
-/// Access denied, quota and the like: after a minute, doubling to ten. What passes by itself: from two seconds up to one minute.
+/// Access denied, quota and the like: after a minute, doubling to ten. What passes by itself, or once an object of others is out of
+/// the way: from two seconds up to one minute.
 pub(super) fn retry(failures: &[status::Failure], in_a_row: u32) -> Duration {
-    let passes = failures.iter().all(|f| f.reason.is_none());
+    let passes = failures.iter().all(|f| matches!(f.reason, None | Some(Reason::DeletionBlocked)));
     let (first, most) = if passes { (2, 60) } else { (60, 600) };
     let doubled = first << in_a_row.saturating_sub(1).min(8);
     Duration::from_secs(doubled.min(most))
@@ -242,7 +244,13 @@ async fn site<'a>(
 }
 
 /// A pass that cannot see AWS: what is known stays, the problem is said, and the ledger goes on counting for others.
-async fn blind(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus, problem: Problem, ctx: &Context) -> Result<(Action, Outcome), Error> {
+async fn blind(
+    network: &DmsNetwork,
+    uid: &Uid,
+    old: &DmsNetworkStatus,
+    problem: Problem,
+    ctx: &Context,
+) -> Result<(Action, Outcome), Error> {
     ctx.registry.note(uid, network);
     if let Some(record) = old.classes.first() {
         let claim = plan::claim_of_ledger(&label(network), network.creation_timestamp().map_or(0, |t| t.0.as_second()), false, &old.owned);

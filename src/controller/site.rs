@@ -15,7 +15,7 @@ use crate::{
         status::{ClassRecord, OwnedEntry},
     },
     aws::{self, AwsErrorKind, Scope, Store},
-    model::{Need, Picture, Tags},
+    model::{Need, Picture, SecurityGroupId, Tags},
     plan::{self, Change, Claims, GroupRef, Input, Key, Plan, Uid},
 };
 
@@ -147,22 +147,28 @@ impl Site<'_> {
             _ => Some(Reason::ApplyFailed),
         };
         if let (Change::DeleteGroup { id, .. }, AwsErrorKind::DependencyViolation) = (change, error.kind) {
-            return Failure { reason: None, message: self.blocked_group(id).await };
+            return self.blocked_group(id).await;
         }
         Failure { reason, message: error.to_string() }
     }
 
-    /// Names what keeps a group from being deleted.
-    async fn blocked_group(&self, id: &crate::model::SecurityGroupId) -> String {
+    /// Names what keeps a group from being deleted. The interfaces of an endpoint that was deleted go by themselves; anything else
+    /// of a network that is being deleted waits for somebody to act.
+    async fn blocked_group(&self, id: &SecurityGroupId) -> Failure {
+        let blocked = self.spec.is_none().then_some(Reason::DeletionBlocked);
         match self.store.interfaces_of(id).await {
             Ok(list) if list.is_empty() => {
-                format!("security group {id} cannot be deleted yet: a rule of another group refers to it")
+                let message = format!("security group {id} cannot be deleted yet: a rule of another group refers to it");
+                Failure { reason: blocked, message }
             }
             Ok(list) => {
                 let names = list.iter().map(|i| format!("{} ({}, {})", i.id, i.description, i.status)).collect::<Vec<_>>();
-                format!("security group {id} is still used by network interfaces {}", names.join(", "))
+                let message = format!("security group {id} is still used by network interfaces {}", names.join(", "));
+                Failure { reason: blocked.filter(|_| list.iter().any(|i| !i.of_endpoint)), message }
             }
-            Err(error) => format!("security group {id} is still in use; what uses it could not be read: {error}"),
+            Err(error) => {
+                Failure { reason: None, message: format!("security group {id} is still in use; what uses it could not be read: {error}") }
+            }
         }
     }
 }
@@ -180,7 +186,8 @@ fn touched(plan: &Plan) -> BTreeSet<Need> {
         }
     }
     if wide {
-        let of_aws = |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_));
+        let of_aws =
+            |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_));
         narrow.extend(plan.needs.iter().filter(of_aws).cloned());
     }
     narrow

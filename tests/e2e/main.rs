@@ -3,6 +3,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod crds;
+mod deletion;
+mod drift;
+mod faults;
 mod harness;
+mod idle;
 mod parts;
 mod reference;
+mod sharing;
+mod view;

@@ -304,3 +304,21 @@ fn class_tags_are_set_again_and_another_value_is_left_alone() {
     assert!(world.plan(&network, None).is_empty());
     assert!(tags::is_managed(&endpoint(&world).tags));
 }
+
+#[test]
+fn what_aws_refuses_to_show_is_not_taken_for_missing() {
+    for denied in [true, false] {
+        let (mut world, network) = ready();
+        let group: SecurityGroupId = SOURCE.into();
+        world.picture.rules.remove(&group);
+        let failure = ReadFailure { denied, message: "DescribeSecurityGroupRules: refused".into() };
+        world.picture.asked.insert(Need::RulesOf(group), Some(failure));
+        let plan = world.plan_once(&network, None);
+        assert_eq!((&plan.changes, &plan.drift), (&vec![], &vec![]));
+        assert_eq!(plan.ledger, network.ledger);
+        let told = plan.problems.iter().any(|p| p.message.contains("DescribeSecurityGroupRules: refused") && p.resource.contains(SOURCE));
+        assert!(told, "{:?}", plan.problems);
+        let gone = world.plan_once(&network, Some(DeletionPolicy::Delete));
+        assert_eq!(gone.changes, [], "nothing is removed unseen");
+    }
+}

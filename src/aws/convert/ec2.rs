@@ -177,6 +177,7 @@ pub(in crate::aws) fn interface(row: ec2::NetworkInterface) -> Option<Interface>
         id: text(row.network_interface_id)?.into(),
         description: row.description.unwrap_or_default(),
         status: row.status.map(|s| s.as_str().to_owned()).unwrap_or_default(),
+        of_endpoint: row.interface_type.is_some_and(|t| t == ec2::NetworkInterfaceType::VpcEndpoint),
     })
 }
 

@@ -21,7 +21,7 @@ pub struct Options {
     pub kubeconfig: PathBuf,
     /// `--cluster-name`, the owner of what it makes in AWS.
     pub cluster_name: String,
-    /// `--class-selector`: so many controllers share one API server.
+    /// `--class-selector`: so many controllers share one API server. Empty: all classes, for a test with an API server of its own.
     pub class_selector: String,
     /// More arguments.
     pub args: Vec<String>,
@@ -54,9 +54,11 @@ impl Controller {
             .arg("--http-addr-file")
             .arg(&self.http_addr)
             .args(["--cluster-name", &self.options.cluster_name])
-            .args(["--class-selector", &self.options.class_selector])
             .args(&self.options.args)
             .envs(self.options.env.iter().map(|(key, value)| (key, value)));
+        if !self.options.class_selector.is_empty() {
+            command.args(["--class-selector", &self.options.class_selector]);
+        }
         // What the developer's own shell says of AWS must not get in.
         for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("AWS_")) {
             command.env_remove(key);
