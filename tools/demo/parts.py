@@ -65,7 +65,6 @@ class Parts:
         ready = self.dir / "aws-url"
         python = self.tools / "venv/bin/python"
         self._start("AWS emulator", [str(python), str(self.root / "tools/aws-emulator/serve.py"), "--port", "0", "--ready-file", str(ready)], {})
-        self.aws_url = ""
         self._ready_file = ready
 
     def start_api_server(self) -> None:
@@ -80,9 +79,16 @@ class Parts:
         self.api = KubernetesApi(self.kubeconfig)
 
     def start_controller(self) -> None:
+        """With a token of the ServiceAccount that a pod would have, so with no more rights."""
+        token = self.kubectl("create", "token", "dmsnet", "-n", "dmsnet-system", "--duration", "24h").strip()
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        config["users"][0]["user"] = {"token": token}
+        kubeconfig = self.dir / "controller-kubeconfig"
+        kubeconfig.touch(0o600)
+        kubeconfig.write_text(yaml.safe_dump(config))
         address = self.dir / "http-addr"
         arguments = ["run", "--cluster-name", "demo", "--http-addr", "127.0.0.1:0", "--http-addr-file", str(address)]
-        environment = CONTROLLER_KEYS | {"KUBECONFIG": str(self.kubeconfig), "AWS_EC2_METADATA_DISABLED": "true", "DMSNET_LOG": "info"}
+        environment = CONTROLLER_KEYS | {"KUBECONFIG": str(kubeconfig), "AWS_EC2_METADATA_DISABLED": "true", "DMSNET_LOG": "info"}
         self._start("dmsnet", [str(self.dmsnet), *arguments], environment)
         self.http_addr = self._file("dmsnet", address)
         wait("dmsnet ready", 30, self._controller_ready)
@@ -133,8 +139,9 @@ class Parts:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self.running.clear()
-        (self.dir / "pids.json").unlink(missing_ok=True)
+        if self.running:
+            self.running.clear()
+            (self.dir / "pids.json").unlink(missing_ok=True)
 
     # --------------------------------------------------------------------- asking
 
@@ -170,18 +177,26 @@ class KubernetesApi:
 
     def get(self, path: str) -> Any | None:
         """The object, or None where there is none."""
+        status, body = self._get(path)
+        if status == 404:
+            return None
+        if status != 200:
+            raise Failed(f"GET {path}: {body.get('message', body)}")
+        return body
+
+    def serves(self, path: str) -> bool:
+        return self._get(path)[0] == 200
+
+    def _get(self, path: str) -> tuple[int, Any]:
         connection = http.client.HTTPSConnection(self.host, context=self.context, timeout=30)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
-            body = json.load(answer)
+            text = answer.read().decode()
         finally:
             connection.close()
-        if answer.status == 404:
-            return None
-        if answer.status != 200:
-            raise Failed(f"GET {path}: {body.get('message', body)}")
-        return body
+        is_json = "json" in (answer.getheader("Content-Type") or "")
+        return answer.status, json.loads(text) if is_json else {"message": text}
 
 
 def tail(path: Path, lines: int = 25) -> str:

@@ -44,11 +44,15 @@ class Story:
         parts.start_api_server()
         parts.wait_ready()
         self.topology = parts.emulator("topology", {"account": "111122223333", "region": "us-west-2"})
-        parts.kubectl("apply", "--server-side", "-f", str(parts.root / "crds"))
-        parts.kubectl("wait", "--for=condition=Established", "crd/dmsnetworks.dmsnet.dev", "crd/dmsnetworkclasses.dmsnet.dev")
+        parts.kubectl("apply", "--server-side", "-k", str(parts.root / "deploy/kustomize"))
+        for kind in ("dmsnetworks", "dmsnetworkclasses"):
+            # Served at last: `kubectl wait` fails on a definition that has no conditions yet.
+            path = f"/apis/dmsnet.dev/v1alpha1/{kind}"
+            wait(f"the API server serves {kind}", READY, lambda: parts.api.serves(path) or None)
         parts.start_controller()
         version = parts.api.get("/version")["gitVersion"]
         page.line(f"A real kube-apiserver {version} with etcd, an emulator of AWS and the controller run after {time.monotonic() - since:.1f} s.")
+        page.line("dmsnet was installed by `kubectl apply -k deploy/kustomize` and runs with the rights of its ServiceAccount.")
         page.line("IDs are shown by their last four characters.")
 
     def the_vpc(self) -> None:
@@ -200,7 +204,7 @@ class Story:
         parts.kubectl("apply", "-f", "-", text=self.manifest)
         wait("Ready", READY, lambda: True if self.condition("Ready") == "True" else None)
         page.title("It is all left running, with the network there again. In a terminal (the AWS CLI is not part of this; any will do):")
-        keys = {"AWS_ACCESS_KEY_ID": "SOMEBODY111122223333", "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_REGION": "us-west-2"}
+        keys = {"AWS_ACCESS_KEY_ID": "SOMEBODY111122223333", "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_DEFAULT_REGION": "us-west-2"}
         exports = {"KUBECONFIG": str(parts.kubeconfig), **keys, "AWS_ENDPOINT_URL": parts.aws_url}
         for name, value in exports.items():
             page.line(f"  export {name}={value}")
