@@ -32,7 +32,6 @@ use crate::{
     api::{DmsNetwork, DmsNetworkClass},
     aws::Stores,
     model::{Owner, tags::InvalidOwner},
-    plan,
 };
 
 /// Passes that run at once: they mostly wait for AWS.

@@ -70,6 +70,18 @@ impl Policy {
         Ok(canonical(document))
     }
 
+    /// For people: short ones in full.
+    pub fn summary(&self) -> String {
+        const SHORT: usize = 300;
+        if *self == Self::full_access() {
+            return "FullAccess".to_owned();
+        }
+        match self.0.char_indices().nth(SHORT) {
+            Some((cut, _)) => format!("{}… ({} characters)", &self.0[..cut], self.0.chars().count()),
+            None => self.0.to_string(),
+        }
+    }
+
     /// The canonical JSON text, ready for AWS.
     pub fn as_str(&self) -> &str {
         &self.0

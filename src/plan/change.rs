@@ -169,13 +169,14 @@ impl Change {
 impl EndpointFields {
     fn text(&self) -> String {
         format!(
-            "{} in {}: subnets {}; groups {}; privateDns {}; {}",
+            "{} in {}: subnets {}; groups {}; privateDns {}; {}; policy {}",
             self.service_name,
             self.vpc,
             join(&self.subnets),
             self.groups.iter().map(GroupTarget::text).collect::<Vec<_>>().join(","),
             self.private_dns,
             ip_text(self.ip_address_type),
+            self.policy.summary(),
         )
     }
 }

@@ -190,7 +190,8 @@ impl Release<'_, '_> {
                 let others = self.input.claims.other_claimants(self.input.uid, key).next().is_some();
                 let found = self.facts.picture().endpoints.get(id);
                 self.facts.endpoint(id, None);
-                if let Some(found) = found.filter(|e| !others && e.tags.contains_key(TAG_TAKEN_OVER)) {
+                if let Some(found) = found.filter(|e| !others && e.tags.get(TAG_TAKEN_OVER).is_some_and(|v| v == self.input.owner.as_str()))
+                {
                     self.keep(entry);
                     let keys = vec![TAG_TAKEN_OVER.to_owned()];
                     self.change(Change::Untag { key: key.clone(), id: found.id.to_string(), keys });

@@ -185,7 +185,7 @@ impl Compare<'_, '_> {
             self.drift(key, DriftKind::EndpointGroups, join(wanted), join(&found.groups));
         }
         if let Some(policy) = &changes.policy {
-            self.drift(key, DriftKind::EndpointPolicy, policy_text(policy), policy_text(&found.policy));
+            self.drift(key, DriftKind::EndpointPolicy, policy.summary(), found.policy.summary());
         }
         if let Some(private_dns) = changes.private_dns {
             self.drift(
@@ -309,8 +309,8 @@ impl EndpointChanges {
             to.push(format!("groups {}", join(kept.chain(added))));
         }
         if let Some(policy) = &self.policy {
-            from.push(format!("policy {}", policy_text(&found.policy)));
-            to.push(format!("policy {}", policy_text(policy)));
+            from.push(format!("policy {}", found.policy.summary()));
+            to.push(format!("policy {}", policy.summary()));
         }
         if let Some(private_dns) = self.private_dns {
             from.push(format!("privateDns {}", found.private_dns));
@@ -321,19 +321,6 @@ impl EndpointChanges {
             to.push(ip_text(t).to_owned());
         }
         (from.join("; "), to.join("; "))
-    }
-}
-
-/// A policy for people: short ones in full.
-fn policy_text(policy: &Policy) -> String {
-    const SHORT: usize = 300;
-    if *policy == Policy::full_access() {
-        return "FullAccess".to_owned();
-    }
-    let text = policy.as_str();
-    match text.char_indices().nth(SHORT) {
-        Some((cut, _)) => format!("{}… ({} characters)", &text[..cut], text.chars().count()),
-        None => text.to_owned(),
     }
 }
 
