@@ -98,7 +98,7 @@ pub fn before_changes(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStat
         type_: RECONCILING,
         status: Truth::True,
         reason: Reason::Progressing,
-        message: format!("making {} changes in AWS", pass.plan.changes.len()),
+        message: format!("making {} in AWS", counted(pass.plan.changes.len(), "change")),
     }];
     if !is_true(old, READY) {
         new.push(NewCondition {
@@ -251,11 +251,11 @@ fn synced(old: &DmsNetworkStatus, pass: &Pass<'_>) -> NewCondition {
             return of(
                 Truth::True,
                 Reason::InSync,
-                format!("{} rules and {} endpoints are as wanted", plan.rules.1, plan.vpc_endpoints.len()),
+                format!("as wanted: {}, {}", counted(plan.rules.1, "rule"), counted(plan.vpc_endpoints.len(), "VPC endpoint")),
             );
         }
         if pass.mode == Mode::Observe {
-            let message = format!("{} changes wait: mode Observe writes nothing; status.pending lists them", plan.changes.len());
+            let message = format!("mode Observe writes nothing: status.pending lists {}", counted(plan.changes.len(), "change"));
             return of(Truth::False, Reason::ChangesPending, message);
         }
     }
@@ -296,7 +296,7 @@ fn endpoints_available(pass: &Pass<'_>) -> NewCondition {
     let Some(bad) = plan.vpc_endpoints.iter().find(|e| e.state.as_deref() != Some("available")) else {
         return match plan.vpc_endpoints.len() {
             0 => of(Truth::True, Reason::NotRequested, "no VPC endpoint is asked for".into()),
-            n => of(Truth::True, Reason::Available, format!("{n} VPC endpoints are available")),
+            n => of(Truth::True, Reason::Available, format!("available: {}", counted(n, "VPC endpoint"))),
         };
     };
     let (id, state) = (bad.id.as_deref().unwrap_or("endpoint"), bad.state.as_deref().unwrap_or("not there yet"));
@@ -334,6 +334,11 @@ fn ready(
         (Truth::Unknown, Some(before)) => of(Truth::True, Reason::Ready, before.message.clone()),
         _ => of(Truth::True, Reason::Ready, synced.message.clone()),
     }
+}
+
+/// `1 rule`, `6 rules`.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn sentence(problem: &Problem) -> String {
