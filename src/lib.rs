@@ -4,7 +4,9 @@
 pub mod api;
 #[cfg(feature = "controller")]
 pub mod aws;
-pub mod model;
-pub mod plan;
+#[cfg(feature = "controller")]
+pub mod cli;
 #[cfg(feature = "controller")]
 pub mod controller;
+pub mod model;
+pub mod plan;

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
-use kube::{CustomResource, KubeSchema};
+use kube::{
+    CustomResource, KubeSchema,
+    core::{Selector, SelectorExt},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +85,24 @@ pub struct AllowedNamespaces {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_selector")]
     pub selector: Option<LabelSelector>,
+}
+
+impl AllowedNamespaces {
+    /// Whether a namespace with these labels is admitted.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn admits(&self, labels: &BTreeMap<String, String>) -> Result<(), String> {
+        match (self.from, &self.selector) {
+            (NamespacesFrom::All, _) => Ok(()),
+            (NamespacesFrom::Selector, None) => Err("its allowedNamespaces has no selector".into()),
+            (NamespacesFrom::Selector, Some(selector)) => match Selector::try_from(selector.clone()) {
+                Ok(s) if s.matches(labels) => Ok(()),
+                Ok(s) => Err(format!("its labels do not match the selector {s}")),
+                Err(error) => Err(format!("its selector cannot be read ({error})")),
+            },
+        }
+    }
 }
 
 /// How namespaces are chosen.

@@ -27,7 +27,6 @@ pub enum Reason {
     // Ready
     Ready,
     Progressing,
-    Suspended,
     // Synced
     InSync,
     ChangesPending,

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Instant};
 
+use super::Scope;
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -14,7 +15,6 @@ use aws_smithy_runtime_api::{
         runtime_components::RuntimeComponents,
     },
 };
-use super::Scope;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 /// Told of every HTTP attempt to AWS, retries included.

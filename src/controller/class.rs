@@ -83,14 +83,17 @@ async fn status(class: &DmsNetworkClass, users: usize, ctx: &Context) -> (DmsNet
     let answer = ctx.stores.get(&scope).await.account().await;
     let (truth, reason, message, account) = match (answer, &old.account_id) {
         (Ok(account), Some(pinned)) if account != *pinned => {
-            let message = format!("the credentials now belong to account {account}, but this class stands for {pinned}: bring them back, or make a new class");
+            let message = format!(
+                "the credentials now belong to account {account}, but this class stands for {pinned}: bring them back, or make a new class"
+            );
             (Truth::False, Reason::ClassChanged, message, Some(pinned.clone()))
         }
         (Ok(account), _) => (Truth::True, Reason::Ready, format!("AWS answers for account {account} in {region}"), Some(account)),
         (Err(error), pinned) => {
             let reason = if error.kind == AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::AwsUnreachable };
             let place = class.spec.endpoint_url.as_ref().map(|u| format!(" at {u}")).unwrap_or_default();
-            let message = format!("AWS does not answer for Region {region:?}{place}: {error}; check region, endpointUrl and the credentials");
+            let message =
+                format!("AWS does not answer for Region {region:?}{place}: {error}; check region, endpointUrl and the credentials");
             (Truth::False, reason, message, pinned.clone())
         }
     };

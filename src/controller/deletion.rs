@@ -104,6 +104,11 @@ fn rest(plan: &Plan, failures: Vec<Failure>) -> Rest {
     if failures.iter().any(|f| f.reason.is_some()) {
         return Rest::Blocked(failures);
     }
+    let unreadable = plan.problems.iter().map(|p| Failure { reason: Some(p.reason), message: format!("{}: {}", p.resource, p.message) });
+    let unreadable: Vec<Failure> = unreadable.collect();
+    if !unreadable.is_empty() {
+        return Rest::Blocked(unreadable);
+    }
     let mut waiting: Vec<String> = failures.into_iter().map(|f| f.message).collect();
     waiting.extend(plan.waiting.iter().cloned());
     if waiting.is_empty() {
@@ -170,7 +175,10 @@ async fn report(reporter: &Reporter<'_>, old: &DmsNetworkStatus, mut status: Dms
         Rest::Waiting(what) => (Reason::Deleting, enumerate(what)),
         Rest::Blocked(failures) => {
             let hint = format!("; once nothing helps, the annotation {ABANDON}: \"true\" lets the network go and leaves the objects");
-            (failures.iter().find_map(|f| f.reason).unwrap_or(Reason::DeletionBlocked), enumerate(failures.iter().map(|f| &f.message)) + &hint)
+            (
+                failures.iter().find_map(|f| f.reason).unwrap_or(Reason::DeletionBlocked),
+                enumerate(failures.iter().map(|f| &f.message)) + &hint,
+            )
         }
     };
     let generation = reporter.network.meta().generation.unwrap_or_default();

@@ -54,8 +54,13 @@ impl Events {
     pub async fn publish(&self, network: &DmsNetwork, reason: EventReason, note: String) {
         // A recorder that is kept repeats its first note for the same reason: each note gets its own.
         let recorder = Recorder::new(self.client.clone(), Reporter { controller: MANAGER.into(), instance: None });
-        let event =
-            Event { type_: reason.type_(), reason: reason.to_string(), note: Some(shorten(note)), action: "Reconcile".into(), secondary: None };
+        let event = Event {
+            type_: reason.type_(),
+            reason: reason.to_string(),
+            note: Some(shorten(note)),
+            action: "Reconcile".into(),
+            secondary: None,
+        };
         if let Err(error) = recorder.publish(&event, &network.object_ref(&())).await {
             tracing::warn!(%error, %reason, "event not published");
         }

@@ -48,7 +48,10 @@ pub async fn serve(
     let listener = tokio::net::TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
     if let Some(file) = address_file {
-        std::fs::write(file, bound.to_string())?;
+        // By rename: whoever waits for the file finds all of it.
+        let partial = file.with_extension("partial");
+        std::fs::write(&partial, bound.to_string())?;
+        std::fs::rename(&partial, file)?;
     }
     tracing::info!(address = %bound, "serving /metrics, /healthz and /readyz");
     let text = move || async move {
@@ -57,7 +60,8 @@ pub async fn serve(
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
         }
     };
-    let readyz = move || async move { if ready.get() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "caches are filling") } };
+    let readyz =
+        move || async move { if ready.get() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "caches are filling") } };
     let app = Router::new().route("/metrics", get(text)).route("/healthz", get(|| async { "ok" })).route("/readyz", get(readyz));
     axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await
 }

@@ -118,7 +118,12 @@ impl Default for Metrics {
         registry.register_with_unit("reconcile", "Duration of passes", Unit::Seconds, metrics.reconcile.clone());
         registry.register("aws_requests", "Requests to AWS, by answer; alert on codes other than ok", metrics.requests.clone());
         registry.register_with_unit("aws_request", "Duration of requests to AWS", Unit::Seconds, metrics.request_seconds.clone());
-        registry.register_with_unit("picture_age", "Age of the picture of AWS; alert above five minutes", Unit::Seconds, metrics.picture_age.clone());
+        registry.register_with_unit(
+            "picture_age",
+            "Age of the picture of AWS; alert above five minutes",
+            Unit::Seconds,
+            metrics.picture_age.clone(),
+        );
         Self { registry, ..metrics }
     }
 }

@@ -95,6 +95,7 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         Ok(site) => site,
         Err(problem) => return blind(network, uid, &old, problem, ctx).await,
     };
+    ctx.registry.note(uid, network);
     // Observe and plan.
     let requested = network.annotations().get(RECONCILE_REQUESTED_AT).cloned();
     let news = old.observed_generation != network.meta().generation || requested.is_some() && requested != old.last_handled_reconcile_at;
@@ -243,7 +244,13 @@ async fn site<'a>(
 }
 
 /// A pass that cannot see AWS: what is known stays, the problem is said, and the ledger goes on counting for others.
-async fn blind(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus, problem: Problem, ctx: &Context) -> Result<(Action, Outcome), Error> {
+async fn blind(
+    network: &DmsNetwork,
+    uid: &Uid,
+    old: &DmsNetworkStatus,
+    problem: Problem,
+    ctx: &Context,
+) -> Result<(Action, Outcome), Error> {
     ctx.registry.note(uid, network);
     if let Some(record) = old.classes.first() {
         let claim = plan::claim_of_ledger(&label(network), network.creation_timestamp().map_or(0, |t| t.0.as_second()), false, &old.owned);

@@ -17,12 +17,15 @@ use crate::{
 /// A lock by name, created at need.
 type NamedLocks = Mutex<HashMap<(Scope, String), Arc<tokio::sync::Mutex<()>>>>;
 
+/// Where a network's claim is, if its class is known, and what the network is called.
+type Place = (Option<Scope>, ObjectRef<DmsNetwork>);
+
 /// See the module.
 #[derive(Default)]
 pub struct Registry {
     claims: Mutex<HashMap<Scope, Claims>>,
     /// Where each network's claim is, and what it is called.
-    places: Mutex<HashMap<Uid, (Option<Scope>, ObjectRef<DmsNetwork>)>>,
+    places: Mutex<HashMap<Uid, Place>>,
     locks: NamedLocks,
     /// The status that we wrote last, and the resourceVersion that it got.
     written: Mutex<HashMap<Uid, (u64, DmsNetworkStatus)>>,

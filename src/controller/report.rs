@@ -85,7 +85,8 @@ impl Reporter<'_> {
         let find = |status: &DmsNetworkStatus, type_| conditions::find(&status.conditions, type_).cloned();
         for type_ in [SYNCED, READY] {
             let (Some(now), before) = (find(new, type_), find(old, type_)) else { continue };
-            let turned = before.is_none_or(|b| (b.status, b.reason, b.message) != (now.status.clone(), now.reason.clone(), now.message.clone()));
+            let turned =
+                before.is_none_or(|b| (b.status, b.reason, b.message) != (now.status.clone(), now.reason.clone(), now.message.clone()));
             if now.status != "False" || !turned {
                 continue;
             }

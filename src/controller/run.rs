@@ -32,7 +32,6 @@ use crate::{
     api::{DmsNetwork, DmsNetworkClass},
     aws::Stores,
     model::{Owner, tags::InvalidOwner},
-    plan,
 };
 
 /// Passes that run at once: they mostly wait for AWS.
@@ -124,13 +123,13 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         .reconcile_on(receiver(changed).filter_map(move |who| future::ready(by_store.registry.object_ref(&who))))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(network::reconcile, network::on_error, ctx.clone())
-        .for_each(|result| future::ready(told(result)));
+        .for_each(|result| async { told(result) });
     let of_network = ctx.clone();
     let class_passes = Controller::for_stream(class_cache.events, class_cache.reader)
         .watches(networks, watcher::Config::default(), move |n: DmsNetwork| class_of(&of_network, &n))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(class::reconcile, class::on_error, ctx.clone())
-        .for_each(|result| future::ready(told(result)));
+        .for_each(|result| async { told(result) });
     let passes = tokio::spawn(passes);
     let class_passes = tokio::spawn(class_passes);
     let gauges = tokio::spawn(gauges(ctx.clone(), stop.clone()));

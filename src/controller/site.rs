@@ -186,7 +186,8 @@ fn touched(plan: &Plan) -> BTreeSet<Need> {
         }
     }
     if wide {
-        let of_aws = |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_));
+        let of_aws =
+            |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_));
         narrow.extend(plan.needs.iter().filter(of_aws).cloned());
     }
     narrow

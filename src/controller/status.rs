@@ -69,8 +69,8 @@ pub fn of_pass(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
         classes: classes(&old.classes, pass.class.as_ref(), &owned),
         conditions: Vec::new(),
         replication: plan.replication.clone().or_else(|| old.replication.clone()),
-        databases: if plan.databases.is_empty() { old.databases.clone() } else { plan.databases.clone() },
-        vpc_endpoints: plan.vpc_endpoints.clone(),
+        databases: and_hidden(plan, &plan.databases, &old.databases, |d| &d.name),
+        vpc_endpoints: and_hidden(plan, &plan.vpc_endpoints, &old.vpc_endpoints, |e| &e.name),
         owned,
         pending,
         foreign: plan.foreign.iter().take(LIST_MAX).cloned().collect(),
@@ -120,6 +120,15 @@ fn ledger(old: &DmsNetworkStatus, plan: &Plan, mode: Mode) -> Vec<OwnedEntry> {
     plan.ledger.iter().filter(|e| mode == Mode::Enforce || known(e)).cloned().collect()
 }
 
+/// What was found now; and, where a problem hides things, what was known of them before.
+fn and_hidden<T: Clone>(plan: &Plan, now: &[T], old: &[T], name: impl Fn(&T) -> &String) -> Vec<T> {
+    let mut list = now.to_vec();
+    if plan.problems.iter().any(Problem::hides_wants) {
+        list.extend(old.iter().filter(|o| !now.iter().any(|n| name(n) == name(o))).cloned());
+    }
+    list
+}
+
 fn classes(old: &[ClassRecord], now: Option<&ClassRecord>, owned: &[OwnedEntry]) -> Vec<ClassRecord> {
     let mut records: Vec<ClassRecord> = old.iter().filter(|r| now.is_none_or(|n| n.name != r.name)).cloned().collect();
     records.extend(now.cloned());
@@ -128,12 +137,15 @@ fn classes(old: &[ClassRecord], now: Option<&ClassRecord>, owned: &[OwnedEntry])
     records
 }
 
-/// What would be done and may not: all in Observe; nothing where changes only failed.
+/// What would be done and may not: all in Observe, and what a guardrail withholds.
 fn pending(plan: &Plan, mode: Mode) -> Option<Pending> {
-    if mode == Mode::Enforce || plan.changes.is_empty() {
+    let mut changes = plan.withheld.clone();
+    if mode == Mode::Observe {
+        changes.extend(plan.changes.iter().map(Change::describe));
+    }
+    if changes.is_empty() {
         return None;
     }
-    let changes: Vec<_> = plan.changes.iter().map(Change::describe).collect();
     let text: String = changes.iter().map(|c| format!("{c:?}")).collect();
     Some(Pending {
         hash: short_hash(text.as_bytes()),
@@ -212,7 +224,9 @@ fn conditions_of(old: &DmsNetworkStatus, new: &DmsNetworkStatus, pass: &Pass<'_>
 fn synced(old: &DmsNetworkStatus, pass: &Pass<'_>) -> NewCondition {
     let of = |status, reason, message: String| NewCondition { type_: SYNCED, status, reason, message };
     let plan = pass.plan;
-    if pass.age.is_none_or(|age| age > pass.stale_after) && plan.problems.iter().all(|p| matches!(p.reason, Reason::Stale | Reason::Progressing)) {
+    if pass.age.is_none_or(|age| age > pass.stale_after)
+        && plan.problems.iter().all(|p| matches!(p.reason, Reason::Stale | Reason::Progressing))
+    {
         let message = match plan.problems.first() {
             Some(problem) => sentence(problem),
             None => format!("AWS was last read {} s ago", pass.age.map_or(0, |a| a.as_secs())),
@@ -234,7 +248,11 @@ fn synced(old: &DmsNetworkStatus, pass: &Pass<'_>) -> NewCondition {
     }
     if pass.failures.is_empty() && plan.problems.is_empty() {
         if plan.changes.is_empty() && plan.rules.0 == plan.rules.1 {
-            return of(Truth::True, Reason::InSync, format!("{} rules and {} endpoints are as wanted", plan.rules.1, plan.vpc_endpoints.len()));
+            return of(
+                Truth::True,
+                Reason::InSync,
+                format!("{} rules and {} endpoints are as wanted", plan.rules.1, plan.vpc_endpoints.len()),
+            );
         }
         if pass.mode == Mode::Observe {
             let message = format!("{} changes wait: mode Observe writes nothing; status.pending lists them", plan.changes.len());
@@ -284,12 +302,20 @@ fn endpoints_available(pass: &Pass<'_>) -> NewCondition {
     let (id, state) = (bad.id.as_deref().unwrap_or("endpoint"), bad.state.as_deref().unwrap_or("not there yet"));
     let message = format!("{id} for {} is {state}", bad.service);
     match bad.state.as_deref().map(EndpointState::parse) {
-        Some(EndpointState::Failed | EndpointState::Rejected | EndpointState::Expired | EndpointState::Partial) => of(Truth::False, Reason::Failed, message),
+        Some(EndpointState::Failed | EndpointState::Rejected | EndpointState::Expired | EndpointState::Partial) => {
+            of(Truth::False, Reason::Failed, message)
+        }
         _ => of(Truth::False, Reason::Pending, message),
     }
 }
 
-fn ready(old: &DmsNetworkStatus, pass: &Pass<'_>, stalled: Option<&Problem>, synced: &NewCondition, endpoints: &NewCondition) -> NewCondition {
+fn ready(
+    old: &DmsNetworkStatus,
+    pass: &Pass<'_>,
+    stalled: Option<&Problem>,
+    synced: &NewCondition,
+    endpoints: &NewCondition,
+) -> NewCondition {
     let of = |status, reason, message| NewCondition { type_: READY, status, reason, message };
     if let Some(problem) = stalled {
         return of(Truth::False, problem.reason, sentence(problem));

@@ -2,19 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kube::{
-    ResourceExt,
-    core::{Selector, SelectorExt},
-};
-
 use super::problem::Problem;
-use crate::api::{
-    DmsNetwork, DmsNetworkClass,
-    class::{AllowedNamespaces, NamespacesFrom},
-    conditions::Reason,
-    names::IS_DEFAULT_CLASS,
-    network::Mode,
-};
+use crate::api::{DmsNetwork, DmsNetworkClass, conditions::Reason, names::IS_DEFAULT_CLASS, network::Mode};
 
 /// The class that a network names, kept by default from an earlier pass, or is given by default.
 ///
@@ -32,13 +21,13 @@ pub fn choose<'a>(network: &DmsNetwork, classes: impl IntoIterator<Item = &'a Dm
     }
     let mut classes = classes.into_iter();
     if let Some(name) = named.or(taken) {
-        return classes.find(|c| c.name_any() == name).ok_or_else(|| {
+        return classes.find(|c| self::name(c) == name).ok_or_else(|| {
             let message = format!("DmsNetworkClass {name:?} does not exist: create it, or correct className");
             Problem::new(Reason::ReferenceNotFound, "spec.className", message)
         });
     }
     let mut defaults: Vec<_> = classes.filter(|c| is_default(c)).collect();
-    defaults.sort_by_key(|c| c.name_any());
+    defaults.sort_by_key(|c| name(c));
     match defaults.as_slice() {
         [one] => Ok(one),
         [] => {
@@ -46,7 +35,7 @@ pub fn choose<'a>(network: &DmsNetwork, classes: impl IntoIterator<Item = &'a Dm
             Err(Problem::new(Reason::ReferenceNotFound, "spec.className", message))
         }
         several => {
-            let names = several.iter().map(|c| c.name_any()).collect::<Vec<_>>().join(", ");
+            let names = several.iter().map(|c| name(c)).collect::<Vec<_>>().join(", ");
             let message = format!("no className, and several classes are marked as default ({names}): name one, or leave one default");
             Err(Problem::new(Reason::AmbiguousDefaultClass, "spec.className", message))
         }
@@ -55,7 +44,11 @@ pub fn choose<'a>(network: &DmsNetwork, classes: impl IntoIterator<Item = &'a Dm
 
 /// Whether a class is marked as default.
 pub fn is_default(class: &DmsNetworkClass) -> bool {
-    class.annotations().get(IS_DEFAULT_CLASS).is_some_and(|v| v == "true")
+    class.metadata.annotations.as_ref().and_then(|a| a.get(IS_DEFAULT_CLASS)).is_some_and(|v| v == "true")
+}
+
+fn name(class: &DmsNetworkClass) -> &str {
+    class.metadata.name.as_deref().unwrap_or_default()
 }
 
 /// Checks that a class admits networks of a namespace with these labels.
@@ -63,20 +56,10 @@ pub fn is_default(class: &DmsNetworkClass) -> bool {
 /// # Errors
 /// `ClassNotAllowed`, naming what the class asks for.
 pub fn admit(class: &DmsNetworkClass, namespace: &str, labels: &BTreeMap<String, String>) -> Result<(), Problem> {
-    let AllowedNamespaces { from, selector } = &class.spec.allowed_namespaces;
-    let refuse = |why: String| {
-        let message = format!("class {:?} does not admit namespace {namespace:?}: {why}", class.name_any());
-        Err(Problem::new(Reason::ClassNotAllowed, "spec.className", message))
-    };
-    match (from, selector) {
-        (NamespacesFrom::All, _) => Ok(()),
-        (NamespacesFrom::Selector, None) => refuse("its allowedNamespaces has no selector".into()),
-        (NamespacesFrom::Selector, Some(selector)) => match Selector::try_from(selector.clone()) {
-            Ok(s) if s.matches(labels) => Ok(()),
-            Ok(s) => refuse(format!("its labels do not match the selector {s}")),
-            Err(error) => refuse(format!("its selector cannot be read ({error})")),
-        },
-    }
+    class.spec.allowed_namespaces.admits(labels).map_err(|why| {
+        let message = format!("class {:?} does not admit namespace {namespace:?}: {why}", name(class));
+        Problem::new(Reason::ClassNotAllowed, "spec.className", message)
+    })
 }
 
 /// The weaker of the network's and the class's mode.
@@ -97,7 +80,7 @@ mod tests {
         }))
         .unwrap();
         if default {
-            class.annotations_mut().insert(IS_DEFAULT_CLASS.into(), "true".into());
+            class.metadata.annotations.get_or_insert_default().insert(IS_DEFAULT_CLASS.into(), "true".into());
         }
         class
     }
@@ -115,18 +98,18 @@ mod tests {
     fn the_class_is_the_named_the_taken_or_the_only_default() {
         let all = json!({"from": "All"});
         let (a, b, plain) = (class("a", true, all.clone()), class("b", true, all.clone()), class("plain", false, all));
-        let name = |r: Result<&DmsNetworkClass, Problem>| r.map(ResourceExt::name_any).map_err(|p| (p.reason, p.message));
-        assert_eq!(name(choose(&network(Some("plain"), None), [&a, &plain])).unwrap(), "plain");
-        assert_eq!(name(choose(&network(None, None), [&a, &plain])).unwrap(), "a");
-        assert_eq!(name(choose(&network(None, Some("a")), [&a, &b])).unwrap(), "a", "the default that was taken is kept");
-        let (reason, message) = name(choose(&network(None, None), [&b, &a])).unwrap_err();
+        let chosen = |r: Result<&DmsNetworkClass, Problem>| r.map(|c| name(c).to_owned()).map_err(|p| (p.reason, p.message));
+        assert_eq!(chosen(choose(&network(Some("plain"), None), [&a, &plain])).unwrap(), "plain");
+        assert_eq!(chosen(choose(&network(None, None), [&a, &plain])).unwrap(), "a");
+        assert_eq!(chosen(choose(&network(None, Some("a")), [&a, &b])).unwrap(), "a", "the default that was taken is kept");
+        let (reason, message) = chosen(choose(&network(None, None), [&b, &a])).unwrap_err();
         assert_eq!(reason, Reason::AmbiguousDefaultClass);
         assert!(message.contains("(a, b)"), "{message}");
-        let (reason, message) = name(choose(&network(Some("nope"), None), [&a])).unwrap_err();
+        let (reason, message) = chosen(choose(&network(Some("nope"), None), [&a])).unwrap_err();
         assert_eq!(reason, Reason::ReferenceNotFound);
         assert!(message.contains("\"nope\" does not exist"), "{message}");
-        assert_eq!(name(choose(&network(None, None), [&plain])).unwrap_err().0, Reason::ReferenceNotFound);
-        assert_eq!(name(choose(&network(Some("b"), Some("a")), [&a, &b])).unwrap_err().0, Reason::ClassChanged);
+        assert_eq!(chosen(choose(&network(None, None), [&plain])).unwrap_err().0, Reason::ReferenceNotFound);
+        assert_eq!(chosen(choose(&network(Some("b"), Some("a")), [&a, &b])).unwrap_err().0, Reason::ClassChanged);
     }
 
     #[test]

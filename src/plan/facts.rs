@@ -3,8 +3,8 @@
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use crate::model::{
-    DmsEndpoint, Lookup, Need, Picture, RdsDatabase, ReplicationInstance, Resolution, Rule, SecurityGroup, SecurityGroupId, ServiceDetail,
-    Subnet, SubnetId, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
+    DmsEndpoint, Lookup, Need, Picture, RdsDatabase, ReadFailure, ReplicationInstance, Resolution, Rule, SecurityGroup, SecurityGroupId,
+    ServiceDetail, Subnet, SubnetId, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
 };
 
 /// A picture that notes what it is asked.
@@ -32,6 +32,20 @@ impl<'a> Facts<'a> {
     /// Questions so far that AWS was never asked; DNS does not count.
     pub fn unread(&self) -> bool {
         self.needs.borrow().iter().any(|n| !n.is_dns() && !self.picture.asked.contains_key(n))
+    }
+
+    /// Lists that AWS last refused to give. What they would hold must not be taken for missing.
+    pub fn refused(&self) -> Vec<(Need, &'a ReadFailure)> {
+        let lists =
+            |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_));
+        let failure = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref()?));
+        self.needs.borrow().iter().filter(lists).filter_map(failure).collect()
+    }
+
+    /// Other facts that we may no longer read. What is known of them still serves, but somebody should know.
+    pub fn denied(&self) -> Vec<(Need, &'a ReadFailure)> {
+        let failure = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref().filter(|f| f.denied)?));
+        self.needs.borrow().iter().filter_map(failure).collect()
     }
 
     /// Notes a question without looking at the answer.

@@ -27,6 +27,8 @@ pub struct Guarded {
     pub wanted: Wanted,
     /// Keys that were dropped: what is owned of them is kept, and not repaired.
     pub dropped: BTreeSet<Key>,
+    /// The dropped rules and shares themselves.
+    pub withheld: Wanted,
     /// What oversteps, and which guardrail says so.
     pub violations: Vec<Problem>,
     /// The network's `foreignRules`, no stronger than the class allows.
@@ -51,9 +53,10 @@ pub fn guard(wanted: Wanted, foreign: ForeignRules, class: &str, rails: &Guardra
             Some(breach) => {
                 out.violations.push(violation(class, format!("vpcEndpoint {:?}", share.name), breach));
                 out.dropped.insert(Key::Endpoint(endpoint.clone()));
-                if let EndpointRef::Made(key) = endpoint {
-                    out.dropped.insert(Key::Group(key));
+                if let EndpointRef::Made(key) = &endpoint {
+                    out.dropped.insert(Key::Group(key.clone()));
                 }
+                out.withheld.shares.insert(endpoint, share);
             }
         }
     }
@@ -66,6 +69,7 @@ pub fn guard(wanted: Wanted, foreign: ForeignRules, class: &str, rails: &Guardra
                 if !breach.is_empty() {
                     out.violations.push(violation(class, &key, breach));
                 }
+                out.withheld.rules.insert(key.clone(), rule);
                 out.dropped.insert(key);
             }
         }

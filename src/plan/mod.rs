@@ -20,8 +20,9 @@ use crate::{
     api::{
         DmsNetworkSpec,
         class::Guardrails,
+        conditions::Reason,
         network::{DeletionPolicy, ForeignRules},
-        status::{DatabaseStatus, ForeignRule, OwnedEntry, ReplicationStatus, VpcEndpointStatus},
+        status::{DatabaseStatus, ForeignRule, OwnedEntry, PendingChange, ReplicationStatus, VpcEndpointStatus},
     },
     model::{Need, Owner, Picture, Tags},
 };
@@ -78,6 +79,8 @@ pub struct Plan {
     pub problems: Vec<Problem>,
     /// What is being waited for, in words: AWS is at work.
     pub waiting: Vec<String>,
+    /// What would be created if no guardrail were in the way.
+    pub withheld: Vec<PendingChange>,
     /// Rules of others on managed ports.
     pub foreign: Vec<ForeignRule>,
     /// What the network claims, for the others.
@@ -124,11 +127,27 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.claim = claim(input, &guarded.wanted, deleting, !hidden);
     let mut compare = compare::Compare::new(input, &facts, &guarded, &mut plan);
     compare.wanted();
+    compare.withheld();
     if guarded.foreign_rules > ForeignRules::Ignore {
         compare.foreign();
     }
     // What looks unwanted may only be hidden by a problem: then nothing is given up.
     compare.unwanted(!hidden);
+    for (need, failure) in facts.refused() {
+        // Without a fresh look nothing is changed, and nothing is called missing.
+        plan.changes.clear();
+        plan.drift.clear();
+        plan.foreign.clear();
+        plan.ledger = input.ledger.to_vec();
+        let reason = if failure.denied { Reason::AccessDenied } else { Reason::Stale };
+        plan.problems.push(Problem::new(reason, &need, format!("could not be read: {}", failure.message)));
+    }
+    for (need, failure) in facts.denied() {
+        if !plan.problems.iter().any(|p| p.message.contains(&failure.message)) {
+            let message = format!("could not be read again, so what was known of it is used: {}", failure.message);
+            plan.problems.push(Problem::new(Reason::AccessDenied, &need, message));
+        }
+    }
     order(&mut plan.changes);
     plan.ledger.sort_by(|a, b| a.key.cmp(&b.key));
     plan.ledger.dedup_by(|a, b| a.key == b.key);

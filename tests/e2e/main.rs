@@ -2,11 +2,16 @@
 //! own process, kubectl and the AWS SDK as the clients that look. `harness` holds the parts; a test is a story.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod conditions;
 mod crds;
+mod deletion;
+mod drift;
+mod faults;
 mod harness;
+mod idle;
 mod parts;
 mod reference;
-mod sharing;
-mod deletion;
 mod refusals;
 mod restore;
+mod sharing;
+mod view;

@@ -4,6 +4,7 @@
 mod world;
 
 mod properties;
+mod purity;
 mod reference;
 mod refusals;
 mod sharing;

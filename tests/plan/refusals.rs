@@ -217,10 +217,13 @@ fn a_guardrail_that_is_tightened_keeps_what_is_owned_and_does_not_repair_it() {
     world.guardrails.ports = Some(vec!["3306".into()]);
     let before = world.shape();
     let plan = world.pass(&mut network, None);
+    assert_eq!(plan.withheld, [], "it is there");
     assert_eq!((plan.changes, world.shape()), (vec![], before));
     assert_eq!(network.ledger.len(), 8, "still held, so that deletion removes it");
     world.edit_rules(&"sg-0a000002".into(), Vec::clear);
-    assert_eq!(world.plan(&network, None).changes, [], "no longer allowed: not repaired");
+    let plan = world.plan(&network, None);
+    assert_eq!(plan.changes, [], "no longer allowed: not repaired");
+    assert_eq!(plan.withheld.len(), 1, "but told: {:?}", plan.withheld);
     for _ in 0..2 {
         world.pass(&mut network, Some(Default::default()));
     }

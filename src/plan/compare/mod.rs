@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Input, Plan,
-    change::{Change, GroupTarget},
+    change::{Action, Change, GroupTarget},
     drift::{Drift, DriftKind},
     facts::Facts,
     guardrails::Guarded,
@@ -21,7 +21,7 @@ use crate::{
     api::{
         conditions::Reason,
         names::{MANAGED_BY, TAG_MANAGED_BY, TAG_NETWORK},
-        status::OwnedEntry,
+        status::{OwnedEntry, PendingChange},
     },
     model::{
         Ownership, RuleShape, Tags,
@@ -71,6 +71,33 @@ impl<'a, 'p> Compare<'a, 'p> {
             dropped: &self.guarded.dropped,
         }
         .run(may_give_up);
+    }
+
+    /// What guardrails dropped and AWS does not hold: told, not done.
+    pub(super) fn withheld(&mut self) {
+        let withheld = &self.guarded.withheld;
+        let told = |key: &Key, to: String| PendingChange {
+            action: Action::Create.to_string(),
+            kind: key.kind(),
+            resource: key.to_string(),
+            from: None,
+            to: Some(to),
+        };
+        for (key, rule) in &withheld.rules {
+            let there = match &rule.group {
+                GroupRef::Id(id) => self.facts.rules(id).iter().any(|r| r.shape == rule.shape),
+                GroupRef::OfEndpoint(_) => self.ledger.contains_key(key),
+            };
+            if !there {
+                self.plan.withheld.push(told(key, rule.shape.to_string()));
+            }
+        }
+        for (endpoint, share) in &withheld.shares {
+            let key = Key::Endpoint(endpoint.clone());
+            if !self.ledger.contains_key(&key) {
+                self.plan.withheld.push(told(&key, share.service_name.clone()));
+            }
+        }
     }
 
     fn problem(&mut self, reason: Reason, resource: impl ToString, message: impl Into<String>) {

@@ -1,0 +1,246 @@
+//! What the command line takes.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
+use clap_complete::Shell;
+
+use crate::{controller, model::Owner};
+
+const STYLES: styling::Styles = styling::Styles::styled()
+    .header(styling::AnsiColor::Green.on_default().bold())
+    .usage(styling::AnsiColor::Green.on_default().bold())
+    .literal(styling::AnsiColor::Cyan.on_default().bold())
+    .placeholder(styling::AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  dmsnet crds | kubectl apply --server-side -f -
+                                            Teach a cluster the two resources
+  dmsnet run                                Work as its controller
+  dmsnet plan -f class.yaml network.yaml    Show what would change in AWS, without a cluster
+  dmsnet apply -f network.yaml --owner ci   Make it so once
+
+AWS credentials come from the environment, as for the AWS CLI.";
+
+const PLAN_HELP: &str = "\
+Examples:
+  dmsnet plan -f class.yaml network.yaml
+  kubectl get dnc,dmsnet -A -o yaml | dmsnet plan -f - --owner prod-1
+                                        What the controller of cluster prod-1 would find to do
+  dmsnet plan -f networks/*.yaml -o json | jq .summary
+
+Exit codes:
+  0  nothing to change
+  2  there are changes
+  1  an error, or a problem that stands in the way";
+
+const APPLY_HELP: &str = "\
+Examples:
+  dmsnet apply -f class.yaml network.yaml
+  dmsnet apply -f networks/*.yaml --owner team-a --prune
+
+Without a cluster there is no ledger: the owner tag on AWS objects tells what is ours, so give
+each set of files an owner of its own. Where a network is suspended, or it or its class says
+mode: Observe, nothing is written.
+
+Exit codes:
+  0  AWS is as the files want it
+  1  an error, or a problem that stands in the way";
+
+const DELETE_HELP: &str = "\
+Examples:
+  dmsnet delete -f class.yaml network.yaml
+  dmsnet delete -f network.yaml --owner team-a
+
+Removes what the files want, carries this owner's tag and no other owner's; with
+deletionPolicy: Retain only the owner tag is taken off. Waits until VPC endpoints and their
+groups are gone.
+
+Exit codes:
+  0  nothing of it is left, or what is left is to stay
+  1  an error, or something that could not be removed";
+
+/// Keeps the network that an AWS DMS migration needs: security group rules and VPC endpoints.
+///
+/// A DmsNetwork says which replication must reach which databases. dmsnet derives what that needs in AWS,
+/// compares, creates or repairs, and reports drift: in a cluster as a controller, or from files as a command.
+#[derive(Debug, Parser)]
+#[command(name = "dmsnet", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to log, to standard error.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the controller, in a cluster or with a kubeconfig
+    Run(RunArgs),
+    /// Show what would change in AWS for the networks in files
+    #[command(after_help = PLAN_HELP)]
+    Plan(PlanArgs),
+    /// Make AWS once as the networks in files want it
+    #[command(after_help = APPLY_HELP)]
+    Apply(ApplyArgs),
+    /// Remove from AWS what was made for the networks in files
+    #[command(after_help = DELETE_HELP)]
+    Delete(DeleteArgs),
+    /// Print the CustomResourceDefinitions as YAML
+    Crds,
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  source <(dmsnet completions bash)")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// How to log.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// What to log: a level, or a filter such as `info,dmsnet=debug` [default: info; error for one-time commands]
+    #[arg(long, env = "DMSNET_LOG", value_name = "FILTER", global = true, hide_env_values = true, help_heading = "Logging")]
+    pub log: Option<String>,
+    /// Form of log lines [default: text on a terminal, else json; text for one-time commands]
+    #[arg(long, value_enum, value_name = "FORMAT", global = true, help_heading = "Logging")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// How to run the controller.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Name under which AWS objects are owned, unique in the AWS account: 1 to 40 of a-z, 0-9 and '-'
+    /// [default: from the cluster's own ID, which a cluster that is built anew does not keep]
+    #[arg(long, env = "DMSNET_CLUSTER_NAME", hide_env_values = true, value_name = "NAME")]
+    pub cluster_name: Option<String>,
+    /// Where to serve /metrics, /healthz and /readyz; port 0 takes any free port
+    #[arg(long, env = "DMSNET_HTTP_ADDR", hide_env_values = true, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub http_addr: SocketAddr,
+    /// Write the address that was bound to this file
+    #[arg(long, value_name = "FILE")]
+    pub http_addr_file: Option<PathBuf>,
+    /// Serve only classes with these labels, and their networks, such as `shard=a`
+    #[arg(long, env = "DMSNET_CLASS_SELECTOR", hide_env_values = true, value_name = "SELECTOR")]
+    pub class_selector: Option<String>,
+}
+
+impl From<RunArgs> for controller::Options {
+    fn from(args: RunArgs) -> Self {
+        let RunArgs { cluster_name, http_addr, http_addr_file, class_selector } = args;
+        Self { cluster_name, http_addr, http_addr_file, class_selector }
+    }
+}
+
+/// Which networks, and how to speak of them.
+#[derive(Clone, Debug, Args)]
+pub struct FileArgs {
+    /// Files with DmsNetworks and their DmsNetworkClasses, as YAML or JSON; `-` is standard input
+    #[arg(short, long = "filename", value_name = "FILE", required = true, num_args = 1.., value_hint = clap::ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// Name under which AWS objects are owned: 1 to 40 of a-z, 0-9 and '-'; one for each set of files
+    #[arg(long, value_name = "NAME", default_value = "cli", value_parser = owner)]
+    pub owner: Owner,
+    /// Form of the output
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+    /// When to colour the output; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// Arguments of `plan`.
+#[derive(Clone, Debug, Args)]
+pub struct PlanArgs {
+    /// The networks.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// Count what the files no longer want as changes, as `apply --prune` would remove it
+    #[arg(long)]
+    pub prune: bool,
+}
+
+/// Arguments of `apply`.
+#[derive(Clone, Debug, Args)]
+pub struct ApplyArgs {
+    /// The networks.
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// Remove what carries this owner's tag, in the groups and VPCs that the files name, and is wanted by none of them
+    #[arg(long)]
+    pub prune: bool,
+}
+
+/// Arguments of `delete`.
+#[derive(Clone, Debug, Args)]
+pub struct DeleteArgs {
+    /// The networks.
+    #[command(flatten)]
+    pub files: FileArgs,
+}
+
+/// Form of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum Output {
+    Text,
+    Json,
+}
+
+/// When to colour the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<Color> for anstream::ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
+}
+
+fn owner(name: &str) -> Result<Owner, String> {
+    Owner::parse(name).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn several_files_by_one_flag_or_many() {
+        let cli = Cli::try_parse_from(["dmsnet", "plan", "-f", "a.yaml", "b.yaml", "-f", "-", "--owner", "ci"]).unwrap();
+        let Command::Plan(args) = cli.command else { panic!("{cli:?}") };
+        assert_eq!(args.files.files, ["a.yaml", "b.yaml", "-"].map(PathBuf::from));
+        assert_eq!(args.files.owner.as_str(), "ci");
+        assert!(Cli::try_parse_from(["dmsnet", "plan"]).is_err(), "files are required");
+        let error = Cli::try_parse_from(["dmsnet", "apply", "-f", "a", "--owner", "Team A"]).unwrap_err().to_string();
+        assert!(error.contains("use 1 to 40 of a-z"), "{error}");
+    }
+}

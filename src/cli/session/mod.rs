@@ -1,0 +1,299 @@
+//! Files against AWS: all networks of an account and Region are planned together, on one picture.
+
+mod owned;
+mod settle;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use kube::ResourceExt;
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    diff::{NetworkReport, Report},
+    files::{FileNetwork, Files},
+};
+use crate::{
+    api::{
+        DmsNetworkSpec,
+        class::{Guardrails, TakeOver},
+        names::TAG_TAKEN_OVER,
+        network::{DeletionPolicy, ForeignRules, Mode},
+        status::OwnedEntry,
+    },
+    aws::{Scope, Store, Stores},
+    model::{Need, Owner, Picture, Tags, VpcId},
+    plan::{self, Claims, EndpointRef, Input, Key, Plan, Problem, Uid, claim_of_ledger, class::mode},
+};
+
+use owned::{Owned, owned};
+pub use settle::{Journal, Refusal};
+
+/// The most rounds of reading: each adds questions that the answers of the one before raised.
+const ROUNDS: usize = 12;
+/// What is pruned is given up by a member of its own.
+const UNWANTED: &str = "unwanted";
+
+/// The networks of some files, and the accounts and Regions that they work in.
+pub struct Session {
+    sites: Vec<Site>,
+    notes: Vec<String>,
+}
+
+/// One account and Region.
+struct Site {
+    scope: Scope,
+    account: String,
+    store: Arc<Store>,
+    owner: Owner,
+    claims: Claims,
+    members: Vec<Member>,
+    /// What carries our tag and nobody wants; none before that was looked for, or where it cannot be told.
+    unwanted: Option<Vec<Owned>>,
+}
+
+/// A network, or what is to be pruned.
+struct Member {
+    /// Its place in the files.
+    place: usize,
+    uid: Uid,
+    label: String,
+    class: String,
+    guardrails: Guardrails,
+    tags: Tags,
+    mode: Mode,
+    suspended: bool,
+    /// What it wants; none for one that leaves.
+    spec: Option<DmsNetworkSpec>,
+    /// What becomes of what it gives up.
+    deletion_policy: DeletionPolicy,
+    /// What it holds, while it leaves. Before that, tags tell.
+    ledger: Vec<OwnedEntry>,
+}
+
+impl Member {
+    fn new(place: usize, file: FileNetwork) -> Self {
+        let class = &file.class;
+        Self {
+            place,
+            uid: format!("{place:06}").into(),
+            label: file.label(),
+            class: class.name_any(),
+            guardrails: class.spec.guardrails.clone(),
+            tags: class.spec.tags.clone(),
+            mode: mode(&file.network, class),
+            suspended: file.network.spec.suspend,
+            spec: Some(file.network.spec),
+            deletion_policy: DeletionPolicy::Delete,
+            ledger: Vec::new(),
+        }
+    }
+
+    fn may_write(&self) -> bool {
+        self.mode == Mode::Enforce && !self.suspended
+    }
+
+    /// Seniority: who is written first.
+    fn created(&self) -> i64 {
+        i64::try_from(self.place).unwrap_or(i64::MAX)
+    }
+
+    fn plan(&self, site: &Site, guardrails: &Guardrails, picture: &Picture) -> Plan {
+        if self.spec.is_none() && !self.may_write() {
+            // Whatever it holds stays, and goes on counting.
+            let claim = claim_of_ledger(&self.label, self.created(), true, &self.ledger);
+            return Plan { claim, ledger: self.ledger.clone(), ..Plan::default() };
+        }
+        plan::plan(&Input {
+            uid: &self.uid,
+            label: &self.label,
+            created: self.created(),
+            spec: self.spec.as_ref(),
+            deletion_policy: self.deletion_policy,
+            ledger: &self.ledger,
+            owner: &site.owner,
+            class: &self.class,
+            region: &site.scope.region,
+            guardrails: Some(guardrails),
+            tags: &self.tags,
+            picture,
+            claims: &site.claims,
+            all_tried: true,
+        })
+    }
+}
+
+impl Session {
+    /// Finds out which accounts the files mean.
+    ///
+    /// # Errors
+    /// Where AWS does not answer, or does not take the credentials.
+    pub async fn open(files: Files, owner: &Owner) -> Result<Self, String> {
+        // Nobody subscribes, so nobody is woken.
+        let (wakes, _) = mpsc::unbounded_channel();
+        let stores = Stores::new(Arc::new(()), wakes);
+        let mut sites: Vec<Site> = Vec::new();
+        for (place, network) in files.networks.into_iter().enumerate() {
+            let scope = Scope { endpoint_url: network.class.spec.endpoint_url.clone(), region: network.class.spec.region.clone() };
+            let site = match sites.iter().position(|s| s.scope == scope) {
+                Some(at) => at,
+                None => {
+                    let store = stores.get(&scope).await;
+                    let account = store.account().await.map_err(|e| {
+                        format!("class {:?} ({scope}): {e}: check region, endpointUrl and credentials", network.class.name_any())
+                    })?;
+                    let (claims, members) = (Claims::default(), Vec::new());
+                    sites.push(Site { scope, account, store, owner: owner.clone(), claims, members, unwanted: None });
+                    sites.len() - 1
+                }
+            };
+            sites[site].members.push(Member::new(place, network));
+        }
+        Ok(Self { sites, notes: files.notes })
+    }
+
+    /// Plans all networks, and looks for what is ours and nobody wants.
+    pub async fn plan(&mut self, prune: bool) -> Report {
+        for site in &mut self.sites {
+            site.observe(None).await;
+            site.find_unwanted(&mut self.notes).await;
+        }
+        self.report(prune).await
+    }
+
+    /// What there is to say now.
+    async fn report(&mut self, prune: bool) -> Report {
+        let mut networks: Vec<(usize, NetworkReport)> = Vec::new();
+        let mut unwanted = Vec::new();
+        for site in &mut self.sites {
+            let plans = site.observe(None).await;
+            for (member, plan) in site.members.iter().zip(plans).filter(|(m, _)| m.label != UNWANTED) {
+                networks.push((member.place, site.network_report(member, &plan)));
+            }
+            unwanted.extend(site.unwanted.iter().flatten().map(Owned::removal));
+        }
+        networks.sort_by_key(|(place, _)| *place);
+        Report::new(networks.into_iter().map(|(_, n)| n).collect(), unwanted, prune, self.notes.clone())
+    }
+}
+
+impl Site {
+    /// Plans all members, one after the other: each sees what those before it have decided.
+    fn plan(&mut self) -> (Vec<Plan>, bool) {
+        let store = self.store.clone();
+        store.with(|picture| {
+            let (mut plans, mut settled) = (Vec::new(), true);
+            for i in 0..self.members.len() {
+                let member = &self.members[i];
+                let plan = member.plan(self, &member.guardrails, picture);
+                settled &= self.claims.get(&member.uid) == Some(&plan.claim);
+                let uid = member.uid.clone();
+                self.claims.put(&uid, plan.claim.clone());
+                plans.push(plan);
+            }
+            (plans, settled)
+        })
+    }
+
+    /// Plans, reading what has not been read, or all that was read before `not_older_than`, until nothing new comes up.
+    async fn observe(&mut self, not_older_than: Option<Instant>) -> Vec<Plan> {
+        let mut asked: BTreeSet<Need> = BTreeSet::new();
+        let (mut plans, mut settled) = self.plan();
+        for _ in 0..ROUNDS {
+            let needs: BTreeSet<Need> = plans.iter().flat_map(|p| &p.needs).filter(|n| !n.is_dns()).cloned().collect();
+            let unread = plans.iter().any(|p| p.unread);
+            let old = not_older_than.is_some() && !needs.is_subset(&asked);
+            if settled && !unread && !old {
+                break;
+            }
+            if unread || old {
+                self.store.ensure(&needs, not_older_than).await;
+                asked.extend(needs);
+            }
+            (plans, settled) = self.plan();
+        }
+        plans
+    }
+
+    fn network_report(&self, member: &Member, plan: &Plan) -> NetworkReport {
+        let mut report = NetworkReport::new(member.label.clone(), member.class.clone(), member.mode, member.suspended, plan);
+        report.region.clone_from(&self.scope.region);
+        report.account.clone_from(&self.account);
+        report.leaving = member.spec.is_none();
+        if report.leaving {
+            report.left =
+                plan.ledger.iter().map(|e| e.id.as_ref().map_or_else(|| e.key.clone(), |id| format!("{} ({id})", e.key))).collect();
+        }
+        report
+    }
+
+    /// What the networks want when no guardrail drops any of it; and what hides a part of it.
+    fn wants(&self) -> (BTreeSet<Key>, Vec<Problem>) {
+        let open = no_guardrails();
+        let (mut wants, mut hiding) = (BTreeSet::new(), Vec::new());
+        self.store.with(|picture| {
+            for member in &self.members {
+                let plan = member.plan(self, &open, picture);
+                wants.extend(plan.claim.wants);
+                hiding.extend(plan.problems.into_iter().filter(Problem::hides_wants));
+            }
+        });
+        (wants, hiding)
+    }
+
+    /// Looks for what carries our tag, in the VPCs that the networks name, and is wanted by none of them.
+    async fn find_unwanted(&mut self, notes: &mut Vec<String>) {
+        let plans = self.observe(None).await;
+        let (wants, hiding) = self.wants();
+        if !hiding.is_empty() {
+            let at = &self.scope;
+            notes.push(format!("{at}: what is wanted by none of these files cannot be told while a problem hides what they want"));
+            return;
+        }
+        let vpcs: BTreeSet<VpcId> = plans.iter().flat_map(|p| &p.needs).filter_map(vpc_of).collect();
+        let needs: BTreeSet<Need> = vpcs.iter().flat_map(|v| [Need::GroupsOf(v.clone()), Need::EndpointsOf(v.clone())]).collect();
+        self.store.ensure(&needs, None).await;
+        let groups = |p: &Picture| p.groups.values().filter(|g| vpcs.contains(&g.vpc)).map(|g| Need::RulesOf(g.id.clone())).collect();
+        let rules: BTreeSet<Need> = self.store.with(groups);
+        self.store.ensure(&rules, None).await;
+        let (found, unreadable) = self.store.with(|p| {
+            let failed = needs.iter().chain(&rules).find_map(|n| p.asked.get(n)?.as_ref().map(|f| format!("{n}: {}", f.message)));
+            (owned(p, &self.owner, &vpcs), failed)
+        });
+        if let Some(failure) = unreadable {
+            notes.push(format!("what is wanted by none of these files cannot be told in full; {failure}"));
+        }
+        self.unwanted = Some(found.into_iter().filter(|o| !wants.contains(&o.key)).collect());
+    }
+}
+
+/// The VPC that a question names.
+fn vpc_of(need: &Need) -> Option<VpcId> {
+    match need {
+        Need::Vpc(v) | Need::SubnetsOf(v) | Need::GroupsOf(v) | Need::EndpointsOf(v) => Some(v.clone()),
+        _ => None,
+    }
+}
+
+/// Guardrails bind what is made, not what is removed, nor what counts as wanted.
+fn no_guardrails() -> Guardrails {
+    Guardrails {
+        vpc_ids: vec!["*".to_owned()],
+        peer_cidrs: Some(vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()]),
+        foreign_rules: ForeignRules::Ignore,
+        take_over: TakeOver::Any,
+        ..Guardrails::default()
+    }
+}
+
+/// An entry of one that leaves; none where there is nothing of ours to give up.
+fn to_leave(entry: OwnedEntry, picture: &Picture, owner: &Owner) -> Option<OwnedEntry> {
+    let ours = match Key::parse(&entry.key)? {
+        // One that another owner took over carries that one's mark.
+        Key::Endpoint(EndpointRef::TakenOver(id)) => {
+            picture.endpoints.get(&id).is_some_and(|e| e.tags.get(TAG_TAKEN_OVER).is_some_and(|by| by == owner.as_str()))
+        }
+        _ => entry.id.is_some(),
+    };
+    // The owner tag decides, not the ledger.
+    ours.then_some(OwnedEntry { made: false, ..entry })
+}

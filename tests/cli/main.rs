@@ -1,0 +1,137 @@
+//! The built binary, where neither a cluster nor AWS is needed.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+const GOOD: &str = "\
+apiVersion: dmsnet.dev/v1alpha1
+kind: DmsNetworkClass
+metadata: {name: east}
+spec:
+  region: us-east-1
+  endpointUrl: http://127.0.0.1:1
+  allowedNamespaces: {from: All}
+  guardrails:
+    vpcIds: [vpc-0a1b2c3d]
+---
+apiVersion: dmsnet.dev/v1alpha1
+kind: DmsNetwork
+metadata: {name: orders}
+spec:
+  className: east
+  replication: {instance: orders-ri}
+  databases:
+  - name: source
+    rds: {instance: orders-db}
+    path: {type: SameVpc}
+";
+
+fn dmsnet(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dmsnet"));
+    command.args(args);
+    for name in ["DMSNET_LOG", "DMSNET_CLUSTER_NAME", "DMSNET_HTTP_ADDR", "DMSNET_CLASS_SELECTOR", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS"]
+    {
+        command.env_remove(name);
+    }
+    command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x").env("AWS_EC2_METADATA_DISABLED", "true");
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    dmsnet(args).stdin(Stdio::null()).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn help_is_worth_reading() {
+    let help = run(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    let text = out(&help);
+    for word in ["run", "plan", "apply", "delete", "crds", "completions", "Examples:", "credentials"] {
+        assert!(text.contains(word), "{word}\n{text}");
+    }
+    for command in ["run", "plan", "apply", "delete", "crds", "completions"] {
+        let help = run(&[command, "--help"]);
+        assert_eq!(help.status.code(), Some(0), "{command}");
+        insta::assert_snapshot!(format!("help_{command}"), out(&help).lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
+    }
+    assert!(out(&run(&["plan", "--help"])).contains("2  there are changes"));
+    assert!(out(&run(&["--version"])).starts_with("dmsnet "));
+}
+
+/// 2 means that there are changes, so a misspelt command must not end in it.
+#[test]
+fn a_usage_error_ends_in_1() {
+    for args in [&["plam"][..], &["plan"], &["plan", "-f", "x", "--owner", "Not An Owner"], &["crds", "--log", "=====,"]] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}\n{}", err(&output));
+        assert!(!err(&output).is_empty());
+        assert!(out(&output).is_empty());
+    }
+}
+
+#[test]
+fn crds_are_the_committed_ones() {
+    let output = run(&["crds"]);
+    assert_eq!(output.status.code(), Some(0));
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    let committed: String = files.iter().map(|f| fs::read_to_string(f).unwrap()).collect();
+    assert_eq!(out(&output), committed);
+}
+
+#[test]
+fn completions_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = run(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        assert!(out(&output).contains("completions"), "{shell}");
+    }
+}
+
+#[test]
+fn broken_yaml_is_named_by_file_line_and_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("orders.yaml");
+    for (text, expected) in [
+        (GOOD.replace("    rds:", "    rsd:"), ":19: spec.databases[0].rsd: unknown field `rsd`"),
+        (GOOD.replace("region: us-east-1", "region: [us-east-1"), ":6: is not valid YAML: "),
+        (GOOD.replace("className: east", "className: west"), ":15: spec.className: DmsNetworkClass \"west\" does not exist"),
+        (GOOD.replace("[vpc-0a1b2c3d]", "[orders-vpc]"), ":9: spec.guardrails.vpcIds[0]: \"orders-vpc\" is no ID"),
+    ] {
+        fs::write(&file, text).unwrap();
+        for command in ["plan", "apply", "delete"] {
+            let output = run(&[command, "-f", file.to_str().unwrap()]);
+            assert_eq!(output.status.code(), Some(1));
+            let expected = format!("error: {}{expected}", file.display());
+            assert!(err(&output).starts_with(&expected), "{command}\n  expected {expected}\n  got {}", err(&output));
+            assert!(out(&output).is_empty());
+        }
+    }
+    let missing = run(&["plan", "-f", "/nowhere/orders.yaml"]);
+    assert_eq!(err(&missing), "error: /nowhere/orders.yaml: cannot be read: No such file or directory (os error 2)\n");
+    assert_eq!(missing.status.code(), Some(1));
+}
+
+#[test]
+fn standard_input_is_a_file_too() {
+    let mut child = dmsnet(&["plan", "-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(GOOD.replace("kind: DmsNetwork\n", "kind: Secret\n").as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).starts_with("error: stdin:12: kind: is \"Secret\""), "{}", err(&output));
+}
