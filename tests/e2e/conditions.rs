@@ -217,8 +217,11 @@ async fn the_default_class_is_kept_once_it_was_taken() {
     let (first, second) = ("conditions-default-a", "conditions-default-b");
     let mut spec = env.reference();
     spec.as_object_mut().unwrap().remove("className");
+    // A default is every network's: not that of the other tests.
+    let mut class = env.class_spec();
+    class["allowedNamespaces"] = json!({ "from": "Selector", "selector": { "matchLabels": { "test": env.name } } });
     for name in [first, second] {
-        env.apply_class(name, env.class_spec()).await;
+        env.apply_class(name, class.clone()).await;
     }
     env.classes().patch(first, &PatchParams::default(), &default(json!("true"))).await.unwrap();
     env.apply("orders", spec.clone()).await;
