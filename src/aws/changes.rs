@@ -1,6 +1,6 @@
 //! Carries out the changes of a plan, in its order. A change that fails does not stop those that do not need it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     endpoint_writes::{EndpointDiff, NewEndpoint},
@@ -46,7 +46,8 @@ impl Outcome {
 
 /// Makes `changes`, one AWS call per group and direction where rules are concerned.
 pub async fn apply(store: &Store, changes: &[Change], ctx: &ApplyContext<'_>) -> Outcome {
-    let mut run = Run { store, tags: ctx.owner.tags_for(ctx.label, ctx.tags), created: BTreeMap::new(), outcome: Outcome::default() };
+    let tags = ctx.owner.tags_for(ctx.label, ctx.tags);
+    let mut run = Run { store, tags, created: BTreeMap::new(), made_room: BTreeSet::new(), outcome: Outcome::default() };
     let mut rest = changes;
     while let Some(first) = rest.first() {
         let together = rest.iter().take_while(|c| batch(first).is_some() && batch(c) == batch(first)).count().max(1);
@@ -80,6 +81,8 @@ struct Run<'a> {
     tags: Tags,
     /// Groups that this run made, by key.
     created: BTreeMap<Key, SecurityGroupId>,
+    /// Rules that were revoked ahead of their turn.
+    made_room: BTreeSet<SecurityGroupRuleId>,
     outcome: Outcome,
 }
 
@@ -92,7 +95,8 @@ impl Run<'_> {
             },
             Change::ModifyRule { group, .. } => self.modify_rules(group, now).await,
             Change::RevokeRule { group, shape, .. } | Change::RevokeForeign { group, shape, .. } => {
-                self.store.revoke(group, shape.direction, &rule_ids(now)).await
+                let rest: Vec<_> = rule_ids(now).into_iter().filter(|id| !self.made_room.contains(id)).collect();
+                self.store.revoke(group, shape.direction, &rest).await
             }
             one => match self.single(one).await {
                 Some(result) => result,
@@ -164,6 +168,7 @@ impl Run<'_> {
                     return Err(error);
                 }
                 self.store.revoke(group, direction, &room).await?;
+                self.made_room.extend(room);
                 self.store.authorize(group, direction, &rules, &self.tags).await.map(drop)
             }
             // Several rules in one call are refused together where one of them is there already.

@@ -158,7 +158,7 @@ fn next(uid: &Uid, plan: &Plan, mode: Mode, done: &[plan::Change], failures: &[s
 /// Access denied, quota and the like: after a minute, doubling to ten. What passes by itself, or once an object of others is out of
 /// the way: from two seconds up to one minute.
 pub(super) fn retry(failures: &[status::Failure], in_a_row: u32) -> Duration {
-    let passes = failures.iter().all(|f| matches!(f.reason, None | Some(Reason::DeletionBlocked)));
+    let passes = failures.iter().all(|f| matches!(f.reason, None | Some(Reason::DeletionBlocked | Reason::Stale)));
     let (first, most) = if passes { (2, 60) } else { (60, 600) };
     let doubled = first << in_a_row.saturating_sub(1).min(8);
     Duration::from_secs(doubled.min(most))

@@ -1,6 +1,6 @@
 //! Wires the controller: caches, both controllers, the web server, and a graceful stop on SIGTERM.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, future, stream, stream::BoxStream};
 use k8s_openapi::api::core::v1::Namespace;
@@ -89,8 +89,8 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let server = http::serve(options.http_addr, options.http_addr_file.as_deref(), metrics.clone(), ready.clone(), stop.clone());
 
     let class_watch = options.class_selector.as_ref().map_or_else(watcher::Config::default, |s| watcher::Config::default().labels(s));
-    let network_cache = Cached::new(networks.clone(), watcher::Config::default());
-    let class_cache = Cached::new(classes.clone(), class_watch.clone());
+    let network_cache = Cached::new(networks, watcher::Config::default());
+    let class_cache = Cached::new(classes, class_watch);
     let namespace_cache = Cached::<NamespaceMeta>::new(Api::all(client.clone()), watcher::Config::default());
     let filled = [network_cache.filled.clone(), class_cache.filled.clone(), namespace_cache.filled.clone()];
     let (wake, woken) = mpsc::unbounded_channel();
@@ -112,21 +112,28 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     });
     tracing::info!(owner = %ctx.owner, "dmsnet {} starts", env!("CARGO_PKG_VERSION"));
 
-    let by_class = ctx.clone();
+    // By the stream that fills the cache, and after it: whoever is woken must see what woke it.
+    let (wake_class, class_woken) = mpsc::unbounded_channel();
+    let (by_class, of_network) = (ctx.clone(), ctx.clone());
+    let class_events = class_cache.events.inspect(move |event| by_class.wake_all(users_of(&by_class, event)));
+    let network_events = network_cache.events.inspect(move |event| {
+        for class in classes_of(&of_network, event) {
+            // Nobody listens any more when the process ends.
+            let _ = wake_class.send(class);
+        }
+    });
     let by_namespace = ctx.clone();
     let by_store = ctx.clone();
-    let passes = Controller::for_stream(network_cache.events, network_cache.reader)
+    let passes = Controller::for_stream(network_events.applied_objects(), network_cache.reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
-        .watches(classes, class_watch, move |c: DmsNetworkClass| users_of(&by_class, &c))
-        .watches_stream(namespace_cache.events, move |n| in_namespace(&by_namespace, &n.name_any()))
+        .watches_stream(namespace_cache.events.applied_objects(), move |n| in_namespace(&by_namespace, &n.name_any()))
         .reconcile_on(receiver(woken))
         .reconcile_on(receiver(changed).filter_map(move |who| future::ready(by_store.registry.object_ref(&who))))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(network::reconcile, network::on_error, ctx.clone())
         .for_each(|result| async { told(result) });
-    let of_network = ctx.clone();
-    let class_passes = Controller::for_stream(class_cache.events, class_cache.reader)
-        .watches(networks, watcher::Config::default(), move |n: DmsNetwork| class_of(&of_network, &n))
+    let class_passes = Controller::for_stream(class_events.applied_objects(), class_cache.reader)
+        .reconcile_on(receiver(class_woken))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(class::reconcile, class::on_error, ctx.clone())
         .for_each(|result| async { told(result) });
@@ -181,7 +188,8 @@ type NamespaceMeta = PartialObjectMeta<Namespace>;
 /// A cache of one kind, and the stream that fills it.
 struct Cached<K: Resource<DynamicType = ()> + Clone + 'static> {
     reader: reflector::Store<K>,
-    events: BoxStream<'static, Result<K, watcher::Error>>,
+    /// Each event once the reader shows it.
+    events: BoxStream<'static, Result<watcher::Event<K>, watcher::Error>>,
     /// Cancelled (that is: reached) once the first list is in. The reader's own `wait_until_ready` wakes only one who waits.
     filled: CancellationToken,
 }
@@ -199,15 +207,36 @@ where
                 told.cancel();
             }
         };
-        let events = watcher(api, config).default_backoff().reflect(writer).inspect(first_list).applied_objects().boxed();
+        let events = watcher(api, config).default_backoff().reflect(writer).inspect(first_list).boxed();
         Self { reader, events, filled }
     }
 }
 
+/// What an event of a cache is about.
+enum Touched<'a, K> {
+    One(&'a K),
+    /// A new list: what is no longer in it went unseen.
+    All,
+    Nothing,
+}
+
+fn touched<K>(event: &Result<watcher::Event<K>, watcher::Error>) -> Touched<'_, K> {
+    match event {
+        Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => Touched::One(object),
+        Ok(watcher::Event::InitDone) => Touched::All,
+        // Those of a list that is being read are not in the cache yet.
+        Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => Touched::Nothing,
+    }
+}
+
 /// Networks that use a class, and those that still look for a default: any class may have become, or ceased to be, that.
-fn users_of(ctx: &Context, class: &DmsNetworkClass) -> Vec<ObjectRef<DmsNetwork>> {
-    let name = class.name_any();
-    let uses = |n: &DmsNetwork| class::uses(n, &name, ctx) || n.spec.class_name.is_none();
+fn users_of(ctx: &Context, event: &Result<watcher::Event<DmsNetworkClass>, watcher::Error>) -> Vec<ObjectRef<DmsNetwork>> {
+    let name = match touched(event) {
+        Touched::One(class) => Some(class.name_any()),
+        Touched::All => None,
+        Touched::Nothing => return Vec::new(),
+    };
+    let uses = |n: &DmsNetwork| n.spec.class_name.is_none() || name.as_ref().is_none_or(|name| class::uses(n, name, ctx));
     ctx.networks.state().iter().filter(|n| uses(n)).map(|n| ObjectRef::from_obj(&**n)).collect()
 }
 
@@ -215,13 +244,16 @@ fn in_namespace(ctx: &Context, namespace: &str) -> Vec<ObjectRef<DmsNetwork>> {
     ctx.networks.state().iter().filter(|n| n.namespace().as_deref() == Some(namespace)).map(|n| ObjectRef::from_obj(&**n)).collect()
 }
 
-fn class_of(ctx: &Context, network: &DmsNetwork) -> Vec<ObjectRef<DmsNetworkClass>> {
+fn classes_of(ctx: &Context, event: &Result<watcher::Event<DmsNetwork>, watcher::Error>) -> Vec<ObjectRef<DmsNetworkClass>> {
+    let network = match touched(event) {
+        Touched::One(network) => network,
+        Touched::All => return ctx.classes.state().iter().map(|c| ObjectRef::from_obj(&**c)).collect(),
+        Touched::Nothing => return Vec::new(),
+    };
     let status = network.uid().map(|uid| ctx.registry.latest_status(&uid.into(), network)).unwrap_or_default();
     let names = network.spec.class_name.iter().chain(&status.default_class).chain(status.classes.iter().map(|c| &c.name));
-    let mut names: Vec<String> = names.cloned().collect();
-    names.sort();
-    names.dedup();
-    names.iter().map(|n| ObjectRef::new(n)).collect()
+    let names: BTreeSet<&String> = names.collect();
+    names.into_iter().map(|n| ObjectRef::new(n)).collect()
 }
 
 async fn owner(options: &Options, client: &Client) -> Result<Owner, RunError> {

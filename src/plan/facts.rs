@@ -42,6 +42,12 @@ impl<'a> Facts<'a> {
         self.needs.borrow().iter().filter(lists).filter_map(failure).collect()
     }
 
+    /// Other facts that we may no longer read. What is known of them still serves, but somebody should know.
+    pub fn denied(&self) -> Vec<(Need, &'a ReadFailure)> {
+        let failure = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref().filter(|f| f.denied)?));
+        self.needs.borrow().iter().filter_map(failure).collect()
+    }
+
     /// Notes a question without looking at the answer.
     pub fn need(&self, need: Need) {
         self.needs.borrow_mut().insert(need);

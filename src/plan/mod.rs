@@ -142,6 +142,12 @@ pub fn plan(input: &Input<'_>) -> Plan {
         let reason = if failure.denied { Reason::AccessDenied } else { Reason::Stale };
         plan.problems.push(Problem::new(reason, &need, format!("could not be read: {}", failure.message)));
     }
+    for (need, failure) in facts.denied() {
+        if !plan.problems.iter().any(|p| p.message.contains(&failure.message)) {
+            let message = format!("could not be read again, so what was known of it is used: {}", failure.message);
+            plan.problems.push(Problem::new(Reason::AccessDenied, &need, message));
+        }
+    }
     order(&mut plan.changes);
     plan.ledger.sort_by(|a, b| a.key.cmp(&b.key));
     plan.ledger.dedup_by(|a, b| a.key == b.key);

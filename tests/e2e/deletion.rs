@@ -270,6 +270,29 @@ async fn refused_it_says_so_until_it_is_abandoned() {
     assert_eq!(env.aws.state(), before, "AWS is as before");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_seen_is_not_removed() {
+    let env = Env::start("deletion-unseen").await;
+    env.apply("orders", env.reference()).await;
+    let owned = env.ready("orders").await.status.unwrap().owned;
+    let there = env.aws.state();
+    let mark = env.aws.mark();
+    let fault = env.aws.fault(json!({ "kind": "denied", "operation": "DescribeVpcEndpoints" }));
+    env.delete("orders").await;
+    let network = env.network("orders", SOON, |n| condition(n, "Ready").is_some_and(|c| c.reason == "AccessDenied")).await;
+    let message = &condition(&network, "Ready").unwrap().message;
+    assert!(message.contains("ec2:DescribeVpcEndpoints") && message.contains("dmsnet.dev/abandon"), "{message}");
+    assert_eq!(network.status.unwrap().owned, owned, "the ledger is whole");
+    assert_eq!(count(&env.aws.writes(mark)), BTreeMap::new());
+    // Seen again, it goes on by itself; here it is given up instead.
+    env.patch("orders", json!({ "metadata": { "annotations": { "dmsnet.dev/abandon": "true" } } })).await;
+    env.gone("orders", SOON).await;
+    let event = env.event("orders", "Abandoned", SOON).await;
+    assert!(event.contains(&id_of(&owned, "endpoint/")) && event.contains("ec2:DescribeVpcEndpoints"), "{event}");
+    assert_eq!(env.aws.state(), there, "all is left");
+    env.aws.remove_fault(&fault);
+}
+
 /// AWS's IDs by ledger key.
 fn ids(owned: &[OwnedEntry]) -> BTreeMap<&str, Option<&str>> {
     owned.iter().map(|entry| (entry.key.as_str(), entry.id.as_deref())).collect()

@@ -1,7 +1,7 @@
 //! The reference topology: from nothing to all that it needs, each way to break it, and back to nothing.
 
 use dmsnet::{
-    api::network::DeletionPolicy,
+    api::{conditions::Reason, network::DeletionPolicy},
     model::{tags, *},
     plan::{Change, DriftKind},
 };
@@ -321,4 +321,17 @@ fn what_aws_refuses_to_show_is_not_taken_for_missing() {
         let gone = world.plan_once(&network, Some(DeletionPolicy::Delete));
         assert_eq!(gone.changes, [], "nothing is removed unseen");
     }
+}
+
+#[test]
+fn a_fact_that_may_no_longer_be_read_still_serves_and_is_told() {
+    let (mut world, network) = ready();
+    let need = world.plan_once(&network, None).needs.into_iter().find(|n| matches!(n, Need::ReplicationInstance(_))).unwrap();
+    let failure = ReadFailure { denied: true, message: "AWS denied dms:DescribeReplicationInstances".into() };
+    world.picture.asked.insert(need, Some(failure));
+    let plan = world.plan_once(&network, None);
+    assert_eq!((&plan.changes, &plan.drift), (&vec![], &vec![]));
+    assert_eq!(plan.ledger, network.ledger);
+    let told: Vec<_> = plan.problems.iter().map(|p| (p.reason, p.message.contains("dms:DescribeReplicationInstances"))).collect();
+    assert_eq!(told, [(Reason::AccessDenied, true)]);
 }
