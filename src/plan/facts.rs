@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use crate::model::{
-    DmsEndpoint, Lookup, Need, Picture, RdsDatabase, ReplicationInstance, Resolution, Rule, SecurityGroup, SecurityGroupId, ServiceDetail,
+    DmsEndpoint, Lookup, Need, Picture, ReadFailure, RdsDatabase, ReplicationInstance, Resolution, Rule, SecurityGroup, SecurityGroupId, ServiceDetail,
     Subnet, SubnetId, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
 };
 
@@ -32,6 +32,13 @@ impl<'a> Facts<'a> {
     /// Questions so far that AWS was never asked; DNS does not count.
     pub fn unread(&self) -> bool {
         self.needs.borrow().iter().any(|n| !n.is_dns() && !self.picture.asked.contains_key(n))
+    }
+
+    /// Lists of what is there that AWS refused and never gave: what cannot be seen may well be there.
+    pub fn unseen(&self) -> Vec<(Need, &'a ReadFailure)> {
+        let is_list = |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::EndpointsOf(_));
+        let refused = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref().filter(|_| !self.picture.read.contains(n))?));
+        self.needs.borrow().iter().filter(is_list).filter_map(refused).collect()
     }
 
     /// Notes a question without looking at the answer.

@@ -20,6 +20,7 @@ use crate::{
     api::{
         DmsNetworkSpec,
         class::Guardrails,
+        conditions::Reason,
         network::{DeletionPolicy, ForeignRules},
         status::{DatabaseStatus, ForeignRule, OwnedEntry, ReplicationStatus, VpcEndpointStatus},
     },
@@ -129,6 +130,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     }
     // What looks unwanted may only be hidden by a problem: then nothing is given up.
     compare.unwanted(!hidden);
+    unseen(input, &facts, &mut plan);
     order(&mut plan.changes);
     plan.ledger.sort_by(|a, b| a.key.cmp(&b.key));
     plan.ledger.dedup_by(|a, b| a.key == b.key);
@@ -139,6 +141,29 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.unread = facts.unread();
     plan.needs = facts.into_needs();
     plan
+}
+
+/// Where a list of what is there could never be read, nothing can be compared: no change is made, no drift is told, and
+/// the ledger stays.
+fn unseen(input: &Input<'_>, facts: &facts::Facts<'_>, plan: &mut Plan) {
+    for (need, failure) in facts.unseen() {
+        let (resource, what) = match &need {
+            Need::RulesOf(id) => (id.to_string(), "its rules"),
+            Need::GroupsOf(id) => (id.to_string(), "its security groups"),
+            Need::EndpointsOf(id) => (id.to_string(), "its VPC endpoints"),
+            _ => continue,
+        };
+        let reason = if failure.denied { Reason::AccessDenied } else { Reason::Stale };
+        let message = format!("{what} could not be read: {}", failure.message);
+        if input.spec.is_none() {
+            plan.waiting.push(format!("{resource}: {message}"));
+        }
+        plan.problems.push(Problem::new(reason, resource, message));
+        plan.changes.clear();
+        plan.drift.clear();
+        plan.foreign.clear();
+        plan.ledger = input.ledger.to_vec();
+    }
 }
 
 /// What a network claims by its ledger alone: it is suspended, or cannot be planned.

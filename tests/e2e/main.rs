@@ -2,9 +2,12 @@
 //! own process, kubectl and the AWS SDK as the clients that look. `harness` holds the parts; a test is a story.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod crash;
 mod crds;
 mod drift;
+mod faults;
 mod harness;
+mod idle;
 mod parts;
 mod reference;
 mod view;
