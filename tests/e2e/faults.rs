@@ -237,6 +237,8 @@ async fn late_reads_after_our_own_writes_are_no_drift() {
     let mark = env.aws.mark();
     env.calls("DescribeSecurityGroupRules", 3, SOON).await;
     assert!(env.aws.writes(mark).is_empty(), "what is late is not written again: {:#?}", env.aws.writes(mark));
+    // The emulator shows a question that was not asked lately as of the time when it was: much too old for a deletion.
+    env.aws.clear_faults();
     assert_eq!(drifts(&env.get("orders").await), 1, "{:#?}", env.get("orders").await.status.unwrap().drift);
     env.delete("orders").await;
     env.gone("orders", LATER).await;
