@@ -125,6 +125,9 @@ pub(super) fn failure(picture: &mut Picture, needs: &[Need], failure: ReadFailur
 
 fn mark(picture: &mut Picture, effect: &mut Effect, state: Option<ReadFailure>) {
     for need in &effect.answered {
+        if state.is_none() {
+            picture.read.insert(need.clone());
+        }
         if picture.asked.get(need) != Some(&state) {
             picture.asked.insert(need.clone(), state.clone());
             effect.changed.insert(need.clone());
@@ -167,6 +170,7 @@ pub(super) fn with_vpc(picture: &Picture, need: &Need) -> Option<Need> {
 /// Drops what nobody asks for any more.
 pub(super) fn forget(picture: &mut Picture, needs: &BTreeSet<Need>) {
     picture.asked.retain(|n, _| !needs.contains(n));
+    picture.read.retain(|n| !needs.contains(n));
     let asked = std::mem::take(&mut picture.asked);
     let gone = |n: Need| needs.contains(&n);
     let kept = |n: Need| asked.contains_key(&n);

@@ -13,6 +13,7 @@ use crate::{
     plan::{
         Change, Key,
         change::{EndpointChanges, GroupTarget},
+        wanted::token,
     },
 };
 
@@ -121,9 +122,9 @@ impl Run<'_> {
                     Err(error) => Err(error),
                 }
             }
-            Change::CreateEndpoint { fields, token, .. } => {
+            Change::CreateEndpoint { fields, token: planned, .. } => {
                 let groups = self.groups(&fields.groups)?;
-                let new = NewEndpoint {
+                let mut new = NewEndpoint {
                     vpc: fields.vpc.clone(),
                     service_name: fields.service_name.clone(),
                     subnets: fields.subnets.clone(),
@@ -132,9 +133,9 @@ impl Run<'_> {
                     policy: fields.policy.clone(),
                     ip_address_type: fields.ip_address_type,
                     tags: self.tags.clone(),
-                    client_token: token.clone(),
+                    client_token: planned.clone(),
                 };
-                self.store.create_endpoint(&new).await.map(drop)
+                self.create_endpoint(&mut new).await
             }
             Change::ModifyEndpoint { id, changes, .. } => {
                 let diff = self.diff(changes)?;
@@ -146,6 +147,28 @@ impl Run<'_> {
             Change::DeleteGroup { id, .. } => self.store.delete_group(id).await,
             Change::CreateRule { .. } | Change::ModifyRule { .. } | Change::RevokeRule { .. } | Change::RevokeForeign { .. } => Ok(()),
         })
+    }
+
+    /// The token is the plan's, and the groups': a repetition after a lost answer or a crash is the same request, while a
+    /// group that was made anew means another life. A token that was spent in an earlier life, by an endpoint that is gone
+    /// or by another request, makes way for the next of a fixed row: whoever repeats this walks the same row.
+    async fn create_endpoint(&self, new: &mut NewEndpoint) -> Result<(), AwsError> {
+        const LIVES: usize = 4;
+        let groups = new.groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let planned = new.client_token.clone();
+        let mut result = Ok(());
+        for life in 0..LIVES {
+            new.client_token = token(&[&planned, &groups, &life.to_string()]);
+            result = match self.store.create_endpoint(new).await {
+                Ok(made) if made.is_going() => {
+                    let text = format!("AWS answered with {}, which is {}", made.id, made.state);
+                    Err(AwsError::new(AwsErrorKind::Transient, "ec2", "CreateVpcEndpoint", new.service_name.as_str(), text))
+                }
+                Err(error) if error.kind == AwsErrorKind::IdempotentMismatch => Err(error),
+                other => return other.map(drop),
+            };
+        }
+        result
     }
 
     /// At the quota of rules per group, and only there, what is to go makes room first (design.md 2, Order).

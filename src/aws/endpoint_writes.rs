@@ -70,7 +70,8 @@ fn merge<T: Ord + Clone>(list: &mut Vec<T>, add: &[T], remove: &[T]) {
 
 impl Store {
     /// Makes an interface endpoint (EC2 CreateVpcEndpoint). [`AwsErrorKind::PrivateDnsConflict`]: another one answers for the
-    /// name; [`AwsErrorKind::IdempotentMismatch`]: the token was used for another request.
+    /// name; [`AwsErrorKind::IdempotentMismatch`]: the token was used for another request. An endpoint that is going: the token
+    /// made it once, and nothing was made now.
     pub async fn create_endpoint(&self, new: &NewEndpoint) -> Result<VpcEndpoint, AwsError> {
         const OPERATION: &str = "CreateVpcEndpoint";
         let resource = format!("{} in {}", new.service_name, new.vpc);
@@ -88,6 +89,10 @@ impl Store {
         let Some(made) = answer.vpc_endpoint.and_then(convert::endpoint) else {
             return Err(AwsError::new(AwsErrorKind::Transient, "ec2", OPERATION, resource, "the answer names no endpoint"));
         };
+        if made.is_going() {
+            // The token's earlier life: nothing was made.
+            return Ok(made);
+        }
         let sorted = |mut list: Vec<SubnetId>| {
             list.sort();
             list

@@ -8,7 +8,7 @@ use kube::{
     core::PartialObjectMeta,
     runtime::reflector::{ObjectRef, Store as Cache},
 };
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{events::Events, metrics::Metrics, registry::Registry};
@@ -45,6 +45,8 @@ pub struct Context {
     pub wake: UnboundedSender<ObjectRef<DmsNetwork>>,
     /// Whether only some classes are ours (`--class-selector`): then a class that we do not see is another shard's.
     pub sharded: bool,
+    /// When this process began.
+    pub begun: Instant,
     /// Cancelled (that is: reached) once all caches are filled.
     pub started: CancellationToken,
 }

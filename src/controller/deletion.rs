@@ -104,10 +104,12 @@ fn rest(plan: &Plan, failures: Vec<Failure>) -> Rest {
     if failures.iter().any(|f| f.reason.is_some()) {
         return Rest::Blocked(failures);
     }
-    let unreadable = plan.problems.iter().map(|p| Failure { reason: Some(p.reason), message: format!("{}: {}", p.resource, p.message) });
-    let unreadable: Vec<Failure> = unreadable.collect();
-    if !unreadable.is_empty() {
-        return Rest::Blocked(unreadable);
+    // What AWS does not show for a while is waited for; what it refuses to show is not.
+    let refused = plan.problems.iter().filter(|p| p.reason != Reason::Stale);
+    let refused: Vec<Failure> =
+        refused.map(|p| Failure { reason: Some(p.reason), message: format!("{}: {}", p.resource, p.message) }).collect();
+    if !refused.is_empty() {
+        return Rest::Blocked(refused);
     }
     let mut waiting: Vec<String> = failures.into_iter().map(|f| f.message).collect();
     waiting.extend(plan.waiting.iter().cloned());

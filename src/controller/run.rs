@@ -107,6 +107,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         metrics,
         wake,
         sharded: options.class_selector.is_some(),
+        begun: tokio::time::Instant::now(),
         started: CancellationToken::new(),
         client,
     });

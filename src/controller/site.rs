@@ -22,6 +22,9 @@ use crate::{
 /// The most rounds of reading: each adds questions that the answers of the one before raised.
 const ROUNDS: usize = 12;
 
+/// How long after a start a call of the process before may still show: it was under way, or reads are late.
+const CUT_OFF: Duration = Duration::from_secs(20);
+
 /// See the module.
 pub struct Site<'a> {
     /// What all passes share.
@@ -76,7 +79,24 @@ impl Site<'_> {
                 all_tried,
             })
         };
-        self.store.with(|picture| self.ctx.registry.with_claims(&self.scope, |claims| input(picture, claims)))
+        let mut plan = self.store.with(|picture| self.ctx.registry.with_claims(&self.scope, |claims| input(picture, claims)));
+        if self.ctx.begun.elapsed() < CUT_OFF {
+            self.keep_intentions(ledger, &mut plan);
+        }
+        plan
+    }
+
+    /// What an earlier process was about to make when it was cut off may still appear: its entry is not dropped yet, else
+    /// what appears later would be nobody's.
+    fn keep_intentions(&self, ledger: &[OwnedEntry], plan: &mut Plan) {
+        for entry in ledger.iter().filter(|e| e.id.is_none()) {
+            if plan.ledger.iter().all(|e| e.key != entry.key) {
+                plan.waiting.push(format!("{} was about to be made when dmsnet was cut off: it may still appear", entry.key));
+                plan.ledger.push(entry.clone());
+            }
+        }
+        plan.ledger.sort_by(|a, b| a.key.cmp(&b.key));
+        plan.claim.ledger = plan.ledger.iter().filter_map(|e| Key::parse(&e.key)).collect();
     }
 
     fn deletion_policy(&self) -> DeletionPolicy {
@@ -121,6 +141,12 @@ impl Site<'_> {
         if !plan.locks.is_subset(&locked.names) {
             plan.changes.clear();
         }
+        // Only what a fresh read shows is taken away.
+        let fresh = touched(&plan);
+        let unseen = self.store.with(|picture| fresh.iter().any(|n| matches!(picture.asked.get(n), Some(Some(_)))));
+        if unseen {
+            plan.changes.retain(|c| !c.takes_away());
+        }
         (plan, locked)
     }
 
@@ -143,6 +169,8 @@ impl Site<'_> {
             AwsErrorKind::Quota => Some(Reason::QuotaExceeded),
             AwsErrorKind::NotFound => Some(Reason::ReferenceNotFound),
             AwsErrorKind::PrivateDnsConflict => Some(Reason::PrivateDnsConflict),
+            // What is there already, and was not seen yet, will be: the next read shows it.
+            AwsErrorKind::Duplicate => None,
             kind if kind.is_transient() => None,
             _ => Some(Reason::ApplyFailed),
         };

@@ -1,6 +1,10 @@
 //! What is known of one account and Region: the objects that were read, and which questions were answered.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use super::{
     DmsEndpoint, Need, RdsDatabase, ReplicationInstance, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetId, Vpc,
@@ -43,6 +47,8 @@ pub enum Resolution {
 pub struct Picture {
     /// Questions that were asked: `None` where AWS answered (perhaps with nothing), else why not.
     pub asked: BTreeMap<Need, Option<ReadFailure>>,
+    /// Questions that AWS has answered at least once: a failure later leaves that answer as it was.
+    pub read: BTreeSet<Need>,
     /// By lower-case identifier.
     pub instances: BTreeMap<Arc<str>, Arc<ReplicationInstance>>,
     /// By lower-case identifier.

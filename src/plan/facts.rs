@@ -34,12 +34,11 @@ impl<'a> Facts<'a> {
         self.needs.borrow().iter().any(|n| !n.is_dns() && !self.picture.asked.contains_key(n))
     }
 
-    /// Lists that AWS last refused to give. What they would hold must not be taken for missing.
-    pub fn refused(&self) -> Vec<(Need, &'a ReadFailure)> {
-        let lists =
-            |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_));
-        let failure = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref()?));
-        self.needs.borrow().iter().filter(lists).filter_map(failure).collect()
+    /// Lists of what is there that AWS refused and never gave: what cannot be seen may well be there.
+    pub fn unseen(&self) -> Vec<(Need, &'a ReadFailure)> {
+        let is_list = |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::EndpointsOf(_));
+        let refused = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref().filter(|_| !self.picture.read.contains(n))?));
+        self.needs.borrow().iter().filter(is_list).filter_map(refused).collect()
     }
 
     /// Other facts that we may no longer read. What is known of them still serves, but somebody should know.

@@ -133,15 +133,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     }
     // What looks unwanted may only be hidden by a problem: then nothing is given up.
     compare.unwanted(!hidden);
-    for (need, failure) in facts.refused() {
-        // Without a fresh look nothing is changed, and nothing is called missing.
-        plan.changes.clear();
-        plan.drift.clear();
-        plan.foreign.clear();
-        plan.ledger = input.ledger.to_vec();
-        let reason = if failure.denied { Reason::AccessDenied } else { Reason::Stale };
-        plan.problems.push(Problem::new(reason, &need, format!("could not be read: {}", failure.message)));
-    }
+    unseen(input, &facts, &mut plan);
     for (need, failure) in facts.denied() {
         if !plan.problems.iter().any(|p| p.message.contains(&failure.message)) {
             let message = format!("could not be read again, so what was known of it is used: {}", failure.message);
@@ -158,6 +150,29 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.unread = facts.unread();
     plan.needs = facts.into_needs();
     plan
+}
+
+/// Where a list of what is there could never be read, nothing can be compared: no change is made, no drift is told, and
+/// the ledger stays.
+fn unseen(input: &Input<'_>, facts: &facts::Facts<'_>, plan: &mut Plan) {
+    for (need, failure) in facts.unseen() {
+        let (resource, what) = match &need {
+            Need::RulesOf(id) => (id.to_string(), "its rules"),
+            Need::GroupsOf(id) => (id.to_string(), "its security groups"),
+            Need::EndpointsOf(id) => (id.to_string(), "its VPC endpoints"),
+            _ => continue,
+        };
+        let reason = if failure.denied { Reason::AccessDenied } else { Reason::Stale };
+        let message = format!("{what} could not be read: {}", failure.message);
+        if input.spec.is_none() {
+            plan.waiting.push(format!("{resource}: {message}"));
+        }
+        plan.problems.push(Problem::new(reason, resource, message));
+        plan.changes.clear();
+        plan.drift.clear();
+        plan.foreign.clear();
+        plan.ledger = input.ledger.to_vec();
+    }
 }
 
 /// What a network claims by its ledger alone: it is suspended, or cannot be planned.

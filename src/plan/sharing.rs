@@ -21,6 +21,8 @@ const RULES_PER_GROUP: usize = 60;
 pub struct Union {
     /// `namespace/name` of the lead: the oldest that is not being deleted.
     pub lead: String,
+    /// Its UID.
+    pub lead_uid: Uid,
     /// Whether we lead.
     pub we_lead: bool,
     /// One subnet per zone; none: keep.
@@ -98,6 +100,7 @@ fn unite_sorted(shares: &[(Seniority, &str, &Share)], me: &Uid, mine: &Share, se
     Union {
         lead: lead_name.to_owned(),
         we_lead: seniority.1 == *me,
+        lead_uid: seniority.1,
         subnets: (!subnets.is_empty()).then_some(subnets),
         groups: lead.groups.clone(),
         private_dns: lead.private_dns,

@@ -224,8 +224,16 @@ impl Compare<'_, '_> {
             policy: union.policy.clone().unwrap_or_else(Policy::full_access),
             ip_address_type: union.ip_address_type.unwrap_or(IpAddressType::Ipv4),
         };
-        let request = format!("{fields:?}");
-        let token = token(&[self.input.owner.as_str(), share.vpc.as_str(), &share.service_name, "Interface", &request, &last_id]);
+        // The group that we make counts by its key: a repetition of a call whose answer was lost finds it made, and must
+        // still be the same request.
+        let request = match &share.endpoint {
+            EndpointRef::Made(endpoint) if union.groups.is_empty() => {
+                format!("{:?}", EndpointFields { groups: vec![GroupTarget::Created(Key::Group(endpoint.clone()))], ..fields.clone() })
+            }
+            _ => format!("{fields:?}"),
+        };
+        let token =
+            token(&[self.input.owner.as_str(), share.vpc.as_str(), &share.service_name, "Interface", &request, &last_id, &union.lead_uid]);
         self.change(Change::CreateEndpoint { key: key.clone(), fields, token });
     }
 

@@ -80,6 +80,7 @@ class Front:
 
     def stale_answer(self, fault: Fault, call: Call, request: Request) -> tuple[Answer, str]:
         if not is_mutating(call.operation):
+            self.answer(call, request)  # so that what is true now is remembered for those who ask later
             with LOCK:
                 past = self.history.past(question(call, request), fault.seconds)
             if past is not None:
