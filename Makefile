@@ -87,14 +87,14 @@ endif
 
 $(TOOLS)/testapi: $(wildcard tools/testapi/cmd/testapi/*.go) tools/testapi/go.mod tools/testapi/go.sum
 	@mkdir -p $(TOOLS)
-	@$(GO_BUILD) -p 2 -trimpath -buildvcs=false -o ../../target/tools/ -ldflags "-s -w" ./cmd/testapi 2>&1 | bash tools/progress.sh testapi
+	@$(GO_BUILD) -p 2 -trimpath -buildvcs=false -o ../../target/tools/ -ldflags "-s -w" ./cmd/testapi 2>&1 | bash tools/progress.sh testapi packages
 	@touch $@
 
 $(TOOLS)/kube-apiserver-etcd: $(wildcard tools/testapi/cmd/kube-apiserver-etcd/*.go) tools/testapi/go.mod tools/testapi/go.sum
 	@mkdir -p $(TOOLS)
 	@echo "[kube-apiserver] about 1,300 packages: 4 minutes on 2 idle cores, once"
 	@$(GO_BUILD) -p 2 -trimpath -buildvcs=false -o ../../target/tools/ -ldflags "-s -w $(GO_VERSION_FLAGS)" ./cmd/kube-apiserver-etcd 2>&1 \
-	  | bash tools/progress.sh kube-apiserver
+	  | bash tools/progress.sh kube-apiserver packages
 	@touch $@
 
 $(VENV)/.ready: tools/aws-emulator/requirements.txt tools/aws-emulator/requirements-dev.txt

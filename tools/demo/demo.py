@@ -40,7 +40,7 @@ def main() -> int:
         page.line(f"The whole story took {time.monotonic() - started:.0f} s.")
         return 0
     except Failed as failure:
-        page.failure(str(failure), parts.controller_log())
+        page.failure(parts.ended() or str(failure), parts.controller_log())
         return 1
     except KeyboardInterrupt:
         page.line("\nInterrupted; stopping all that was started.")

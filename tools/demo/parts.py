@@ -119,9 +119,15 @@ class Parts:
         return wait(f"{name} ready", 120, look, 0.05)
 
     def _all_run(self) -> None:
+        if ended := self.ended():
+            raise Failed(ended)
+
+    def ended(self) -> str:
+        """Which part has ended by itself, with its last words; empty while all run."""
         for name, process in self.running:
             if process.poll() is not None:
-                raise Failed(f"{name} ended with {process.returncode}; it said:\n{tail(self.log(name))}")
+                return f"{name} ended with {process.returncode}; it said:\n{tail(self.log(name))}"
+        return ""
 
     def log(self, name: str) -> Path:
         return self.dir / f"{name.lower().replace(' ', '-')}.log"
