@@ -65,7 +65,11 @@ pub async fn reconcile(class: Arc<DmsNetworkClass>, ctx: Arc<Context>) -> Result
 
 /// See the network's.
 pub fn on_error(_: Arc<DmsNetworkClass>, error: &Error, _: Arc<Context>) -> Action {
-    tracing::warn!(%error, "pass over a class failed");
+    match error {
+        // Somebody else wrote it meanwhile: the next pass sees how it is now.
+        Error::Kubernetes(kube::Error::Api(status)) if status.is_conflict() => tracing::debug!(%error, "class changed meanwhile"),
+        Error::Kubernetes(_) => tracing::warn!(%error, "pass over a class failed"),
+    }
     Action::requeue(Duration::from_secs(2))
 }
 

@@ -156,7 +156,11 @@ impl Site<'_> {
         let outcome = aws::apply(&self.store, &plan.changes, &context).await;
         let mut failures = Vec::new();
         for (change, error) in &outcome.failed {
-            tracing::warn!(%error, change = ?change.describe(), "AWS refused a change");
+            if error.kind == AwsErrorKind::DependencyViolation {
+                tracing::info!(%error, change = ?change.describe(), "a change waits");
+            } else {
+                tracing::warn!(%error, change = ?change.describe(), "AWS refused a change");
+            }
             failures.push(self.failure(change, error).await);
         }
         failures.dedup();
