@@ -10,7 +10,7 @@ use super::{
     events::{EventReason, enumerate},
     kubernetes,
     metrics::Outcome,
-    network::{Error, label, retry},
+    network::{Error, failures, label, retry},
     report::Reporter,
     site::Site,
     status::Failure,
@@ -65,7 +65,8 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
             let plan = site.observe(&old.owned, None).await;
             ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, deleting(network, &plan.ledger)));
             let (plan, _locked) = site.confirm(&old.owned, plan).await;
-            let (done, failures) = site.apply(&plan).await;
+            let (done, refused) = site.apply(&plan).await;
+            let failures = failures(&refused);
             let plan = site.observe(&old.owned, None).await;
             reporter.done(&done).await;
             if plan.ledger.is_empty() {
