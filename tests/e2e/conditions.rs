@@ -79,7 +79,8 @@ fn logs_name_the_network(log: &str) {
     for line in log.lines() {
         let entry: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line:?}"));
         let target = entry["target"].as_str().unwrap();
-        let of_a_pass = ["dmsnet::controller::network", "dmsnet::controller::report", "dmsnet::controller::deletion", "dmsnet::controller::site"];
+        let of_a_pass =
+            ["dmsnet::controller::network", "dmsnet::controller::report", "dmsnet::controller::deletion", "dmsnet::controller::site"];
         if of_a_pass.contains(&target) && !line.contains("every network was looked at once") {
             assert!(line.contains("conditions-kubectl/orders"), "{line}");
             named += 1;
@@ -96,7 +97,8 @@ async fn conditions_speak_of_the_present_generation_and_move_only_on_a_change() 
     env.controller.start();
     let first = env.ready("orders").await;
     // Once all is there, nothing is under way.
-    let first = env.network("orders", SOON, |n| condition(n, "Reconciling").is_none() && is(n, "Ready", "True") && n.uid() == first.uid()).await;
+    let first =
+        env.network("orders", SOON, |n| condition(n, "Reconciling").is_none() && is(n, "Ready", "True") && n.uid() == first.uid()).await;
     assert_eq!(first.status.as_ref().unwrap().observed_generation, Some(1));
     assert!(condition(&first, "Stalled").is_none());
 
@@ -116,14 +118,20 @@ async fn conditions_speak_of_the_present_generation_and_move_only_on_a_change() 
     wrong["vpcEndpoints"][0]["policy"] = json!({ "type": "Document", "document": { "Statement": "all" } });
     // Times are in seconds: only a later one can be seen to move.
     let since = condition(&first, "Ready").unwrap().last_transition_time.0.as_second();
-    env.eventually("another second", SOON, async || {
-        if jiff::Timestamp::now().as_second() > since { Ok(()) } else { Err("the same".into()) }
-    })
+    env.eventually(
+        "another second",
+        SOON,
+        async || {
+            if jiff::Timestamp::now().as_second() > since { Ok(()) } else { Err("the same".into()) }
+        },
+    )
     .await;
     env.apply("orders", wrong).await;
     let third = env.condition("orders", "Stalled", "True", SOON).await;
     assert!(is(&third, "Ready", "False") && condition(&third, "Reconciling").is_none());
-    let moved = |type_: &str| condition(&third, type_).unwrap().last_transition_time.clone() > condition(&second, type_).unwrap().last_transition_time.clone();
+    let moved = |type_: &str| {
+        condition(&third, type_).unwrap().last_transition_time.clone() > condition(&second, type_).unwrap().last_transition_time.clone()
+    };
     assert!(moved("Ready") && moved("Synced") && !moved("DriftDetected") && !moved("EndpointsAvailable"), "{:#?}", third.status);
 
     // Mended: Stalled is gone, not False.
@@ -145,7 +153,9 @@ async fn suspended_nothing_is_written_until_it_is_resumed() {
     assert_eq!(count(&env.aws.writes(mark)), BTreeMap::new());
     assert_eq!(env.get("orders").await.resource_version(), version, "no status is written either");
     env.patch("orders", json!({ "spec": { "suspend": false } })).await;
-    let network = env.network("orders", SOON, |n| condition(n, "DriftDetected").is_some_and(|c| c.reason == "DriftCorrected") && is(n, "Ready", "True")).await;
+    let network = env
+        .network("orders", SOON, |n| condition(n, "DriftDetected").is_some_and(|c| c.reason == "DriftCorrected") && is(n, "Ready", "True"))
+        .await;
     let status = network.status.unwrap();
     assert_eq!((status.drift.len(), status.summary.unwrap().rules.as_str()), (1, "6/6"));
     assert_eq!(status.drift[0].kind, "RuleMissing");
@@ -167,7 +177,9 @@ async fn a_request_is_answered_by_a_pass_on_fresh_reads() {
     assert_eq!(status.summary.unwrap().rules, "6/6", "mended by the time that the request is answered");
     assert_eq!(status.drift[0].kind, "RuleMissing");
     let counts = env.aws.counts(mark);
-    for read in ["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcEndpoints", "dms:DescribeReplicationInstances"] {
+    for read in
+        ["ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcEndpoints", "dms:DescribeReplicationInstances"]
+    {
         assert!(counts.contains_key(read), "{read} in {counts:?}");
     }
 }
@@ -176,7 +188,11 @@ async fn a_request_is_answered_by_a_pass_on_fresh_reads() {
 async fn an_endpoint_that_is_taken_over_keeps_what_is_not_written() {
     let env = Env::start("conditions-take-over").await;
     let (ec2, t) = (env.aws.ec2(), &env.topology);
-    let call = ec2.create_vpc_endpoint().vpc_id(&t.vpc_id).service_name("com.amazonaws.us-west-2.dms").vpc_endpoint_type(VpcEndpointType::Interface);
+    let call = ec2
+        .create_vpc_endpoint()
+        .vpc_id(&t.vpc_id)
+        .service_name("com.amazonaws.us-west-2.dms")
+        .vpc_endpoint_type(VpcEndpointType::Interface);
     let call = call.subnet_ids(&t.subnet_ids[0]).security_group_ids(&t.default_security_group_id).private_dns_enabled(false);
     let theirs = call.send().await.unwrap().vpc_endpoint.unwrap().vpc_endpoint_id.unwrap();
     let mut spec = env.reference();
@@ -207,7 +223,11 @@ async fn an_endpoint_that_is_taken_over_keeps_what_is_not_written() {
     env.delete("orders").await;
     env.gone("orders", SOON).await;
     let shown = ec2.describe_vpc_endpoints().vpc_endpoint_ids(&theirs).send().await.unwrap().vpc_endpoints.unwrap().remove(0);
-    assert_eq!((shown.state().unwrap().as_str().to_lowercase().as_str(), shown.tags()), ("available", &[][..]), "never deleted, and nothing of ours is left");
+    assert_eq!(
+        (shown.state().unwrap().as_str().to_lowercase().as_str(), shown.tags()),
+        ("available", &[][..]),
+        "never deleted, and nothing of ours is left"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,6 +273,10 @@ async fn revoke_all(env: &Env, group: &str) {
     let ec2 = env.aws.ec2();
     let filter = Filter::builder().name("group-id").values(group).build();
     let rules = ec2.describe_security_group_rules().filters(filter).send().await.unwrap();
-    let ids = rules.security_group_rules().iter().filter(|r| r.is_egress() == Some(false)).map(|r| r.security_group_rule_id().unwrap().to_owned());
+    let ids = rules
+        .security_group_rules()
+        .iter()
+        .filter(|r| r.is_egress() == Some(false))
+        .map(|r| r.security_group_rule_id().unwrap().to_owned());
     ec2.revoke_security_group_ingress().group_id(group).set_security_group_rule_ids(Some(ids.collect())).send().await.unwrap();
 }

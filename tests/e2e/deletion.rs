@@ -16,8 +16,6 @@ use crate::harness::{
     env::{SOON, condition},
 };
 
-
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_class_waits_for_its_network() {
     let env = Env::start("deletion-class-first").await;
@@ -83,7 +81,8 @@ async fn a_tightened_guardrail_does_not_hold_up_deletion() {
     env.apply("orders", env.reference()).await;
     env.ready("orders").await;
     let mut spec = env.class_spec();
-    spec["guardrails"] = json!({ "vpcIds": ["vpc-0123456789abcdef0"], "ports": ["1"], "vpcEndpointServices": [], "securityGroups": { "ids": [] } });
+    spec["guardrails"] =
+        json!({ "vpcIds": ["vpc-0123456789abcdef0"], "ports": ["1"], "vpcEndpointServices": [], "securityGroups": { "ids": [] } });
     let mark = env.aws.mark();
     env.apply_class(&env.name, spec).await;
     let message = env.reason("orders", "Synced", "GuardrailViolated", SOON).await;
@@ -155,7 +154,12 @@ async fn what_is_gone_by_hand_is_no_obstacle() {
     for group in [&t.source, &t.target] {
         let rules = ec2.describe_security_group_rules().filters(filter("group-id", group)).send().await.unwrap();
         for rule in rules.security_group_rules() {
-            ec2.revoke_security_group_ingress().group_id(group).security_group_rule_ids(rule.security_group_rule_id().unwrap()).send().await.unwrap();
+            ec2.revoke_security_group_ingress()
+                .group_id(group)
+                .security_group_rule_ids(rule.security_group_rule_id().unwrap())
+                .send()
+                .await
+                .unwrap();
         }
     }
     let group = id_of(&owned, "group/");
@@ -210,7 +214,8 @@ async fn deletion_waits_and_names_what_blocks_it() {
     env.aws.delays(json!({ "deleting": 3, "eni": 3 }));
     // Somebody put the group on an interface of theirs.
     let ec2 = env.aws.ec2();
-    let made = ec2.create_network_interface().subnet_id(&env.topology.subnet_ids[0]).groups(&group).description("theirs").send().await.unwrap();
+    let made =
+        ec2.create_network_interface().subnet_id(&env.topology.subnet_ids[0]).groups(&group).description("theirs").send().await.unwrap();
     let theirs = made.network_interface().unwrap().network_interface_id().unwrap().to_owned();
 
     env.delete("orders").await;

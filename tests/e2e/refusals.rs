@@ -74,7 +74,13 @@ async fn each_mistake_is_told_and_the_others_go_on() {
     let mut twins = env.reference();
     twins["vpcEndpoints"][0]["subnetIds"] = json!([first, twin]);
 
-    let bad = |name, spec, reason, stalled, says: &[&str]| Bad { name, spec, reason, stalled, says: says.iter().map(|s| s.to_string()).collect() };
+    let bad = |name, spec, reason, stalled, says: &[&str]| Bad {
+        name,
+        spec,
+        reason,
+        stalled,
+        says: says.iter().map(|s| s.to_string()).collect(),
+    };
     let missing = "ReferenceNotFound";
     let mistakes = [
         bad("no-instance", with(instance, "nope"), missing, false, &["replication instance \"nope\" does not exist in us-west-2"]),
@@ -84,7 +90,13 @@ async fn each_mistake_is_told_and_the_others_go_on() {
         bad("no-subnet", with(placed, "subnet-0123456789abcdef0"), missing, false, &["subnet-0123456789abcdef0 does not exist"]),
         bad("no-service", with(service, "nope"), missing, false, &["com.amazonaws.us-west-2.nope does not exist"]),
         bad("other-vpc", with(group, &elsewhere), "InvalidSpec", true, &[&elsewhere, &other_vpc, &t.vpc_id]),
-        bad("two-groups", with(instance, &two_groups.id), "AmbiguousSecurityGroup", true, &[groups[0], groups[1], "spec.replication.securityGroupId"]),
+        bad(
+            "two-groups",
+            with(instance, &two_groups.id),
+            "AmbiguousSecurityGroup",
+            true,
+            &[groups[0], groups[1], "spec.replication.securityGroupId"],
+        ),
         bad("no-port", with(source, "no-port"), "InvalidSpec", true, &["kafka", "kafka.example.com", "write its port"]),
         bad("hidden-host", with(source, "in-a-secret"), "InvalidSpec", true, &["in-a-secret", "shows no server name", "address"]),
         bad("no-policy", with(statement, r#"{"Statement": "all"}"#), "InvalidSpec", true, &["policy.document", "Statement"]),
@@ -239,7 +251,12 @@ async fn a_full_group_is_a_quota_and_ours_make_room_only_there() {
     let env = Env::start("refusals-quota").await;
     let (ec2, source) = (env.aws.ec2(), &env.topology.security_group_ids.source);
     let strangers = (0..60).map(|n| {
-        IpPermission::builder().ip_protocol("tcp").from_port(7000).to_port(7000).ip_ranges(IpRange::builder().cidr_ip(format!("10.77.{n}.0/24")).build()).build()
+        IpPermission::builder()
+            .ip_protocol("tcp")
+            .from_port(7000)
+            .to_port(7000)
+            .ip_ranges(IpRange::builder().cidr_ip(format!("10.77.{n}.0/24")).build())
+            .build()
     });
     ec2.authorize_security_group_ingress().group_id(source).set_ip_permissions(Some(strangers.collect())).send().await.unwrap();
     env.apply("orders", env.reference()).await;
@@ -250,7 +267,8 @@ async fn a_full_group_is_a_quota_and_ours_make_room_only_there() {
     assert!(!env.aws.writes(0).iter().any(|c| c.operation.starts_with("Revoke")), "what is theirs is theirs");
 
     // One of theirs goes: there is room for ours, and for no other.
-    let rules = ec2.describe_security_group_rules().filters(Filter::builder().name("group-id").values(source).build()).send().await.unwrap();
+    let rules =
+        ec2.describe_security_group_rules().filters(Filter::builder().name("group-id").values(source).build()).send().await.unwrap();
     let one = rules.security_group_rules()[0].security_group_rule_id().unwrap();
     ec2.revoke_security_group_ingress().group_id(source).security_group_rule_ids(one).send().await.unwrap();
     env.patch("orders", json!({ "metadata": { "annotations": { "dmsnet.dev/reconcile-requested-at": "now" } } })).await;
@@ -259,7 +277,11 @@ async fn a_full_group_is_a_quota_and_ours_make_room_only_there() {
     let mut spec = env.reference();
     spec["databases"][0]["ingressFrom"] = "VpcCidr".into();
     env.apply("orders", spec).await;
-    let network = env.network("orders", SOON, |n| is(n, "Ready", "True") && n.status.as_ref().is_some_and(|s| s.owned.iter().any(|e| e.key.ends_with("in/tcp/5432/10.0.0.0/16")))).await;
+    let network = env
+        .network("orders", SOON, |n| {
+            is(n, "Ready", "True") && n.status.as_ref().is_some_and(|s| s.owned.iter().any(|e| e.key.ends_with("in/tcp/5432/10.0.0.0/16")))
+        })
+        .await;
     assert_eq!(network.status.unwrap().summary.unwrap().rules, "6/6");
     let writes = env.aws.writes(mark);
     let operations: Vec<_> = writes.iter().map(|c| (c.operation.as_str(), c.code.as_str())).collect();
@@ -270,7 +292,10 @@ async fn a_full_group_is_a_quota_and_ours_make_room_only_there() {
     env.aws.quotas(json!({ "rules_per_group": 70 }));
     let mark = env.aws.mark();
     env.apply("orders", env.reference()).await;
-    env.network("orders", SOON, |n| is(n, "Ready", "True") && n.status.as_ref().is_some_and(|s| !s.owned.iter().any(|e| e.key.ends_with("in/tcp/5432/10.0.0.0/16")))).await;
+    env.network("orders", SOON, |n| {
+        is(n, "Ready", "True") && n.status.as_ref().is_some_and(|s| !s.owned.iter().any(|e| e.key.ends_with("in/tcp/5432/10.0.0.0/16")))
+    })
+    .await;
     let writes = env.aws.writes(mark);
     let operations: Vec<_> = writes.iter().map(|c| (c.operation.as_str(), c.code.as_str())).collect();
     assert_eq!(operations, [(ingress, ""), ("RevokeSecurityGroupIngress", "")]);
@@ -281,7 +306,8 @@ async fn another_endpoint_with_the_private_dns_name_is_named_and_not_fought() {
     let env = Env::start("refusals-private-dns").await;
     let (ec2, t) = (env.aws.ec2(), &env.topology);
     let call = ec2.create_vpc_endpoint().vpc_id(&t.vpc_id).service_name("com.amazonaws.us-west-2.dms");
-    let made = call.vpc_endpoint_type(VpcEndpointType::Interface).subnet_ids(&t.subnet_ids[0]).private_dns_enabled(true).send().await.unwrap();
+    let made =
+        call.vpc_endpoint_type(VpcEndpointType::Interface).subnet_ids(&t.subnet_ids[0]).private_dns_enabled(true).send().await.unwrap();
     let theirs = made.vpc_endpoint.unwrap().vpc_endpoint_id.unwrap();
     env.apply("orders", env.reference()).await;
     let message = env.reason("orders", "EndpointsAvailable", "PrivateDnsConflict", SOON).await;
@@ -291,7 +317,8 @@ async fn another_endpoint_with_the_private_dns_name_is_named_and_not_fought() {
     env.calls("DescribeVpcEndpoints", 2, SOON).await;
     let counts = env.aws.counts(0);
     assert_eq!(counts.get("ec2:CreateVpcEndpoint"), None, "no endless retry");
-    let network = env.network("orders", SOON, |n| n.status.as_ref().and_then(|s| s.summary.as_ref()).is_some_and(|s| s.rules == "6/6")).await;
+    let network =
+        env.network("orders", SOON, |n| n.status.as_ref().and_then(|s| s.summary.as_ref()).is_some_and(|s| s.rules == "6/6")).await;
     assert_eq!(condition(&network, "Ready").unwrap().status, "False");
     assert!(condition(&network, "Reconciling").is_none(), "nothing is under way");
     let deadline = env.aws.mark();
@@ -359,7 +386,10 @@ async fn classes_that_do_not_fit_are_explained() {
             .eventually(&format!("class {name}"), SOON, async || {
                 let class = env.classes().get(name).await.unwrap();
                 let ready = class.status.as_ref().and_then(|s| conditions::find(&s.conditions, "Ready")).cloned();
-                ready.filter(|c| c.status == "False" && c.reason == "AwsUnreachable").map(|c| c.message).ok_or_else(|| format!("{:?}", class.status))
+                ready
+                    .filter(|c| c.status == "False" && c.reason == "AwsUnreachable")
+                    .map(|c| c.message)
+                    .ok_or_else(|| format!("{:?}", class.status))
             })
             .await;
         for words in words {

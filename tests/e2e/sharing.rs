@@ -224,4 +224,3 @@ async fn tags(env: &Env, id: &str) -> BTreeMap<String, String> {
     let answer = env.aws.ec2().describe_tags().filters(filter).send().await.unwrap();
     answer.tags().iter().map(|tag| (tag.key().unwrap().to_owned(), tag.value().unwrap().to_owned())).collect()
 }
-
