@@ -10,7 +10,7 @@ use super::{
     events::{EventReason, enumerate},
     kubernetes,
     metrics::Outcome,
-    network::{Error, label, retry},
+    network::{Error, failures, label, retry},
     report::Reporter,
     site::Site,
     status::Failure,
@@ -26,6 +26,8 @@ use crate::{
     plan::{Plan, Uid, claim_of_ledger},
 };
 
+/// How often in a row AWS must not have answered before a network that may be abandoned is let go.
+const GIVE_UP: u32 = 3;
 /// AWS is at work: look again soon.
 const WAITING: Duration = Duration::from_secs(2);
 
@@ -65,7 +67,8 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
             let plan = site.observe(&old.owned, None).await;
             ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, deleting(network, &plan.ledger)));
             let (plan, _locked) = site.confirm(&old.owned, plan).await;
-            let (done, failures) = site.apply(&plan).await;
+            let (done, refused) = site.apply(&plan).await;
+            let failures = failures(&refused);
             let plan = site.observe(&old.owned, None).await;
             reporter.done(&done).await;
             if plan.ledger.is_empty() {
@@ -80,8 +83,14 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
             rest(&plan, failures)
         }
     };
+    let blocked = match &rest {
+        Rest::Waiting(_) => ctx.registry.failed(uid, false),
+        Rest::Blocked(_) => ctx.registry.failed(uid, true),
+    };
     if let Rest::Blocked(failures) = &rest
         && network.annotations().get(ABANDON).is_some_and(|v| v == "true")
+        // AWS that does not answer may answer again: that is no reason to let go at once.
+        && (blocked >= GIVE_UP || failures.iter().any(|f| f.reason.is_some_and(|r| r != Reason::Stale)))
     {
         let left: Vec<&OwnedEntry> = status.owned.iter().collect();
         let why = enumerate(failures.iter().map(|f| &f.message));
@@ -90,11 +99,8 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
     }
     report(&reporter, old, status, &rest).await?;
     let action = match &rest {
-        Rest::Waiting(_) => {
-            ctx.registry.failed(uid, false);
-            Action::requeue(WAITING)
-        }
-        Rest::Blocked(failures) => Action::requeue(retry(failures, ctx.registry.failed(uid, true))),
+        Rest::Waiting(_) => Action::requeue(WAITING),
+        Rest::Blocked(failures) => Action::requeue(retry(failures, blocked)),
     };
     Ok((action, Outcome::Waiting))
 }

@@ -14,6 +14,7 @@ use super::{
     context::{self, Context},
     deletion, kubernetes,
     metrics::Outcome,
+    registry::Held,
     report::Reporter,
     site::Site,
     status::{self, Pass},
@@ -108,7 +109,9 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     }
     let mode = context::mode(network, Some(&class));
     let facts = PassFacts { network, class: &class, requested, mode };
-    let (mut done, mut failures, mut drift) = (Vec::new(), Vec::new(), plan.drift.clone());
+    let (mut done, mut refused, mut drift) = (Vec::new(), Vec::new(), plan.drift.clone());
+    // What AWS refused is not asked again before its time, whatever wakes the network, unless somebody asks.
+    let mut held = if news { Held::default() } else { ctx.registry.held(uid, Instant::now()) };
     let mut status = old.clone();
     // Apply. The locks are held until the new ledger is written: whoever leaves next must see it.
     let mut _locked = None;
@@ -116,6 +119,7 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         let (confirmed, locked) = site.confirm(&old.owned, plan).await;
         (plan, _locked) = (confirmed, Some(locked));
         drift.clone_from(&plan.drift);
+        plan.changes.retain(|c| !held.changes.iter().any(|(h, _)| h == c));
         if mode == Mode::Enforce && !plan.changes.is_empty() {
             let intent = status::before_changes(&status, &facts.pass(&site, &plan, &drift, &[]));
             if intent.owned != status.owned || intent.drift != status.drift {
@@ -123,10 +127,12 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
                 status = reporter.write(&status, intent).await?;
             }
             ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
-            (done, failures) = site.apply(&plan).await;
-            plan = site.observe(&status.owned, None).await;
+            (done, refused) = site.apply(&plan).await;
         }
+        plan = site.observe(&status.owned, None).await;
     }
+    held.changes.retain(|(c, _)| plan.changes.contains(c));
+    let failures = failures(refused.iter().chain(&held.changes));
     ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
     // Report.
     let new = status::of_pass(&status, &facts.pass(&site, &plan, &drift, &failures));
@@ -134,15 +140,41 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     reporter.drift(&status, &new, &site.record.name).await;
     reporter.findings(&old, &new).await;
     reporter.write(&status, new).await?;
-    Ok(next(uid, &plan, mode, &done, &failures, ctx))
+    Ok(next(uid, &plan, mode, &done, refused, held, ctx))
+}
+
+/// What AWS refused, each reason once.
+pub(super) fn failures<'a>(refused: impl IntoIterator<Item = &'a (plan::Change, status::Failure)>) -> Vec<status::Failure> {
+    let mut failures: Vec<_> = refused.into_iter().map(|(_, f)| f.clone()).collect();
+    failures.dedup();
+    failures
 }
 
 /// When the next pass is due, and how this one is counted.
-fn next(uid: &Uid, plan: &Plan, mode: Mode, done: &[plan::Change], failures: &[status::Failure], ctx: &Context) -> (Action, Outcome) {
-    let in_a_row = ctx.registry.failed(uid, !failures.is_empty());
-    if !failures.is_empty() {
-        return (Action::requeue(retry(failures, in_a_row)), Outcome::Failed);
+fn next(
+    uid: &Uid,
+    plan: &Plan,
+    mode: Mode,
+    done: &[plan::Change],
+    refused: Vec<(plan::Change, status::Failure)>,
+    mut held: Held,
+    ctx: &Context,
+) -> (Action, Outcome) {
+    let now = Instant::now();
+    if !refused.is_empty() || !held.changes.is_empty() {
+        let in_a_row = if refused.is_empty() { 0 } else { ctx.registry.failed(uid, true) };
+        let (lasting, passing): (Vec<_>, Vec<_>) = refused.into_iter().partition(|(_, f)| f.reason.is_some());
+        if !lasting.is_empty() {
+            held.until = Some(now + retry(&failures(&lasting), in_a_row));
+            held.changes.extend(lasting);
+        }
+        let due = held.until.map(|until| until.saturating_duration_since(now));
+        ctx.registry.hold(uid, held);
+        let soon = (!passing.is_empty()).then(|| retry(&failures(&passing), in_a_row));
+        return (Action::requeue(soon.into_iter().chain(due).min().unwrap_or(WAITING)), Outcome::Failed);
     }
+    ctx.registry.failed(uid, false);
+    ctx.registry.hold(uid, Held::default());
     let pending = plan.vpc_endpoints.iter().any(|e| matches!(e.state.as_deref(), Some("pending" | "deleting")));
     if !plan.waiting.is_empty() || pending || (mode == Mode::Enforce && !plan.changes.is_empty()) {
         return (Action::requeue(WAITING), Outcome::Waiting);

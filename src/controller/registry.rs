@@ -6,12 +6,13 @@ use std::{
 };
 
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
-use tokio::sync::OwnedMutexGuard;
+use tokio::{sync::OwnedMutexGuard, time::Instant};
 
+use super::status::Failure;
 use crate::{
     api::{DmsNetwork, DmsNetworkStatus},
     aws::Scope,
-    plan::{Claim, Claims, Uid},
+    plan::{Change, Claim, Claims, Uid},
 };
 
 /// A lock by name, created at need.
@@ -33,6 +34,17 @@ pub struct Registry {
     untried: Mutex<Option<BTreeSet<Uid>>>,
     /// How often in a row a network's changes have failed.
     failures: Mutex<HashMap<Uid, u32>>,
+    /// What AWS refused each network.
+    held: Mutex<HashMap<Uid, Held>>,
+}
+
+/// Changes that AWS refused for a lasting reason, and until when they are not asked again.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// None where nothing is held.
+    pub until: Option<Instant>,
+    /// The changes, and what to say of them.
+    pub changes: Vec<(Change, Failure)>,
 }
 
 /// A panic elsewhere leaves these maps whole: each change to them is a single step.
@@ -68,6 +80,7 @@ impl Registry {
     pub fn forget(&self, uid: &Uid) -> Vec<ObjectRef<DmsNetwork>> {
         lock(&self.written).remove(uid);
         lock(&self.failures).remove(uid);
+        lock(&self.held).remove(uid);
         let mut places = lock(&self.places);
         let Some((Some(scope), _)) = places.remove(uid) else { return Vec::new() };
         let touched = lock(&self.claims).get_mut(&scope).map(|c| c.remove(uid)).unwrap_or_default();
@@ -122,6 +135,20 @@ impl Registry {
     /// Whether every network of the start was tried.
     pub fn all_tried(&self) -> bool {
         lock(&self.untried).as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
+    /// What a network is not to ask of AWS yet.
+    pub fn held(&self, uid: &Uid, now: Instant) -> Held {
+        lock(&self.held).get(uid).filter(|h| h.until.is_some_and(|until| now < until)).cloned().unwrap_or_default()
+    }
+
+    /// Replaces what a network is not to ask of AWS yet.
+    pub fn hold(&self, uid: &Uid, held: Held) {
+        if held.changes.is_empty() {
+            lock(&self.held).remove(uid);
+        } else {
+            lock(&self.held).insert(uid.clone(), held);
+        }
     }
 
     /// Counts failures in a row; 0 after a success.
