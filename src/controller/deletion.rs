@@ -65,7 +65,9 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
             let plan = site.observe(&old.owned, None).await;
             ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, deleting(network, &plan.ledger)));
             let (plan, _locked) = site.confirm(&old.owned, plan).await;
-            let (done, failures) = site.apply(&plan).await;
+            let (done, failed) = site.apply(&plan).await;
+            let mut failures: Vec<Failure> = failed.into_iter().map(|(_, failure)| failure).collect();
+            failures.dedup();
             let plan = site.observe(&old.owned, None).await;
             reporter.done(&done).await;
             if plan.ledger.is_empty() {

@@ -107,7 +107,9 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     }
     let mode = context::mode(network, Some(&class));
     let facts = PassFacts { network, class: &class, requested, mode };
-    let (mut done, mut failures, mut drift) = (Vec::new(), Vec::new(), plan.drift.clone());
+    let (mut done, mut failed, mut drift) = (Vec::new(), Vec::new(), plan.drift.clone());
+    // What AWS refused is not asked again at every waking, only in time or when somebody asks.
+    let held = ctx.registry.refused(uid).filter(|_| !news);
     let mut status = old.clone();
     // Apply. The locks are held until the new ledger is written: whoever leaves next must see it.
     let mut _locked = None;
@@ -115,6 +117,10 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         let (confirmed, locked) = site.confirm(&old.owned, plan).await;
         (plan, _locked) = (confirmed, Some(locked));
         drift.clone_from(&plan.drift);
+        if let Some((_, held)) = &held {
+            failed = held.iter().filter(|(change, _)| plan.changes.contains(change)).cloned().collect();
+            plan.changes.retain(|change| held.iter().all(|(refused, _)| refused != change));
+        }
         if mode == Mode::Enforce && !plan.changes.is_empty() {
             let intent = status::before_changes(&status, &facts.pass(&site, &plan, &drift, &[]));
             if intent.owned != status.owned || intent.drift != status.drift {
@@ -122,10 +128,14 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
                 status = reporter.write(&status, intent).await?;
             }
             ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
-            (done, failures) = site.apply(&plan).await;
+            let refused;
+            (done, refused) = site.apply(&plan).await;
+            failed.extend(refused);
             plan = site.observe(&status.owned, None).await;
         }
     }
+    let mut failures: Vec<status::Failure> = failed.iter().map(|(_, failure)| failure.clone()).collect();
+    failures.dedup();
     ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
     // Report.
     let new = status::of_pass(&status, &facts.pass(&site, &plan, &drift, &failures));
@@ -133,15 +143,37 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     reporter.drift(&status, &new, &site.record.name).await;
     reporter.findings(&old, &new).await;
     reporter.write(&status, new).await?;
-    Ok(next(uid, &plan, mode, &done, &failures, ctx))
+    Ok(next(uid, &plan, mode, &done, &failed, held.map(|(until, _)| until), ctx))
 }
 
 /// When the next pass is due, and how this one is counted.
-fn next(uid: &Uid, plan: &Plan, mode: Mode, done: &[plan::Change], failures: &[status::Failure], ctx: &Context) -> (Action, Outcome) {
-    let in_a_row = ctx.registry.failed(uid, !failures.is_empty());
-    if !failures.is_empty() {
-        return (Action::requeue(retry(failures, in_a_row)), Outcome::Failed);
+fn next(
+    uid: &Uid,
+    plan: &Plan,
+    mode: Mode,
+    done: &[plan::Change],
+    failed: &[(plan::Change, status::Failure)],
+    held: Option<Instant>,
+    ctx: &Context,
+) -> (Action, Outcome) {
+    let refused: Vec<_> = failed.iter().filter(|(_, failure)| failure.reason.is_some()).cloned().collect();
+    let passes = failed.len() > refused.len();
+    if let (Some(until), false, false) = (held, passes, failed.is_empty()) {
+        // Still refused, and not asked: the time that was set holds.
+        ctx.registry.refuse(uid, until, refused);
+        return (Action::requeue(until.saturating_duration_since(Instant::now())), Outcome::Failed);
     }
+    let in_a_row = ctx.registry.failed(uid, !failed.is_empty());
+    if !failed.is_empty() {
+        let of = |refused: bool| -> Vec<status::Failure> {
+            failed.iter().map(|(_, failure)| failure).filter(|f| f.reason.is_some() == refused).cloned().collect()
+        };
+        let until = held.unwrap_or_else(|| Instant::now() + retry(&of(true), in_a_row));
+        ctx.registry.refuse(uid, until, refused);
+        let wait = if passes { retry(&of(false), in_a_row) } else { until.saturating_duration_since(Instant::now()) };
+        return (Action::requeue(wait), Outcome::Failed);
+    }
+    ctx.registry.refuse(uid, Instant::now(), Vec::new());
     let pending = plan.vpc_endpoints.iter().any(|e| matches!(e.state.as_deref(), Some("pending" | "deleting")));
     if !plan.waiting.is_empty() || pending || (mode == Mode::Enforce && !plan.changes.is_empty()) {
         return (Action::requeue(WAITING), Outcome::Waiting);

@@ -6,13 +6,15 @@ use std::{
 };
 
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
-use tokio::sync::OwnedMutexGuard;
+use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use crate::{
     api::{DmsNetwork, DmsNetworkStatus},
     aws::Scope,
-    plan::{Claim, Claims, Uid},
+    plan::{Change, Claim, Claims, Uid},
 };
+
+use super::status::Failure;
 
 /// A lock by name, created at need.
 type NamedLocks = Mutex<HashMap<(Scope, String), Arc<tokio::sync::Mutex<()>>>>;
@@ -28,6 +30,8 @@ pub struct Registry {
     written: Mutex<HashMap<Uid, (u64, DmsNetworkStatus)>>,
     /// Networks that were there at the start and have not been tried yet; none before the start is over.
     untried: Mutex<Option<BTreeSet<Uid>>>,
+    /// What AWS refused a network, and until when it is not asked again.
+    refused: Mutex<HashMap<Uid, (Instant, Vec<(Change, Failure)>)>>,
     /// How often in a row a network's changes have failed.
     failures: Mutex<HashMap<Uid, u32>>,
 }
@@ -65,6 +69,7 @@ impl Registry {
     pub fn forget(&self, uid: &Uid) -> Vec<ObjectRef<DmsNetwork>> {
         lock(&self.written).remove(uid);
         lock(&self.failures).remove(uid);
+        lock(&self.refused).remove(uid);
         let mut places = lock(&self.places);
         let Some((Some(scope), _)) = places.remove(uid) else { return Vec::new() };
         let touched = lock(&self.claims).get_mut(&scope).map(|c| c.remove(uid)).unwrap_or_default();
@@ -119,6 +124,20 @@ impl Registry {
     /// Whether every network of the start was tried.
     pub fn all_tried(&self) -> bool {
         lock(&self.untried).as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
+    /// Notes what AWS refused for good (a permission, a quota): it is not asked again before `until`, whatever wakes the network.
+    pub fn refuse(&self, uid: &Uid, until: Instant, refused: Vec<(Change, Failure)>) {
+        if refused.is_empty() {
+            lock(&self.refused).remove(uid);
+        } else {
+            lock(&self.refused).insert(uid.clone(), (until, refused));
+        }
+    }
+
+    /// What is not to be asked again yet, and until when.
+    pub fn refused(&self, uid: &Uid) -> Option<(Instant, Vec<(Change, Failure)>)> {
+        lock(&self.refused).get(uid).filter(|(until, _)| Instant::now() < *until).cloned()
     }
 
     /// Counts failures in a row; 0 after a success.

@@ -151,15 +151,14 @@ impl Site<'_> {
     }
 
     /// Makes the changes of a plan. Returns what was done, and what was refused.
-    pub async fn apply(&self, plan: &Plan) -> (Vec<Change>, Vec<Failure>) {
+    pub async fn apply(&self, plan: &Plan) -> (Vec<Change>, Vec<(Change, Failure)>) {
         let context = aws::ApplyContext { owner: &self.ctx.owner, label: &self.label, tags: &self.tags };
         let outcome = aws::apply(&self.store, &plan.changes, &context).await;
         let mut failures = Vec::new();
         for (change, error) in &outcome.failed {
             tracing::warn!(%error, change = ?change.describe(), "AWS refused a change");
-            failures.push(self.failure(change, error).await);
+            failures.push((change.clone(), self.failure(change, error).await));
         }
-        failures.dedup();
         (outcome.done, failures)
     }
 
