@@ -1,6 +1,10 @@
 //! What is known of one account and Region: the objects that were read, and which questions were answered.
 
-use std::{collections::{BTreeMap, BTreeSet}, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use super::{
     DmsEndpoint, Need, RdsDatabase, ReplicationInstance, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetId, Vpc,

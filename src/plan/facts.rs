@@ -3,8 +3,8 @@
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use crate::model::{
-    DmsEndpoint, Lookup, Need, Picture, ReadFailure, RdsDatabase, ReplicationInstance, Resolution, Rule, SecurityGroup, SecurityGroupId, ServiceDetail,
-    Subnet, SubnetId, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
+    DmsEndpoint, Lookup, Need, Picture, RdsDatabase, ReadFailure, ReplicationInstance, Resolution, Rule, SecurityGroup, SecurityGroupId,
+    ServiceDetail, Subnet, SubnetId, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
 };
 
 /// A picture that notes what it is asked.

@@ -99,7 +99,11 @@ async fn observe_tells_everything_and_writes_nothing() {
     env.apply("orders", spec).await;
     let network = env.network("orders", SOON, |n| pending(n).is_some()).await;
     let (pending_at_first, status) = (pending(&network).unwrap(), network.status.clone().unwrap());
-    assert_eq!(pending_at_first.matches("Create").count(), 1 + 4 + 3 + 1, "group, rules (443 from two CIDRs), endpoint: {pending_at_first}");
+    assert_eq!(
+        pending_at_first.matches("Create").count(),
+        1 + 4 + 3 + 1,
+        "group, rules (443 from two CIDRs), endpoint: {pending_at_first}"
+    );
     assert_eq!((status.owned.len(), status.drift.len()), (0, 0), "nothing is held and nothing has drifted");
     assert_eq!(condition(&network, "DriftDetected").unwrap().status, "False");
     assert_eq!(condition(&network, "Synced").unwrap().reason, "ChangesPending");
@@ -194,7 +198,8 @@ async fn foreign_rules_are_ignored_reported_or_revoked() {
 
     // Revoke: what is there, and what comes, but no more than that.
     env.patch("orders", json!({ "spec": { "foreignRules": "Revoke" } })).await;
-    env.network("orders", SOON, |n| n.status.as_ref().unwrap().drift.iter().any(|r| r.kind == "ForeignRule" && r.corrected_at.is_some())).await;
+    env.network("orders", SOON, |n| n.status.as_ref().unwrap().drift.iter().any(|r| r.kind == "ForeignRule" && r.corrected_at.is_some()))
+        .await;
     settled(&env).await;
     let at = Instant::now();
     let again = ingress(&env, &source, port, port, "10.5.0.0/16", "again").await;
@@ -354,7 +359,8 @@ async fn is_told(env: &mut Env, told: &mut BTreeMap<String, usize>, kinds: &[(&s
         }
         counts
     };
-    let all_corrected = |n: &DmsNetwork| n.status.as_ref().is_some_and(|s| of(&s.drift) == *told && s.drift.iter().all(|r| r.corrected_at.is_some()));
+    let all_corrected =
+        |n: &DmsNetwork| n.status.as_ref().is_some_and(|s| of(&s.drift) == *told && s.drift.iter().all(|r| r.corrected_at.is_some()));
     let network = env.network("orders", SOON, all_corrected).await;
     for record in &network.status.as_ref().unwrap().drift {
         let took = record.corrected_at.unwrap().duration_since(record.detected_at).as_secs_f64();

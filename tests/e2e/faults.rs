@@ -23,8 +23,7 @@ use crate::{
 const LATER: Duration = Duration::from_secs(150);
 
 /// Every operation that writes to AWS. Deletion and the rest come in the order of the story below.
-const CREATING: [&str; 4] =
-    ["CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "CreateVpcEndpoint"];
+const CREATING: [&str; 4] = ["CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "CreateVpcEndpoint"];
 const MENDING: [&str; 3] = ["ModifyVpcEndpoint", "ModifySecurityGroupRules", "CreateTags"];
 const GIVING_UP: [&str; 2] = ["RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"];
 const RETAINING: [&str; 1] = ["DeleteTags"];
@@ -132,7 +131,8 @@ async fn break_it(env: &Env) {
     let client = env.aws.ec2();
     let t = &env.topology;
     let rules = client.describe_security_group_rules().send().await.unwrap();
-    let rule = rules.security_group_rules().iter().find(|r| r.group_id() == Some(&t.security_group_ids.source) && r.is_egress() == Some(false));
+    let rule =
+        rules.security_group_rules().iter().find(|r| r.group_id() == Some(&t.security_group_ids.source) && r.is_egress() == Some(false));
     let request = aws_sdk_ec2::types::SecurityGroupRuleRequest::builder()
         .ip_protocol("tcp")
         .from_port(9999)
@@ -188,8 +188,12 @@ async fn reads_that_fail_for_a_while_turn_no_condition() {
     ] {
         let id = env.aws.fault(fault.clone());
         // Each answer of this while is struck: the sweeps go on, and fail.
-        env.eventually("reads struck", SOON, async || if env.aws.hits(&id) >= 12 { Ok(()) } else { Err(format!("{fault}: {}", env.aws.hits(&id))) })
-            .await;
+        env.eventually(
+            "reads struck",
+            SOON,
+            async || if env.aws.hits(&id) >= 12 { Ok(()) } else { Err(format!("{fault}: {}", env.aws.hits(&id))) },
+        )
+        .await;
         env.aws.remove_fault(&id);
     }
     env.calls("DescribeSecurityGroupRules", 1, SOON).await;
@@ -251,7 +255,8 @@ async fn late_reads_after_our_own_writes_are_no_drift() {
 async fn a_refused_permission_is_named_and_others_go_on() {
     let env = Env::builder("faults-denied").topology(json!({ "instances": 2 })).start().await;
     let target = env.topology.security_group_ids.target.clone();
-    let fault = env.aws.fault(json!({ "kind": "denied", "operation": "AuthorizeSecurityGroupIngress", "match": format!("GroupId={target}") }));
+    let fault =
+        env.aws.fault(json!({ "kind": "denied", "operation": "AuthorizeSecurityGroupIngress", "match": format!("GroupId={target}") }));
     env.apply("orders", env.reference()).await;
     let message = env.reason("orders", "Synced", "AccessDenied", SOON).await;
     assert!(message.contains("ec2:AuthorizeSecurityGroupIngress") && message.contains(&target), "{message}");

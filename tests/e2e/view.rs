@@ -70,11 +70,9 @@ impl View {
     /// In few words, where the other differs.
     pub fn difference(&self, other: &Self) -> String {
         let mut lines = Vec::new();
-        for (what, a, b) in [
-            ("rule", &self.rules, &other.rules),
-            ("group", &self.groups, &other.groups),
-            ("endpoint", &self.endpoints, &other.endpoints),
-        ] {
+        for (what, a, b) in
+            [("rule", &self.rules, &other.rules), ("group", &self.groups, &other.groups), ("endpoint", &self.endpoints, &other.endpoints)]
+        {
             lines.extend(a.iter().filter(|(k, v)| b.get(*k) != Some(v)).map(|(k, v)| format!("- {what} {k} {v:?}")));
             lines.extend(b.iter().filter(|(k, v)| a.get(*k) != Some(v)).map(|(k, v)| format!("+ {what} {k} {v:?}")));
         }
