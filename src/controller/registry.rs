@@ -19,6 +19,9 @@ use super::status::Failure;
 /// A lock by name, created at need.
 type NamedLocks = Mutex<HashMap<(Scope, String), Arc<tokio::sync::Mutex<()>>>>;
 
+/// Changes that AWS refused, and until when they are not asked again.
+type Refused = (Instant, Vec<(Change, Failure)>);
+
 /// See the module.
 #[derive(Default)]
 pub struct Registry {
@@ -31,7 +34,7 @@ pub struct Registry {
     /// Networks that were there at the start and have not been tried yet; none before the start is over.
     untried: Mutex<Option<BTreeSet<Uid>>>,
     /// What AWS refused a network, and until when it is not asked again.
-    refused: Mutex<HashMap<Uid, (Instant, Vec<(Change, Failure)>)>>,
+    refused: Mutex<HashMap<Uid, Refused>>,
     /// How often in a row a network's changes have failed.
     failures: Mutex<HashMap<Uid, u32>>,
 }
@@ -136,7 +139,7 @@ impl Registry {
     }
 
     /// What is not to be asked again yet, and until when.
-    pub fn refused(&self, uid: &Uid) -> Option<(Instant, Vec<(Change, Failure)>)> {
+    pub fn refused(&self, uid: &Uid) -> Option<Refused> {
         lock(&self.refused).get(uid).filter(|(until, _)| Instant::now() < *until).cloned()
     }
 

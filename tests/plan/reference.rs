@@ -304,3 +304,25 @@ fn class_tags_are_set_again_and_another_value_is_left_alone() {
     assert!(world.plan(&network, None).is_empty());
     assert!(tags::is_managed(&endpoint(&world).tags));
 }
+
+#[test]
+fn a_list_that_was_never_read_stops_every_change_and_is_no_drift() {
+    let (mut world, network) = ready();
+    let refused = Some(ReadFailure { denied: true, message: "AWS denied it".into() });
+    for (is_list, forget) in [
+        (|n: &Need| matches!(n, Need::RulesOf(_)), (|p: &mut Picture| p.rules.clear()) as fn(&mut Picture)),
+        (|n: &Need| matches!(n, Need::EndpointsOf(_)), |p| p.endpoints.clear()),
+    ] as [(fn(&Need) -> bool, fn(&mut Picture)); 2]
+    {
+        let before = world.picture.clone();
+        forget(&mut world.picture);
+        world.picture.asked.iter_mut().filter(|(n, _)| is_list(n)).for_each(|(_, state)| state.clone_from(&refused));
+        let plan = world.plan_once(&network, None);
+        assert_eq!((plan.changes, plan.drift), (vec![], vec![]));
+        assert_eq!(plan.ledger, network.ledger);
+        assert!(plan.problems.iter().any(|p| p.message.contains("AWS denied it")), "{:#?}", plan.problems);
+        let deleting = world.plan_once(&network, Some(DeletionPolicy::Delete));
+        assert_eq!((deleting.changes, deleting.ledger), (vec![], network.ledger.clone()), "nor is anything forgotten");
+        world.picture = before;
+    }
+}
