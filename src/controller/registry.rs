@@ -15,8 +15,6 @@ use crate::{
     plan::{Change, Claim, Claims, Uid},
 };
 
-use super::status::Failure;
-
 /// A lock by name, created at need.
 type NamedLocks = Mutex<HashMap<(Scope, String), Arc<tokio::sync::Mutex<()>>>>;
 
@@ -34,8 +32,6 @@ pub struct Registry {
     written: Mutex<HashMap<Uid, (u64, DmsNetworkStatus)>>,
     /// Networks that were there at the start and have not been tried yet; none before the start is over.
     untried: Mutex<Option<BTreeSet<Uid>>>,
-    /// What AWS refused a network, and until when it is not asked again.
-    refused: Mutex<HashMap<Uid, Refused>>,
     /// How often in a row a network's changes have failed.
     failures: Mutex<HashMap<Uid, u32>>,
     /// What AWS refused each network.
