@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio::time::Instant;
+
 use super::{
     endpoint_writes::{EndpointDiff, NewEndpoint},
     errors::{AwsError, AwsErrorKind},
@@ -9,7 +11,7 @@ use super::{
     writes::{NewRule, RuleEdit},
 };
 use crate::{
-    model::{Direction, Owner, SecurityGroupId, SecurityGroupRuleId, Tags},
+    model::{Direction, Need, Owner, Ownership, SecurityGroupId, SecurityGroupRuleId, Tags, VpcEndpoint},
     plan::{
         Change, Key,
         change::{EndpointChanges, GroupTarget},
@@ -48,7 +50,7 @@ impl Outcome {
 /// Makes `changes`, one AWS call per group and direction where rules are concerned.
 pub async fn apply(store: &Store, changes: &[Change], ctx: &ApplyContext<'_>) -> Outcome {
     let tags = ctx.owner.tags_for(ctx.label, ctx.tags);
-    let mut run = Run { store, tags, created: BTreeMap::new(), made_room: BTreeSet::new(), outcome: Outcome::default() };
+    let mut run = Run { store, owner: ctx.owner, tags, created: BTreeMap::new(), made_room: BTreeSet::new(), outcome: Outcome::default() };
     let mut rest = changes;
     while let Some(first) = rest.first() {
         let together = rest.iter().take_while(|c| batch(first).is_some() && batch(c) == batch(first)).count().max(1);
@@ -79,6 +81,7 @@ fn batch(change: &Change) -> Option<Batch<'_>> {
 
 struct Run<'a> {
     store: &'a Store,
+    owner: &'a Owner,
     tags: Tags,
     /// Groups that this run made, by key.
     created: BTreeMap<Key, SecurityGroupId>,
@@ -164,7 +167,18 @@ impl Run<'_> {
                     let text = format!("AWS answered with {}, which is {}", made.id, made.state);
                     Err(AwsError::new(AwsErrorKind::Transient, "ec2", "CreateVpcEndpoint", new.service_name.as_str(), text))
                 }
-                Err(error) if error.kind == AwsErrorKind::IdempotentMismatch => Err(error),
+                Err(error) if error.kind == AwsErrorKind::IdempotentMismatch => {
+                    // Another request with this token was taken: perhaps for one that is there.
+                    let need = BTreeSet::from([Need::EndpointsOf(new.vpc.clone())]);
+                    self.store.ensure(&need, Some(Instant::now())).await;
+                    let ours = |e: &VpcEndpoint| {
+                        !e.is_going() && matches!(Ownership::of(&e.tags, self.owner), Ownership::Ours | Ownership::Shared)
+                    };
+                    if self.store.with(|p| p.endpoints_for(&new.vpc, &new.service_name).any(|e| ours(e))) {
+                        return Ok(());
+                    }
+                    Err(error)
+                }
                 other => return other.map(drop),
             };
         }

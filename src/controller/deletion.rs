@@ -12,7 +12,7 @@ use super::{
     metrics::Outcome,
     network::{Error, failures, label, retry},
     report::Reporter,
-    site::Site,
+    site::{Site, restore},
     status::Failure,
 };
 use crate::{
@@ -26,8 +26,8 @@ use crate::{
     plan::{Plan, Uid, claim_of_ledger},
 };
 
-/// How often in a row AWS must not have answered before a network that may be abandoned is let go.
-const GIVE_UP: u32 = 3;
+/// How many passes in a row must have ended in waiting before a network that may be abandoned is let go.
+const GIVE_UP: u32 = 5;
 /// AWS is at work: look again soon.
 const WAITING: Duration = Duration::from_secs(2);
 
@@ -66,10 +66,10 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
         Ok(site) => {
             let plan = site.observe(&old.owned, None).await;
             ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, deleting(network, &plan.ledger)));
-            let (plan, _locked) = site.confirm(&old.owned, plan).await;
+            let (plan, locked) = site.confirm(&old.owned, plan).await;
             let (done, refused) = site.apply(&plan).await;
             let failures = failures(&refused);
-            let plan = site.observe(&old.owned, None).await;
+            let plan = settle(&site, old.owned.clone(), locked.blind).await;
             reporter.done(&done).await;
             if plan.ledger.is_empty() {
                 // Under the locks: whoever leaves next sees that this one holds nothing any more.
@@ -83,17 +83,17 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
             rest(&plan, failures)
         }
     };
-    let blocked = match &rest {
-        Rest::Waiting(_) => ctx.registry.failed(uid, false),
-        Rest::Blocked(_) => ctx.registry.failed(uid, true),
+    let abandon = network.annotations().get(ABANDON).is_some_and(|v| v == "true");
+    let (lasting, why) = match &rest {
+        Rest::Waiting(what) => (false, enumerate(what)),
+        Rest::Blocked(failures) => {
+            (failures.iter().any(|f| f.reason.is_some_and(|r| r != Reason::Stale)), enumerate(failures.iter().map(|f| &f.message)))
+        }
     };
-    if let Rest::Blocked(failures) = &rest
-        && network.annotations().get(ABANDON).is_some_and(|v| v == "true")
-        // AWS that does not answer may answer again: that is no reason to let go at once.
-        && (blocked >= GIVE_UP || failures.iter().any(|f| f.reason.is_some_and(|r| r != Reason::Stale)))
-    {
+    let blocked = ctx.registry.failed(uid, abandon || matches!(rest, Rest::Blocked(_)));
+    // AWS that is at work, or does not answer, may be done soon: that is no reason to let go at once.
+    if abandon && (lasting || blocked >= GIVE_UP) {
         let left: Vec<&OwnedEntry> = status.owned.iter().collect();
-        let why = enumerate(failures.iter().map(|f| &f.message));
         reporter.event(EventReason::Abandoned, format!("left in AWS: {}; because: {why}", names(&left))).await;
         return end(&reporter).await;
     }
@@ -103,6 +103,21 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
         Rest::Blocked(failures) => Action::requeue(retry(failures, blocked)),
     };
     Ok((action, Outcome::Waiting))
+}
+
+/// Plans until nothing more falls out of the ledger: a group's entry follows those of its rules.
+async fn settle(site: &Site<'_>, mut ledger: Vec<OwnedEntry>, blind: bool) -> Plan {
+    loop {
+        let mut plan = site.observe(&ledger, None).await;
+        if blind {
+            restore(&mut plan, &ledger);
+            plan.waiting.push("AWS did not show what is left; it is asked again".to_owned());
+        }
+        if plan.ledger.len() == ledger.len() {
+            return plan;
+        }
+        ledger.clone_from(&plan.ledger);
+    }
 }
 
 fn rest(plan: &Plan, failures: Vec<Failure>) -> Rest {

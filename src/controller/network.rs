@@ -16,7 +16,7 @@ use super::{
     metrics::Outcome,
     registry::Held,
     report::Reporter,
-    site::Site,
+    site::{Site, restore},
     status::{self, Pass},
 };
 use crate::{
@@ -51,7 +51,7 @@ pub async fn reconcile(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Ac
     let uid: Uid = uid.into();
     ctx.started.cancelled().await;
     let result = pass(&network, &uid, &ctx).instrument(span.clone()).await;
-    if ctx.registry.tried(&uid) {
+    if ctx.registry.tried(&uid, network.meta().generation.unwrap_or_default()) {
         tracing::info!("every network was looked at once: from now on what is given up is removed");
         ctx.wake_all(ctx.networks.state().iter().map(|n| ObjectRef::from_obj(&**n)));
     }
@@ -100,7 +100,11 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     // Observe and plan.
     let requested = network.annotations().get(RECONCILE_REQUESTED_AT).cloned();
     let news = old.observed_generation != network.meta().generation || requested.is_some() && requested != old.last_handled_reconcile_at;
-    let mut plan = site.observe(&old.owned, news.then(Instant::now)).await;
+    let mut plan = site.observe(&old.owned, (news && !network.spec.suspend).then(Instant::now)).await;
+    if !network.spec.suspend {
+        // From now on it counts for the others.
+        ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
+    }
     if network.spec.suspend {
         // Its wants are known to the others, and not applied.
         let held = plan::Claim { ledger: plan::claim_of_ledger(&site.label, 0, false, &old.owned).ledger, ..plan.claim };
@@ -129,7 +133,12 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
             ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
             (done, refused) = site.apply(&plan).await;
         }
+        let unmet = plan.unmet && plan.changes.is_empty() && mode == Mode::Enforce;
         plan = site.observe(&status.owned, None).await;
+        plan.unmet |= unmet;
+        if _locked.as_ref().is_some_and(|l| l.blind) {
+            restore(&mut plan, &status.owned);
+        }
     }
     held.changes.retain(|(c, _)| plan.changes.contains(c));
     let failures = failures(refused.iter().chain(&held.changes));

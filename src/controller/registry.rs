@@ -30,8 +30,10 @@ pub struct Registry {
     locks: NamedLocks,
     /// The status that we wrote last, and the resourceVersion that it got.
     written: Mutex<HashMap<Uid, (u64, DmsNetworkStatus)>>,
-    /// Networks that were there at the start and have not been tried yet; none before the start is over.
-    untried: Mutex<Option<BTreeSet<Uid>>>,
+    /// Which networks still have to be looked at before anything is removed.
+    looks: Mutex<Looks>,
+    /// What counts of each class for its networks, as it was last seen.
+    classes: Mutex<HashMap<String, String>>,
     /// How often in a row a network's changes have failed.
     failures: Mutex<HashMap<Uid, u32>>,
     /// What AWS refused each network.
@@ -45,6 +47,19 @@ pub struct Held {
     pub until: Option<Instant>,
     /// The changes, and what to say of them.
     pub changes: Vec<(Change, Failure)>,
+}
+
+/// See [`Registry::all_tried`].
+#[derive(Default)]
+struct Looks {
+    /// Whether the networks that were there at the start are known.
+    started: bool,
+    /// Whether all of those were tried.
+    opened: bool,
+    /// Generations that are yet to be tried.
+    untried: HashMap<Uid, i64>,
+    /// Generations that were tried.
+    tried: HashMap<Uid, i64>,
 }
 
 /// A panic elsewhere leaves these maps whole: each change to them is a single step.
@@ -118,23 +133,68 @@ impl Registry {
         }
     }
 
-    /// The networks that are there at the start: until each was tried once, nothing is removed or revoked.
-    pub fn start(&self, networks: impl IntoIterator<Item = Uid>) {
-        *lock(&self.untried) = Some(networks.into_iter().collect());
+    /// The networks that are there at the start.
+    pub fn start<'a>(&self, networks: impl IntoIterator<Item = &'a DmsNetwork>) {
+        for network in networks {
+            self.expect(network);
+        }
+        lock(&self.looks).started = true;
     }
 
-    /// A network was tried. Tells whether it was the last one of the start.
-    pub fn tried(&self, uid: &Uid) -> bool {
-        let mut untried = lock(&self.untried);
-        match untried.as_mut() {
-            Some(set) => set.remove(uid) && set.is_empty(),
-            None => false,
+    /// A network was made or changed: until it was looked at, nothing is removed that it might want.
+    pub fn expect(&self, network: &DmsNetwork) {
+        let (Some(uid), generation) = (network.uid(), network.metadata.generation.unwrap_or_default()) else { return };
+        let uid: Uid = uid.into();
+        let mut looks = lock(&self.looks);
+        if network.metadata.deletion_timestamp.is_none() && looks.tried.get(&uid).is_none_or(|tried| *tried < generation) {
+            looks.untried.insert(uid, generation);
         }
     }
 
-    /// Whether every network of the start was tried.
-    pub fn all_tried(&self) -> bool {
-        lock(&self.untried).as_ref().is_some_and(BTreeSet::is_empty)
+    /// A network was tried at a generation. Tells, once, that every network of the start was.
+    pub fn tried(&self, uid: &Uid, generation: i64) -> bool {
+        let mut looks = lock(&self.looks);
+        looks.tried.insert(uid.clone(), generation);
+        if looks.untried.get(uid).is_some_and(|untried| *untried <= generation) {
+            looks.untried.remove(uid);
+        }
+        let opens = looks.started && !looks.opened && looks.untried.is_empty();
+        looks.opened |= opens;
+        opens
+    }
+
+    /// Whether every other network was tried: before that, nothing is removed or revoked (design.md 2, Giving up).
+    pub fn all_tried(&self, but: &Uid) -> bool {
+        let looks = lock(&self.looks);
+        looks.started && looks.untried.keys().all(|uid| uid == but)
+    }
+
+    /// A network is gone, with or without a last pass.
+    pub fn gone(&self, uid: &Uid) -> Vec<ObjectRef<DmsNetwork>> {
+        let mut looks = lock(&self.looks);
+        looks.untried.remove(uid);
+        looks.tried.remove(uid);
+        drop(looks);
+        self.forget(uid)
+    }
+
+    /// Networks that we know and that are in no list any more.
+    pub fn missing_from(&self, known: &BTreeSet<Uid>) -> Vec<Uid> {
+        let looks = lock(&self.looks);
+        let all: BTreeSet<Uid> = looks.untried.keys().chain(looks.tried.keys()).chain(lock(&self.places).keys()).cloned().collect();
+        all.difference(known).cloned().collect()
+    }
+
+    /// Whether what counts of a class for its networks is not as it was last seen.
+    pub fn class_changed(&self, name: &str, now: Option<String>) -> bool {
+        let mut classes = lock(&self.classes);
+        match now {
+            Some(now) => classes.insert(name.to_owned(), now.clone()).as_ref() != Some(&now),
+            None => {
+                classes.remove(name);
+                true
+            }
+        }
     }
 
     /// What a network is not to ask of AWS yet.

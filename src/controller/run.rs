@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     class,
-    context::Context,
+    context::{self, Context},
     events::Events,
     http::{self, Readiness},
     metrics::Metrics,
@@ -32,6 +32,7 @@ use crate::{
     api::{DmsNetwork, DmsNetworkClass},
     aws::Stores,
     model::{Owner, tags::InvalidOwner},
+    plan,
 };
 
 /// Passes that run at once: they mostly wait for AWS.
@@ -118,6 +119,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let (by_class, of_network) = (ctx.clone(), ctx.clone());
     let class_events = class_cache.events.inspect(move |event| by_class.wake_all(users_of(&by_class, event)));
     let network_events = network_cache.events.inspect(move |event| {
+        followed(&of_network, event);
         for class in classes_of(&of_network, event) {
             // Nobody listens any more when the process ends.
             let _ = wake_class.send(class);
@@ -158,7 +160,11 @@ pub async fn run(options: Options) -> Result<(), RunError> {
 /// Once all caches are filled: notes which networks were there at the start, and lets passes begin.
 async fn begin(ctx: Arc<Context>, filled: [CancellationToken; 3], ready: Readiness) {
     future::join_all(filled.iter().map(CancellationToken::cancelled)).await;
-    ctx.registry.start(ctx.networks.state().iter().filter_map(|n| n.uid()).map(Into::into));
+    let networks = ctx.networks.state();
+    for network in &networks {
+        counted(&ctx, network);
+    }
+    ctx.registry.start(networks.iter().map(|n| &**n));
     ctx.started.cancel();
     ready.set();
 }
@@ -230,9 +236,60 @@ fn touched<K>(event: &Result<watcher::Event<K>, watcher::Error>) -> Touched<'_, 
     }
 }
 
+/// Before its first pass, a network counts with what its ledger says that it holds.
+fn counted(ctx: &Context, network: &DmsNetwork) {
+    let (Some(uid), Some(status)) = (network.uid(), &network.status) else { return };
+    let Some(record) = status.classes.first() else { return };
+    if ctx.sharded && ctx.class(&record.name).is_none() {
+        return;
+    }
+    let created = network.creation_timestamp().map_or(0, |t| t.0.as_second());
+    let deleting = network.metadata.deletion_timestamp.is_some();
+    let claim = plan::claim_of_ledger(&network::label(network), created, deleting, &status.owned);
+    ctx.registry.claim(&context::scope(record), &uid.into(), network, claim);
+}
+
+/// Keeps account of networks that come, change and go: one that goes without a last pass must not be waited for, nor counted.
+fn followed(ctx: &Arc<Context>, event: &Result<watcher::Event<DmsNetwork>, watcher::Error>) {
+    let gone: Vec<plan::Uid> = match event {
+        Ok(watcher::Event::Apply(network)) => {
+            ctx.registry.expect(network);
+            return;
+        }
+        Ok(watcher::Event::Delete(network)) => network.uid().map(Into::into).into_iter().collect(),
+        Ok(watcher::Event::InitDone) => {
+            let networks = ctx.networks.state();
+            networks.iter().for_each(|n| ctx.registry.expect(n));
+            ctx.registry.missing_from(&networks.iter().filter_map(|n| n.uid()).map(Into::into).collect())
+        }
+        Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => return,
+    };
+    for uid in gone {
+        ctx.wake_all(ctx.registry.gone(&uid));
+        let ctx = ctx.clone();
+        tokio::spawn(async move {
+            for store in ctx.stores.all().await {
+                store.unsubscribe(&uid);
+            }
+        });
+    }
+}
+
+/// What counts of a class for its networks; its status is ours, but for the account.
+fn fingerprint(class: &DmsNetworkClass) -> String {
+    let m = &class.metadata;
+    let account = class.status.as_ref().and_then(|s| s.account_id.as_ref());
+    format!("{:?} {:?} {:?} {:?} {:?} {account:?}", m.uid, m.generation, m.labels, m.annotations, m.deletion_timestamp)
+}
+
 /// Networks that use a class, and those that still look for a default: any class may have become, or ceased to be, that.
 fn users_of(ctx: &Context, event: &Result<watcher::Event<DmsNetworkClass>, watcher::Error>) -> Vec<ObjectRef<DmsNetwork>> {
+    let now = |class: &DmsNetworkClass| match event {
+        Ok(watcher::Event::Delete(_)) => None,
+        _ => Some(fingerprint(class)),
+    };
     let name = match touched(event) {
+        Touched::One(class) if !ctx.registry.class_changed(&class.name_any(), now(class)) => return Vec::new(),
         Touched::One(class) => Some(class.name_any()),
         Touched::All => None,
         Touched::Nothing => return Vec::new(),

@@ -53,6 +53,8 @@ pub struct Site<'a> {
 
 /// Locks that are held while changes are made, until they are reported.
 pub struct Locked {
+    /// Whether AWS refused a fresh look: then nothing is taken away, and nothing is dropped from the ledger.
+    pub blind: bool,
     names: BTreeSet<String>,
     _guards: Vec<OwnedMutexGuard<()>>,
 }
@@ -60,7 +62,7 @@ pub struct Locked {
 impl Site<'_> {
     /// Plans on what is known now.
     pub fn plan(&self, ledger: &[OwnedEntry]) -> Plan {
-        let all_tried = self.ctx.registry.all_tried();
+        let all_tried = self.ctx.registry.all_tried(&self.uid);
         let input = |picture: &Picture, claims: &Claims| {
             plan::plan(&Input {
                 uid: &self.uid,
@@ -125,7 +127,7 @@ impl Site<'_> {
     pub async fn confirm(&self, ledger: &[OwnedEntry], mut plan: Plan) -> (Plan, Locked) {
         const TRIES: usize = 4;
         let mut names = plan.locks.clone();
-        let mut locked = Locked { names: names.clone(), _guards: self.ctx.registry.lock(&self.scope, &names).await };
+        let mut locked = Locked { blind: false, names: names.clone(), _guards: self.ctx.registry.lock(&self.scope, &names).await };
         for _ in 0..TRIES {
             self.store.ensure(&touched(&plan), Some(Instant::now())).await;
             plan = self.observe(ledger, None).await;
@@ -135,17 +137,21 @@ impl Site<'_> {
             names.extend(plan.locks.iter().cloned());
             // All of them anew, in their order: holding some while waiting for others could block both.
             drop(locked);
-            locked = Locked { names: names.clone(), _guards: self.ctx.registry.lock(&self.scope, &names).await };
+            locked = Locked { blind: false, names: names.clone(), _guards: self.ctx.registry.lock(&self.scope, &names).await };
         }
         // Whatever still does not fit waits for the next pass.
         if !plan.locks.is_subset(&locked.names) {
             plan.changes.clear();
+            plan.unmet = true;
+            plan.waiting.push("other networks work on the same objects".to_owned());
         }
         // Only what a fresh read shows is taken away.
         let fresh = touched(&plan);
         let unseen = self.store.with(|picture| fresh.iter().any(|n| matches!(picture.asked.get(n), Some(Some(_)))));
         if unseen {
             plan.changes.retain(|c| !c.takes_away());
+            locked.blind = true;
+            restore(&mut plan, ledger);
         }
         (plan, locked)
     }
@@ -174,6 +180,8 @@ impl Site<'_> {
             AwsErrorKind::PrivateDnsConflict => Some(Reason::PrivateDnsConflict),
             // What is there already, and was not seen yet, will be: the next read shows it.
             AwsErrorKind::Duplicate => None,
+            // A refusal that is not known is told: it may last.
+            AwsErrorKind::Other => Some(Reason::ApplyFailed),
             kind if kind.is_transient() => None,
             _ => Some(Reason::ApplyFailed),
         };
@@ -204,10 +212,18 @@ impl Site<'_> {
     }
 }
 
+/// Puts back what a plan would drop from the ledger.
+pub fn restore(plan: &mut Plan, ledger: &[OwnedEntry]) {
+    let dropped: Vec<OwnedEntry> = ledger.iter().filter(|e| !plan.ledger.iter().any(|p| p.key == e.key)).cloned().collect();
+    plan.ledger.extend(dropped);
+    plan.ledger.sort_by(|a, b| a.key.cmp(&b.key));
+}
+
 /// What must be read afresh before the changes of a plan are made.
 fn touched(plan: &Plan) -> BTreeSet<Need> {
     let mut narrow = BTreeSet::new();
-    let mut wide = plan.changes.is_empty();
+    // What is dropped from the ledger must have been looked for, wherever it was.
+    let mut wide = plan.changes.is_empty() || plan.locks.contains(plan::RELEASE);
     for change in &plan.changes {
         match (change, change.key()) {
             (Change::RevokeForeign { group, .. }, _) | (_, Some(Key::Rule(GroupRef::Id(group), _))) => {

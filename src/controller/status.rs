@@ -164,7 +164,9 @@ fn drift_records(old: &[DriftRecord], pass: &Pass<'_>) -> Vec<DriftRecord> {
     for drift in pass.drift.iter().filter(|d| counts(d, pass.mode)) {
         let kind = drift.kind.to_string();
         let open = |r: &DriftRecord| r.corrected_at.is_none() && r.resource == drift.resource && r.kind == kind;
-        if !records.iter().any(open) {
+        // A list that is full of open ones stays as it is: one that pushed another out would come back as new.
+        let full = records.iter().filter(|r| r.corrected_at.is_none()).count() >= DRIFT_MAX;
+        if !full && !records.iter().any(open) {
             records.insert(
                 0,
                 DriftRecord {
@@ -188,7 +190,11 @@ fn drift_records(old: &[DriftRecord], pass: &Pass<'_>) -> Vec<DriftRecord> {
             }
         }
     }
-    records.truncate(DRIFT_MAX);
+    while records.len() > DRIFT_MAX {
+        // The oldest that is over goes first.
+        let over = records.iter().rposition(|r| r.corrected_at.is_some()).unwrap_or(records.len() - 1);
+        records.remove(over);
+    }
     records
 }
 
@@ -247,7 +253,7 @@ fn synced(old: &DmsNetworkStatus, pass: &Pass<'_>) -> NewCondition {
         return of(Truth::False, reason, sentences(&problems));
     }
     if pass.failures.is_empty() && plan.problems.is_empty() {
-        if plan.changes.is_empty() && plan.rules.0 == plan.rules.1 {
+        if plan.changes.is_empty() && plan.rules.0 == plan.rules.1 && !plan.unmet {
             return of(
                 Truth::True,
                 Reason::InSync,
@@ -258,6 +264,10 @@ fn synced(old: &DmsNetworkStatus, pass: &Pass<'_>) -> NewCondition {
             let message = format!("mode Observe writes nothing: status.pending lists {}", counted(plan.changes.len(), "change"));
             return of(Truth::False, Reason::ChangesPending, message);
         }
+    }
+    if plan.unmet && pass.mode == Mode::Enforce {
+        let message = plan.waiting.first().cloned().unwrap_or_else(|| "what is wanted is on its way".into());
+        return of(Truth::Unknown, Reason::Progressing, message);
     }
     // It passes by itself: what was known stays.
     let message = pass.failures.first().map(|f| f.message.clone()).or_else(|| plan.problems.first().map(sentence));

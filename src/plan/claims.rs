@@ -27,6 +27,8 @@ pub struct Claim {
     pub planned: bool,
     /// Keys that it wants.
     pub wants: BTreeSet<Key>,
+    /// Keys that it would want, if no guardrail withheld them.
+    pub withheld: BTreeSet<Key>,
     /// Keys in its ledger.
     pub ledger: BTreeSet<Key>,
     /// Its share of each endpoint.
@@ -37,7 +39,7 @@ pub struct Claim {
 
 impl Claim {
     fn groups(&self) -> impl Iterator<Item = &GroupRef> {
-        self.wants.iter().chain(&self.ledger).filter_map(|k| match k {
+        self.wants.iter().chain(&self.withheld).chain(&self.ledger).filter_map(|k| match k {
             Key::Rule(group, _) => Some(group),
             _ => None,
         })
@@ -129,6 +131,12 @@ impl Claims {
     /// Whether any network but `me` wants `key`.
     pub fn wanted_by_other(&self, me: &Uid, key: &Key) -> bool {
         self.other_claimants(me, key).any(|(_, c)| c.wants.contains(key))
+    }
+
+    /// The oldest of those that hold an endpoint and cannot be planned now: what they want of it is not known.
+    pub fn oldest_unplanned(&self, me: &Uid, endpoint: &EndpointRef) -> Option<Seniority> {
+        let others = self.by_endpoint.get(endpoint).into_iter().flatten().filter(|u| *u != me);
+        others.filter_map(|u| Some((u, self.get(u)?))).filter(|(_, c)| !c.planned && !c.deleting).map(|(u, c)| (c.created, u.clone())).min()
     }
 
     /// Networks other than `me` that touch rules of `group`.

@@ -32,6 +32,7 @@ pub use claims::{Claim, Claims};
 pub use drift::{Drift, DriftKind};
 pub use key::{EndpointKey, EndpointRef, GroupRef, Key};
 pub use problem::Problem;
+pub use release::LOCK as RELEASE;
 pub use wanted::Uid;
 
 /// All that a plan depends on.
@@ -77,6 +78,8 @@ pub struct Plan {
     pub ledger: Vec<OwnedEntry>,
     /// What stands in the way.
     pub problems: Vec<Problem>,
+    /// Whether something wanted is not there and is in no change: it is on its way, or must be looked at again first.
+    pub unmet: bool,
     /// What is being waited for, in words: AWS is at work.
     pub waiting: Vec<String>,
     /// What would be created if no guardrail were in the way.
@@ -124,12 +127,12 @@ pub fn plan(input: &Input<'_>) -> Plan {
         plan.problems.append(&mut guarded.violations);
     }
     let deleting = input.spec.is_none();
-    plan.claim = claim(input, &guarded.wanted, deleting, !hidden);
+    plan.claim = claim(input, &guarded, deleting, !hidden);
     let mut compare = compare::Compare::new(input, &facts, &guarded, &mut plan);
     compare.wanted();
     compare.withheld();
     if guarded.foreign_rules > ForeignRules::Ignore {
-        compare.foreign();
+        compare.foreign(!hidden);
     }
     // What looks unwanted may only be hidden by a problem: then nothing is given up.
     compare.unwanted(!hidden);
@@ -188,10 +191,11 @@ pub fn claim_of_ledger(label: &str, created: i64, deleting: bool, ledger: &[Owne
     }
 }
 
-fn claim(input: &Input<'_>, wanted: &wanted::Wanted, deleting: bool, planned: bool) -> Claim {
+fn claim(input: &Input<'_>, guarded: &guardrails::Guarded, deleting: bool, planned: bool) -> Claim {
     Claim {
-        wants: wanted.keys(),
-        shares: wanted.shares.clone(),
+        wants: guarded.wanted.keys(),
+        withheld: guarded.withheld.keys(),
+        shares: guarded.wanted.shares.clone(),
         planned,
         ..claim_of_ledger(input.label, input.created, deleting, input.ledger)
     }

@@ -156,7 +156,11 @@ impl Release<'_, '_> {
 
     fn group(&mut self, key: &Key, entry: &OwnedEntry, endpoint: &EndpointKey, to_go: &mut BTreeSet<EndpointKey>) {
         let Some(group) = self.find_group(endpoint) else { return };
+        // Our rules on it are found through it: it stays in the ledger until they are gone.
+        let of_group = |k: &Key| matches!(k, Key::Rule(GroupRef::OfEndpoint(e), _) if e == endpoint);
+        let holds_rules = self.ledger.keys().any(of_group);
         match self.fate(key, entry, group.id.as_str(), &group.tags) {
+            Fate::Drop | Fate::Release(_) if holds_rules => self.keep(entry),
             Fate::Drop => {}
             Fate::Release(keys) => {
                 self.keep(entry);
@@ -203,7 +207,7 @@ impl Release<'_, '_> {
 
     fn made_endpoint(&mut self, key: &Key, entry: &OwnedEntry, endpoint: &EndpointRef, made: &EndpointKey) {
         let all = self.facts.endpoints(&made.vpc, &service_name(self.input.region, &made.service));
-        let by_id = all.iter().find(|e| entry.id.as_deref() == Some(e.id.as_str()));
+        let by_id = all.iter().find(|e| entry.id.as_deref() == Some(e.id.as_str()) && e.state != EndpointState::Deleted);
         let ours = |e: &&&VpcEndpoint| matches!(Ownership::of(&e.tags, self.input.owner), Ownership::Ours | Ownership::Shared);
         let Some(found) = by_id.or_else(|| all.iter().filter(|e| !e.is_going()).find(ours)).copied() else { return };
         match &found.state {
@@ -230,7 +234,10 @@ impl Release<'_, '_> {
 
     /// One that leaves takes its own subnets along, where no other network wants them.
     fn shrink(&mut self, key: &Key, endpoint: &EndpointRef, found: &VpcEndpoint) {
-        if self.input.deletion_policy == DeletionPolicy::Retain || Ownership::of(&found.tags, self.input.owner) != Ownership::Ours {
+        if self.input.deletion_policy == DeletionPolicy::Retain
+            || Ownership::of(&found.tags, self.input.owner) != Ownership::Ours
+            || self.input.claims.oldest_unplanned(self.input.uid, endpoint).is_some()
+        {
             return;
         }
         let Some(subnets) = sharing::without(self.input.uid, endpoint, self.input.claims).and_then(|u| u.subnets) else { return };

@@ -27,6 +27,10 @@ pub struct Union {
     pub we_lead: bool,
     /// One subnet per zone; none: keep.
     pub subnets: Option<BTreeSet<SubnetId>>,
+    /// Whether subnets that nobody names stay.
+    pub keep_subnets: bool,
+    /// The lead's seniority.
+    pub seniority: Seniority,
     /// The lead's groups; empty: the group that we make, or keep.
     pub groups: BTreeSet<SecurityGroupId>,
     /// The lead's.
@@ -45,16 +49,16 @@ pub struct Union {
 
 /// Unites `mine` with the shares of all others. `applied` is the share in our ledger.
 pub fn unite(me: &Uid, created: i64, label: &str, mine: &Share, applied: Option<&str>, claims: &Claims) -> Union {
-    let mut settled = applied == Some(mine.text().as_str());
     let mut shares: Vec<(Seniority, &str, &Share)> = vec![((created, me.clone()), label, mine)];
-    for (uid, claim, share) in claims.other_shares(me, &mine.endpoint) {
-        if claim.deleting {
-            continue;
-        }
-        settled &= claim.applied.get(&mine.endpoint) == Some(&share.text());
+    for (uid, claim, share) in claims.other_shares(me, &mine.endpoint).filter(|(_, claim, _)| !claim.deleting) {
         shares.push(((claim.created, uid.clone()), &claim.name, share));
     }
     shares.sort_by(|a, b| a.0.cmp(&b.0));
+    let lead = shares.first().map_or(mine, |s| s.2);
+    // One that disagrees leaves the endpoint alone: it waits for nothing to be applied.
+    let mut others = claims.other_shares(me, &mine.endpoint).filter(|(_, claim, share)| !claim.deleting && agree(share, lead));
+    let settled =
+        applied == Some(mine.text().as_str()) && others.all(|(_, claim, share)| claim.applied.get(&mine.endpoint) == Some(&share.text()));
     unite_sorted(&shares, me, mine, settled)
 }
 
@@ -70,10 +74,18 @@ pub fn without(me: &Uid, endpoint: &EndpointRef, claims: &Claims) -> Option<Unio
     Some(unite_sorted(&shares, me, &lead, false))
 }
 
+/// Whether a share leaves to the lead what is the lead's to say.
+fn agree(share: &Share, lead: &Share) -> bool {
+    (&share.policy, share.private_dns, share.ip_address_type, &share.groups)
+        == (&lead.policy, lead.private_dns, lead.ip_address_type, &lead.groups)
+}
+
 fn unite_sorted(shares: &[(Seniority, &str, &Share)], me: &Uid, mine: &Share, settled: bool) -> Union {
     let (seniority, lead_name, lead) = shares.first().map_or(((0, me.clone()), "", mine), |(s, n, l)| (s.clone(), *n, *l));
     let mut zones: BTreeMap<&str, &SubnetId> = BTreeMap::new();
-    for (_, _, share) in shares {
+    // Where one that takes it over keeps the subnets, nobody takes any off.
+    let keep = shares.iter().any(|(_, _, s)| s.subnets.is_empty());
+    for (_, _, share) in shares.iter().filter(|(_, _, s)| agree(s, lead)) {
         for (subnet, zone) in &share.subnets {
             zones.entry(zone).or_insert(subnet);
         }
@@ -100,8 +112,10 @@ fn unite_sorted(shares: &[(Seniority, &str, &Share)], me: &Uid, mine: &Share, se
     Union {
         lead: lead_name.to_owned(),
         we_lead: seniority.1 == *me,
-        lead_uid: seniority.1,
+        lead_uid: seniority.1.clone(),
         subnets: (!subnets.is_empty()).then_some(subnets),
+        keep_subnets: keep,
+        seniority,
         groups: lead.groups.clone(),
         private_dns: lead.private_dns,
         policy: lead.policy.clone(),

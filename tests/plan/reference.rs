@@ -236,7 +236,10 @@ fn deletion_takes_the_endpoint_before_its_group_and_leaves_nothing() {
 fn retain_leaves_all_and_whoever_wants_exactly_it_adopts_it() {
     let (mut world, mut network) = ready();
     let before = world.shape();
-    world.pass(&mut network, Some(DeletionPolicy::Retain));
+    // The group's tag goes once no rule on it is in the ledger.
+    for _ in 0..2 {
+        world.pass(&mut network, Some(DeletionPolicy::Retain));
+    }
     assert_eq!(network.ledger, []);
     assert_eq!(world.shape(), before);
     assert!(endpoint(&world).tags.contains_key("dmsnet.dev/managed-by"));
@@ -334,4 +337,33 @@ fn a_fact_that_may_no_longer_be_read_still_serves_and_is_told() {
     assert_eq!(plan.ledger, network.ledger);
     let told: Vec<_> = plan.problems.iter().map(|p| (p.reason, p.message.contains("dms:DescribeReplicationInstances"))).collect();
     assert_eq!(told, [(Reason::AccessDenied, true)]);
+}
+
+#[test]
+fn what_a_problem_or_a_guardrail_hides_is_not_revoked_as_foreign() {
+    let mut spec = reference_spec();
+    spec["foreignRules"] = json!("Revoke");
+    spec["databases"].as_array_mut().unwrap().push(json!(
+        {"name": "second", "address": {"engine": "postgres", "endpoints": [{"host": "10.0.2.10"}]}, "ingressFrom": "VpcCidr",
+         "securityGroupId": SOURCE, "path": {"type": "SameVpc"}}));
+    let setup = || {
+        let mut world = World::reference("cluster");
+        let shape = RuleShape::tcp(Direction::In, 5432, Peer::Cidr("10.0.0.0/16".parse().unwrap()));
+        let theirs = world.add_rule(&SOURCE.into(), shape, Tags::new());
+        let mut network = Network::new(1, spec.clone());
+        world.pass(&mut network, None);
+        assert!(world.picture.rules_of(&SOURCE.into()).iter().any(|r| r.id == theirs), "a stranger's rule satisfies");
+        (world, network, theirs)
+    };
+    let (mut world, mut network, theirs) = setup();
+    let mut hidden = spec.clone();
+    hidden["databases"][2]["address"] = json!(null);
+    hidden["databases"][2]["dmsEndpoint"] = json!("mistyped");
+    network.spec = serde_json::from_value(hidden).unwrap();
+    world.pass(&mut network, None);
+    assert!(world.picture.rules_of(&SOURCE.into()).iter().any(|r| r.id == theirs), "hidden by a problem");
+    let (mut world, mut network, theirs) = setup();
+    world.guardrails.peer_cidrs = Some(vec!["172.16.0.0/12".into()]);
+    world.pass(&mut network, None);
+    assert!(world.picture.rules_of(&SOURCE.into()).iter().any(|r| r.id == theirs), "withheld by a guardrail");
 }

@@ -142,6 +142,7 @@ fn two_owners_share_and_leave_each_others_alone() {
     // The creator leaves: it takes its tag off, and the other becomes owner.
     let plan = seen_by(&mut world, "east", &mut west_claims).pass(&mut east, Some(DeletionPolicy::Delete));
     assert!(plan.changes.iter().all(|c| matches!(c, Change::Untag { .. })), "{:#?}", plan.changes);
+    world.pass(&mut east, Some(DeletionPolicy::Delete));
     assert_eq!(east.ledger, []);
     assert_eq!(world.shape(), shape);
     let plan = seen_by(&mut world, "west", &mut west_claims).pass(&mut west, None);
@@ -152,5 +153,86 @@ fn two_owners_share_and_leave_each_others_alone() {
         world.pass(&mut west, Some(DeletionPolicy::Delete));
     }
     assert_eq!(west.ledger, []);
+    assert_eq!(world.shape(), before);
+}
+
+/// Two networks, each with a subnet of its own on one endpoint.
+fn two_on_one_endpoint() -> (World, Network, Network) {
+    let mut world = World::reference("cluster");
+    let mut spec = reference_spec();
+    spec["vpcEndpoints"][0]["subnetIds"] = json!(["subnet-0a000001"]);
+    let mut a = Network::new(1, spec.clone());
+    spec["vpcEndpoints"][0]["subnetIds"] = json!(["subnet-0a000002"]);
+    let mut b = Network::new(2, spec);
+    world.pass(&mut a, None);
+    world.pass(&mut b, None);
+    assert_eq!(endpoint(&world).subnets.len(), 2);
+    (world, a, b)
+}
+
+#[test]
+fn after_a_start_nobody_takes_another_ones_subnet_off() {
+    let (mut world, a, b) = two_on_one_endpoint();
+    world.claims = dmsnet::plan::Claims::default();
+    world.all_tried = false;
+    for network in [&a, &b] {
+        let plan = world.plan(network, None);
+        assert_eq!((plan.changes, plan.drift), (vec![], vec![]), "{}", network.label);
+        assert!(plan.unmet && !plan.waiting.is_empty(), "it says that it waits");
+    }
+}
+
+#[test]
+fn one_that_cannot_be_planned_keeps_its_subnet() {
+    let (mut world, mut a, mut b) = two_on_one_endpoint();
+    // A second group on the instance: b, which names none, is ambiguous from now on.
+    let mut spec = serde_json::to_value(&b.spec).unwrap();
+    spec["replication"]["instance"] = json!("gone");
+    b.spec = serde_json::from_value(spec).unwrap();
+    world.pass(&mut b, None);
+    let plan = world.pass(&mut a, None);
+    assert_eq!((plan.changes, plan.drift), (vec![], vec![]));
+    assert_eq!(endpoint(&world).subnets.len(), 2);
+    // And b, the younger, does not keep a from mending what a leads.
+    let id = endpoint(&world).id;
+    world.edit_endpoint(&id, |e| e.private_dns = false);
+    world.pass(&mut a, None);
+    assert!(endpoint(&world).private_dns);
+}
+
+#[test]
+fn one_in_conflict_does_not_hide_drift_from_the_lead() {
+    let mut world = World::reference("cluster");
+    let mut a = Network::new(1, reference_spec());
+    let mut spec = reference_spec();
+    spec["vpcEndpoints"][0]["privateDns"] = json!(false);
+    let mut b = Network::new(2, spec);
+    world.pass(&mut a, None);
+    world.pass(&mut b, None);
+    let id = endpoint(&world).id;
+    world.edit_endpoint(&id, |e| drop(e.subnets.pop()));
+    let plan = world.pass(&mut a, None);
+    assert_eq!(plan.drift.len(), 1, "{:?}", plan.drift);
+}
+
+#[test]
+fn the_group_that_a_new_lead_does_not_want_is_not_forgotten() {
+    let (mut world, mut a, mut b) = (World::reference("cluster"), Network::new(1, reference_spec()), Network::new(2, reference_spec()));
+    let before = world.shape();
+    world.pass(&mut a, None);
+    world.pass(&mut b, None);
+    let mut spec = reference_spec();
+    spec["vpcEndpoints"][0]["securityGroupIds"] = json!(["sg-0a000002"]);
+    a.spec = serde_json::from_value(spec).unwrap();
+    for _ in 0..2 {
+        world.pass(&mut a, None);
+        world.pass(&mut b, None);
+    }
+    for network in [&mut b, &mut a] {
+        for _ in 0..3 {
+            world.pass(network, Some(DeletionPolicy::Delete));
+        }
+        assert_eq!(network.ledger, [], "{}", network.label);
+    }
     assert_eq!(world.shape(), before);
 }

@@ -46,8 +46,12 @@ impl Compare<'_, '_> {
             return;
         };
         match existing {
-            None => self.create_endpoint(&key, share, &union, groups),
+            None => {
+                self.plan.unmet = true;
+                self.create_endpoint(&key, share, &union, groups);
+            }
             Some(going) if going.is_going() => {
+                self.plan.unmet = true;
                 self.missing(&key, share, &union, format!("{} is {}", going.id, going.state));
                 self.keep_or_intend(&key);
                 self.plan
@@ -68,6 +72,11 @@ impl Compare<'_, '_> {
         }
         // With a lead that names groups, ours would hang on nothing.
         let target = if union.groups.is_empty() { self.own_group(endpoint, existing.filter(|e| !e.is_going())) } else { None };
+        let key = Key::Group(endpoint.clone());
+        if target.is_none() && self.ledger.contains_key(&key) {
+            // Not what the lead wants, and still ours to remove one day.
+            self.keep_or_intend(&key);
+        }
         self.groups.insert(endpoint.clone(), target.clone());
         let group = GroupRef::OfEndpoint(endpoint.clone());
         let mine = self.shapes_on(&group);
@@ -127,6 +136,21 @@ impl Compare<'_, '_> {
             return self.hold(key, found.id.as_str(), Some(share.text()), false);
         }
         let made = standing == Standing::Made;
+        if union.keep_subnets {
+            changes.remove_subnets.clear();
+        }
+        if let Some(unplanned) = self.input.claims.oldest_unplanned(self.input.uid, &share.endpoint) {
+            // Its subnets are among those that nobody seems to want; and if it would lead, all else is its to say.
+            changes.remove_subnets.clear();
+            if unplanned < union.seniority {
+                changes = EndpointChanges { add_subnets: changes.add_subnets, ..EndpointChanges::default() };
+            }
+        }
+        if !changes.is_empty() && !self.input.all_tried {
+            self.plan.unmet = true;
+            self.plan.waiting.push(format!("{} is compared once every network that may share it was looked at", found.id));
+            return self.keep_or_intend(key);
+        }
         if changes.is_empty() {
             return self.hold(key, found.id.as_str(), Some(share.text()), made);
         }

@@ -17,7 +17,8 @@ use crate::{
 };
 
 impl Compare<'_, '_> {
-    pub(in crate::plan) fn foreign(&mut self) {
+    /// `complete`: no want is hidden by a problem; else what looks foreign may be wanted, and is only told.
+    pub(in crate::plan) fn foreign(&mut self, complete: bool) {
         let guarded = self.guarded;
         let managed: BTreeSet<(&GroupRef, Direction)> = guarded.wanted.rules.values().map(|r| (&r.group, r.shape.direction)).collect();
         for (group, direction) in managed {
@@ -28,11 +29,11 @@ impl Compare<'_, '_> {
                     _ => continue,
                 },
             };
-            self.foreign_on(group, &id, direction);
+            self.foreign_on(group, &id, direction, complete);
         }
     }
 
-    fn foreign_on(&mut self, group: &GroupRef, id: &SecurityGroupId, direction: Direction) {
+    fn foreign_on(&mut self, group: &GroupRef, id: &SecurityGroupId, direction: Direction, complete: bool) {
         let mut ports = self.input.claims.managed_ports(group, direction);
         ports.extend(
             self.guarded
@@ -43,7 +44,7 @@ impl Compare<'_, '_> {
                 .filter_map(|r| r.shape.tcp_ports()),
         );
         let planned = self.input.claims.others_on_group(self.input.uid, group).all(|c| c.planned || c.deleting);
-        let may_revoke = self.guarded.foreign_rules == ForeignRules::Revoke && self.input.all_tried && planned;
+        let may_revoke = self.guarded.foreign_rules == ForeignRules::Revoke && self.input.all_tried && planned && complete;
         for rule in self.facts.rules(id) {
             let Some(wider) = self.is_foreign(rule, group, direction, &ports) else { continue };
             let summary = format!("{id} {}", rule.shape);
@@ -65,12 +66,19 @@ impl Compare<'_, '_> {
         if rule.shape.direction != direction || is_managed(&rule.tags) || rule.shape.is_default_egress() {
             return None;
         }
-        // Made by us, its tags taken off: that is a drift of its own.
-        if self.ledger.values().any(|e| e.made && e.id.as_deref() == Some(rule.id.as_str())) {
+        // In the ledger: made by us and its tags taken off, which is a drift of its own, or what satisfied a want.
+        if self.ledger.values().any(|e| e.id.as_deref() == Some(rule.id.as_str())) {
+            return None;
+        }
+        // Wanted, and withheld by a guardrail: it is not ours to make, nor to take away.
+        let key = Key::Rule(group.clone(), rule.shape.clone());
+        if self.guarded.withheld.rules.contains_key(&key)
+            || self.input.claims.others_on_group(self.input.uid, group).any(|c| c.withheld.contains(&key))
+        {
             return None;
         }
         let ports = rule.shape.tcp_ports()?;
-        if !managed.iter().any(|m| m.overlaps(ports)) || self.wanted_by_anyone(&Key::Rule(group.clone(), rule.shape.clone())) {
+        if !managed.iter().any(|m| m.overlaps(ports)) || self.wanted_by_anyone(&key) {
             return None;
         }
         Some(!ports.covered_by(managed) || rule.shape.protocol == crate::model::Protocol::All)

@@ -113,15 +113,13 @@ impl<'a, 'p> Compare<'a, 'p> {
             self.plan.locks.insert(id.to_string());
         } else if let Change::RevokeForeign { group, .. } = &change {
             self.plan.locks.insert(group.to_string());
-        } else {
-            // Whatever hangs on an endpoint that we make is done by one network at a time.
-            self.plan.locks.insert(match change.key() {
-                Some(Key::Rule(GroupRef::OfEndpoint(key), _) | Key::Group(key)) => key.to_string(),
-                Some(Key::Endpoint(endpoint)) => endpoint.to_string(),
-                Some(Key::Rule(GroupRef::Id(id), _)) => id.to_string(),
-                None => String::new(),
-            });
         }
+        // Whatever hangs on an endpoint that we make is done by one network at a time.
+        self.plan.locks.extend(change.key().map(|key| match key {
+            Key::Rule(GroupRef::OfEndpoint(key), _) | Key::Group(key) => key.to_string(),
+            Key::Endpoint(endpoint) => endpoint.to_string(),
+            Key::Rule(GroupRef::Id(id), _) => id.to_string(),
+        }));
         self.plan.changes.push(change);
     }
 
