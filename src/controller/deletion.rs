@@ -65,7 +65,8 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
         Err(failure) => Rest::Blocked(vec![failure]),
         Ok(site) => {
             let plan = site.observe(&old.owned, None).await;
-            ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, deleting(network, &plan.ledger)));
+            // Outside the locks nothing is dropped: another that leaves now must see all that this one holds.
+            ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, deleting(network, &old.owned)));
             let (plan, locked) = site.confirm(&old.owned, plan).await;
             let (done, refused) = site.apply(&plan).await;
             let failures = failures(&refused);

@@ -102,8 +102,10 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     let news = old.observed_generation != network.meta().generation || requested.is_some() && requested != old.last_handled_reconcile_at;
     let mut plan = site.observe(&old.owned, (news && !network.spec.suspend).then(Instant::now)).await;
     if !network.spec.suspend {
-        // From now on it counts for the others.
-        ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
+        // From now on it counts for the others, with all that it still holds: outside the locks nothing is dropped.
+        let mut claim = plan.claim.clone();
+        claim.ledger.extend(plan::claim_of_ledger("", 0, false, &old.owned).ledger);
+        ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, claim));
     }
     if network.spec.suspend {
         // Its wants are known to the others, and not applied.

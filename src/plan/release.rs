@@ -13,7 +13,9 @@ use super::{
 use crate::{
     api::{names::TAG_TAKEN_OVER, network::DeletionPolicy, status::OwnedEntry},
     model::{
-        EndpointState, Ownership, Rule, SecurityGroup, SecurityGroupId, Tags, VpcEndpoint, endpoint::service_name, tags::has_other_owner,
+        EndpointState, Ownership, Rule, SecurityGroup, SecurityGroupId, Tags, VpcEndpoint,
+        endpoint::service_name,
+        tags::{has_other_owner, is_managed},
     },
 };
 
@@ -133,15 +135,19 @@ impl Release<'_, '_> {
     where
         Self: 't,
     {
-        let group = match group {
-            GroupRef::Id(id) => id.clone(),
-            GroupRef::OfEndpoint(endpoint) => self.find_group(endpoint)?.id.clone(),
+        // The group's own entry may be gone already, and an adopted group has another's name: then any of dmsnet's may be it.
+        let groups: Vec<SecurityGroupId> = match group {
+            GroupRef::Id(id) => vec![id.clone()],
+            GroupRef::OfEndpoint(endpoint) => match self.find_group(endpoint) {
+                Some(group) => vec![group.id.clone()],
+                None => self.facts.groups_of(&endpoint.vpc).iter().filter(|g| is_managed(&g.tags)).map(|g| g.id.clone()).collect(),
+            },
         };
         let Key::Rule(_, shape) = key else { return None };
-        let rules = self.facts.rules(&group);
-        let by_id = rules.iter().find(|r| entry.id.as_deref() == Some(r.id.as_str()));
+        let rules = || groups.iter().flat_map(|g| self.facts.rules(g));
+        let by_id = rules().find(|r| entry.id.as_deref() == Some(r.id.as_str()));
         let ours = |r: &&Rule| matches!(Ownership::of(&r.tags, self.input.owner), Ownership::Ours | Ownership::Shared);
-        by_id.or_else(|| rules.iter().filter(|r| r.shape == *shape).find(ours))
+        by_id.or_else(|| rules().filter(|r| r.shape == *shape).find(ours))
     }
 
     fn find_group<'t>(&self, endpoint: &EndpointKey) -> Option<&'t SecurityGroup>
@@ -156,11 +162,7 @@ impl Release<'_, '_> {
 
     fn group(&mut self, key: &Key, entry: &OwnedEntry, endpoint: &EndpointKey, to_go: &mut BTreeSet<EndpointKey>) {
         let Some(group) = self.find_group(endpoint) else { return };
-        // Our rules on it are found through it: it stays in the ledger until they are gone.
-        let of_group = |k: &Key| matches!(k, Key::Rule(GroupRef::OfEndpoint(e), _) if e == endpoint);
-        let holds_rules = self.ledger.keys().any(of_group);
         match self.fate(key, entry, group.id.as_str(), &group.tags) {
-            Fate::Drop | Fate::Release(_) if holds_rules => self.keep(entry),
             Fate::Drop => {}
             Fate::Release(keys) => {
                 self.keep(entry);

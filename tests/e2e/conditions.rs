@@ -32,7 +32,7 @@ async fn a_walk_through_with_kubectl() {
     assert_eq!(rows[0], ["NAME", "READY", "SYNCED", "DRIFT", "ENDPOINTS", "AGE"]);
     assert_eq!(rows[1][..5], ["orders", "True", "True", "False", "True"]);
     let wide = kubectl.ok(&["get", "dmsnet", "--output=wide"]);
-    for words in ["CLASS", "MODE", "MESSAGE", "conditions-kubectl", "Enforce", "6 rules and 1 endpoints are as wanted"] {
+    for words in ["CLASS", "MODE", "MESSAGE", "conditions-kubectl", "Enforce", "as wanted: 6 rules, 1 VPC endpoint"] {
         assert!(wide.contains(words), "{words}: {wide}");
     }
     let classes = kubectl.ok(&["get", "dnc", &env.name]);
@@ -43,7 +43,7 @@ async fn a_walk_through_with_kubectl() {
     env.event("orders", "Created", SOON).await;
     let described = kubectl.ok(&["describe", "dmsnet", "orders"]);
     let endpoint = env.get("orders").await.status.unwrap().vpc_endpoints[0].clone();
-    for words in ["Events:", "Created", "6 rules and 1 endpoints are as wanted", "Vpc Endpoints:", endpoint.id.as_deref().unwrap()] {
+    for words in ["Events:", "Created", "as wanted: 6 rules, 1 VPC endpoint", "Vpc Endpoints:", endpoint.id.as_deref().unwrap()] {
         assert!(described.contains(words), "{words}: {described}");
     }
     assert!(endpoint.url.unwrap().starts_with("https://vpce-") && endpoint.owned);

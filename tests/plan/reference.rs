@@ -236,10 +236,7 @@ fn deletion_takes_the_endpoint_before_its_group_and_leaves_nothing() {
 fn retain_leaves_all_and_whoever_wants_exactly_it_adopts_it() {
     let (mut world, mut network) = ready();
     let before = world.shape();
-    // The group's tag goes once no rule on it is in the ledger.
-    for _ in 0..2 {
-        world.pass(&mut network, Some(DeletionPolicy::Retain));
-    }
+    world.pass(&mut network, Some(DeletionPolicy::Retain));
     assert_eq!(network.ledger, []);
     assert_eq!(world.shape(), before);
     assert!(endpoint(&world).tags.contains_key("dmsnet.dev/managed-by"));

@@ -142,7 +142,6 @@ fn two_owners_share_and_leave_each_others_alone() {
     // The creator leaves: it takes its tag off, and the other becomes owner.
     let plan = seen_by(&mut world, "east", &mut west_claims).pass(&mut east, Some(DeletionPolicy::Delete));
     assert!(plan.changes.iter().all(|c| matches!(c, Change::Untag { .. })), "{:#?}", plan.changes);
-    world.pass(&mut east, Some(DeletionPolicy::Delete));
     assert_eq!(east.ledger, []);
     assert_eq!(world.shape(), shape);
     let plan = seen_by(&mut world, "west", &mut west_claims).pass(&mut west, None);
