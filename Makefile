@@ -39,7 +39,8 @@ demo: ## Tell the whole story on real parts (KEEP=1 leaves it running); sets its
 test: ## Format, lints and every test; sets itself up
 	$(CARGO) fmt --check
 	@$(SIDE_BY_SIDE) test-build tools
-	$(CARGO) test
+	# The stories mostly wait, each on parts of its own.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} $(CARGO) test
 	$(VENV)/bin/python -m pytest tools/aws-emulator -q
 	GOFLAGS=-mod=readonly GOTOOLCHAIN=local CGO_ENABLED=0 $(GO) -C tools/testapi test ./cmd/testapi
 
