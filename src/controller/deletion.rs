@@ -189,7 +189,7 @@ async fn end(reporter: &Reporter<'_>) -> Result<(Action, Outcome), Error> {
     for store in ctx.stores.all().await {
         store.unsubscribe(reporter.uid);
     }
-    ctx.wake_all(ctx.registry.forget(reporter.uid));
+    ctx.wake_all(ctx.registry.end(reporter.uid));
     tracing::info!("the network is gone");
     Ok((Action::await_change(), Outcome::Applied))
 }

@@ -80,6 +80,9 @@ pub fn label(network: &DmsNetwork) -> String {
 }
 
 async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action, Outcome), Error> {
+    if ctx.registry.has_ended(uid) {
+        return Ok((Action::await_change(), Outcome::Idle));
+    }
     let old = ctx.registry.latest_status(uid, network);
     if network.meta().deletion_timestamp.is_some() {
         return deletion::run(network, uid, &old, ctx).await;

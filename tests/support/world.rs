@@ -1,5 +1,5 @@
 //! AWS in memory, as far as plans see it: a picture that takes changes. For properties and benches; no I/O.
-#![allow(dead_code)] // what one user needs, another does not
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // what one user needs, another does not
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -67,7 +67,7 @@ pub fn reference_spec() -> Value {
 pub fn wide_spec(n: u16) -> Value {
     let database = |i: u16| {
         json!({"name": format!("db-{i}"), "address": {"engine": "postgres", "endpoints": [{"host": format!("10.0.3.{}", i % 250 + 1), "port": 5000 + i}]},
-               "securityGroupId": if i % 2 == 0 { SOURCE } else { TARGET }, "path": {"type": "SameVpc"}})
+               "securityGroupId": if i.is_multiple_of(2) { SOURCE } else { TARGET }, "path": {"type": "SameVpc"}})
     };
     let mut spec = reference_spec();
     spec["databases"] = (0..n).map(database).collect();
