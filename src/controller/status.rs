@@ -388,3 +388,75 @@ pub fn of_problem(old: &DmsNetworkStatus, problem: Problem, generation: i64, now
     conditions.extend(rest);
     DmsNetworkStatus { observed_generation: Some(generation), conditions, ..old.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drifts(n: usize) -> Vec<Drift> {
+        let drift = |i| Drift { resource: format!("rule/{i}"), kind: DriftKind::RuleMissing, wanted: "w".into(), found: "f".into() };
+        (0..n).map(drift).collect()
+    }
+
+    fn pass<'a>(plan: &'a Plan, mode: Mode, drift: &'a [Drift], second: i64) -> Pass<'a> {
+        Pass {
+            plan,
+            generation: 1,
+            mode,
+            drift,
+            failures: &[],
+            age: Some(Duration::ZERO),
+            stale_after: Duration::from_secs(300),
+            default_class: None,
+            class: None,
+            requested: None,
+            now: Timestamp::from_second(second).unwrap(),
+        }
+    }
+
+    #[test]
+    fn more_drift_than_the_list_holds_settles() {
+        let drift = drifts(25);
+        let plan = Plan { drift: drift.clone(), ..Plan::default() };
+        let first = of_pass(&DmsNetworkStatus::default(), &pass(&plan, Mode::Observe, &drift, 1));
+        assert_eq!(first.drift.len(), DRIFT_MAX);
+        let second = of_pass(&first, &pass(&plan, Mode::Observe, &drift, 2));
+        assert_eq!(second, first, "no write in an idle pass");
+    }
+
+    #[test]
+    fn what_is_over_makes_room_for_what_is_open() {
+        let over = drifts(DRIFT_MAX);
+        let calm = Plan::default();
+        let corrected = of_pass(&DmsNetworkStatus::default(), &pass(&calm, Mode::Enforce, &over, 1));
+        assert!(corrected.drift.iter().all(|r| r.corrected_at.is_some()));
+        let new = vec![Drift { resource: "rule/new".into(), ..over[0].clone() }];
+        let open = Plan { drift: new.clone(), ..Plan::default() };
+        let status = of_pass(&corrected, &pass(&open, Mode::Observe, &new, 2));
+        assert_eq!((status.drift.len(), status.drift[0].resource.as_str()), (DRIFT_MAX, "rule/new"));
+        let found = conditions::find(&status.conditions, DRIFT_DETECTED).unwrap();
+        assert_eq!((found.status.as_str(), found.reason.as_str()), ("True", "DriftFound"));
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_not_in_sync() {
+        let plan = Plan { unmet: true, waiting: vec!["vpce-1 is deleting".into()], ..Plan::default() };
+        let status = of_pass(&DmsNetworkStatus::default(), &pass(&plan, Mode::Enforce, &[], 1));
+        let synced = conditions::find(&status.conditions, SYNCED).unwrap();
+        assert_eq!((synced.status.as_str(), synced.message.as_str()), ("Unknown", "vpce-1 is deleting"));
+        assert!(is_true(&status, RECONCILING));
+    }
+
+    #[test]
+    fn a_later_unknown_does_not_lower_ready_and_transitions_move_only_on_a_change() {
+        let calm = Plan::default();
+        let ready = of_pass(&DmsNetworkStatus::default(), &pass(&calm, Mode::Enforce, &[], 1));
+        assert!(is_true(&ready, READY) && is_true(&ready, SYNCED));
+        let old = Pass { age: Some(Duration::from_secs(999)), ..pass(&calm, Mode::Enforce, &[], 2) };
+        let stale = of_pass(&ready, &old);
+        let synced = conditions::find(&stale.conditions, SYNCED).unwrap();
+        assert_eq!((synced.status.as_str(), synced.reason.as_str()), ("Unknown", "Stale"));
+        assert!(is_true(&stale, READY));
+        assert_eq!(conditions::find(&stale.conditions, READY), conditions::find(&ready.conditions, READY), "nothing of Ready moved");
+    }
+}

@@ -40,7 +40,7 @@ class Page:
                 continue
             line, hash_, comment = short(line).partition("  #")
             # Comments stay in one column, although the IDs are not as long as in the file.
-            self.line("    " + (line.rstrip().ljust(COMMENTS) + "#" + comment if hash_ else line))
+            self.line("    " + (line.rstrip().ljust(COMMENTS - 2) + "  #" + comment if hash_ else line))
 
     def fact(self, label: str, text: str, good: bool | None = None) -> None:
         """A label and a text, wrapped beside it."""
