@@ -93,9 +93,4 @@ impl Picture {
     pub fn endpoints_for<'a>(&'a self, vpc: &'a VpcId, service_name: &'a str) -> impl Iterator<Item = &'a Arc<VpcEndpoint>> {
         self.endpoints.values().filter(move |e| e.vpc == *vpc && e.service_name == service_name)
     }
-
-    /// Groups of a VPC.
-    pub fn groups_of<'a>(&'a self, vpc: &'a VpcId) -> impl Iterator<Item = &'a Arc<SecurityGroup>> {
-        self.groups.values().filter(move |g| g.vpc == *vpc)
-    }
 }

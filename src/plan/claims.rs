@@ -163,19 +163,4 @@ impl Claims {
             })
             .collect()
     }
-
-    /// Whether every known network was planned.
-    pub fn all_planned(&self) -> bool {
-        self.claims.values().all(|c| c.planned || c.deleting)
-    }
-
-    /// How many networks are known.
-    pub fn len(&self) -> usize {
-        self.claims.len()
-    }
-
-    /// Whether no network is known.
-    pub fn is_empty(&self) -> bool {
-        self.claims.is_empty()
-    }
 }

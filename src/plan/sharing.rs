@@ -19,12 +19,6 @@ const RULES_PER_GROUP: usize = 60;
 /// What all networks together want of one endpoint. `None` means keep (only where it is taken over).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Union {
-    /// `namespace/name` of the lead: the oldest that is not being deleted.
-    pub lead: String,
-    /// Its UID.
-    pub lead_uid: Uid,
-    /// Whether we lead.
-    pub we_lead: bool,
     /// One subnet per zone; none: keep.
     pub subnets: Option<BTreeSet<SubnetId>>,
     /// Whether subnets that nobody names stay.
@@ -43,8 +37,6 @@ pub struct Union {
     pub disagreement: Option<String>,
     /// Whether what every network wants is what was last applied for it: only then is a difference a drift.
     pub settled: bool,
-    /// How many networks share it, we included.
-    pub networks: usize,
 }
 
 /// Unites `mine` with the shares of all others. `applied` is the share in our ledger.
@@ -110,9 +102,6 @@ fn unite_sorted(shares: &[(Seniority, &str, &Share)], me: &Uid, mine: &Share, se
     });
     let subnets: BTreeSet<SubnetId> = zones.into_values().cloned().collect();
     Union {
-        lead: lead_name.to_owned(),
-        we_lead: seniority.1 == *me,
-        lead_uid: seniority.1.clone(),
         subnets: (!subnets.is_empty()).then_some(subnets),
         keep_subnets: keep,
         seniority,
@@ -122,7 +111,6 @@ fn unite_sorted(shares: &[(Seniority, &str, &Share)], me: &Uid, mine: &Share, se
         ip_address_type: lead.ip_address_type,
         disagreement,
         settled,
-        networks: shares.len(),
     }
 }
 

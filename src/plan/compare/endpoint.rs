@@ -256,8 +256,15 @@ impl Compare<'_, '_> {
             }
             _ => format!("{fields:?}"),
         };
-        let token =
-            token(&[self.input.owner.as_str(), share.vpc.as_str(), &share.service_name, "Interface", &request, &last_id, &union.lead_uid]);
+        let token = token(&[
+            self.input.owner.as_str(),
+            share.vpc.as_str(),
+            &share.service_name,
+            "Interface",
+            &request,
+            &last_id,
+            &union.seniority.1,
+        ]);
         self.change(Change::CreateEndpoint { key: key.clone(), fields, token });
     }
 
