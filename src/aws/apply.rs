@@ -150,9 +150,8 @@ pub(super) fn is_absent(picture: &Picture, need: &Need) -> bool {
         Need::Endpoint(id) => !picture.endpoints.contains_key(id),
         Need::Service(_) => !picture.services.contains_key(name),
         Need::Host(_) => !matches!(picture.hosts.get(name), Some(crate::model::Resolution::Addresses(_))),
-        Need::RulesOf(_) => false,
-        // A VPC has a default group; one without subnets may be.
-        Need::GroupsOf(_) | Need::SubnetsOf(_) | Need::EndpointsOf(_) => false,
+        // Lists: none of a kind is an answer, too.
+        _ => false,
     }
 }
 

@@ -63,7 +63,16 @@ fn a_failed_read_keeps_what_was_read_before() {
 #[test]
 fn a_dns_attribute_that_cannot_be_read_stays_as_it_was() {
     use crate::model::Vpc;
-    let vpc = |s| Objects::Vpcs(vec![Vpc { id: "vpc-1".into(), cidrs: vec![], dns_support: s, dns_hostnames: None }]);
+    let vpc = |s| {
+        Objects::Vpcs(vec![Vpc {
+            id: "vpc-1".into(),
+            cidrs: vec![],
+            dns_support: s,
+            dns_hostnames: None,
+            owner: String::new(),
+            block_public_access: crate::model::BlockPublicAccess::Off,
+        }])
+    };
     let (mut p, need) = (Picture::default(), Need::Vpc("vpc-1".into()));
     put(&mut p, std::slice::from_ref(&need), vpc(Some(true)));
     assert!(put(&mut p, std::slice::from_ref(&need), vpc(None)).changed.is_empty());
@@ -73,7 +82,15 @@ fn a_dns_attribute_that_cannot_be_read_stays_as_it_was() {
 #[test]
 fn names_are_asked_in_any_case_and_go_when_they_are_gone() {
     use crate::model::DmsEndpoint;
-    let e = || DmsEndpoint { identifier: "orders".into(), engine: "postgres".into(), host: None, port: None };
+    let e = || DmsEndpoint {
+        identifier: "orders".into(),
+        engine: "postgres".into(),
+        host: None,
+        port: None,
+        arn: "arn:orders".into(),
+        more_hosts: vec![],
+        secret: None,
+    };
     let (mut p, need) = (Picture::default(), Need::DmsEndpoint("Orders".into()));
     assert_eq!(put(&mut p, std::slice::from_ref(&need), Objects::DmsEndpoints(vec![e()])).changed, set(std::slice::from_ref(&need)));
     assert!(!is_absent(&p, &need));

@@ -78,7 +78,8 @@ impl Call {
             Need::DmsEndpoint(_) => Self::DmsEndpoints,
             Need::DbInstance(_) => Self::DbInstances,
             Need::DbCluster(_) => Self::DbClusters,
-            Need::Host(_) => return None,
+            // Not asked yet: nothing needs them.
+            _ => return None,
         })
     }
 
@@ -150,6 +151,17 @@ pub(super) fn value(need: &Need) -> String {
         Need::Subnet(id) => id.to_string(),
         Need::Group(id) | Need::RulesOf(id) => id.to_string(),
         Need::Endpoint(id) => id.to_string(),
+        Need::ReplicationConfig(n) | Need::SubnetGroup(n) | Need::DbSubnetGroup(n) => n.to_ascii_lowercase(),
+        Need::ConnectionsOf(n) | Need::PrefixListNamed(n) => n.to_string(),
+        Need::NetworkAclsOf(id)
+        | Need::RouteTablesOf(id)
+        | Need::NatGatewaysOf(id)
+        | Need::InternetGatewayOf(id)
+        | Need::PeeringConnectionsOf(id)
+        | Need::TransitGatewayAttachmentsOf(id) => id.to_string(),
+        Need::InterfacesWith(id) => id.to_string(),
+        Need::Interface(id) => id.to_string(),
+        Need::PrefixList(id) => id.to_string(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{NetworkInterfaceId, Policy, SecurityGroupId, SubnetId, VpcEndpointId, VpcId, tags::Tags};
+use super::{NetworkInterfaceId, Policy, RouteTableId, SecurityGroupId, SubnetId, VpcEndpointId, VpcId, tags::Tags};
 use crate::api::network::IpAddressType;
 
 /// State of a VPC endpoint. EC2's model names states in upper camel case and the service answers in lower:
@@ -72,6 +72,8 @@ pub struct VpcEndpoint {
     pub state: EndpointState,
     /// Its subnets, sorted.
     pub subnets: Vec<SubnetId>,
+    /// Route tables of a gateway endpoint, sorted.
+    pub route_tables: Vec<RouteTableId>,
     /// Its groups, sorted.
     pub groups: Vec<SecurityGroupId>,
     /// Whether the service's public name resolves to it in the VPC.
@@ -106,6 +108,8 @@ pub struct ServiceDetail {
     pub zones: Vec<String>,
     /// The public name that private DNS would answer.
     pub private_dns_name: Option<String>,
+    /// Kinds of endpoints it offers, as EC2 writes them: `Interface`, `Gateway`, ….
+    pub types: Vec<String>,
 }
 
 /// Full name of an AWS service's endpoint service: `com.amazonaws.<region>.<service>`.

@@ -51,4 +51,18 @@ id! {
     PrefixListId,
     /// `eni-…`
     NetworkInterfaceId,
+    /// `acl-…`
+    NetworkAclId,
+    /// `rtb-…`
+    RouteTableId,
+    /// `pcx-…`
+    PeeringConnectionId,
+    /// `nat-…`
+    NatGatewayId,
+    /// `igw-…`
+    InternetGatewayId,
+    /// `tgw-…`
+    TransitGatewayId,
+    /// `vgw-…`
+    VpnGatewayId,
 }

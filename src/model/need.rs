@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{SecurityGroupId, SubnetId, VpcEndpointId, VpcId};
+use super::{NetworkInterfaceId, PrefixListId, SecurityGroupId, SubnetId, VpcEndpointId, VpcId};
 
 /// One question to AWS (or to DNS). Networks that ask the same share the answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +33,34 @@ pub enum Need {
     Endpoint(VpcEndpointId),
     /// DescribeVpcEndpointServices by full name.
     Service(Arc<str>),
+    /// DescribeReplicationConfigs by identifier.
+    ReplicationConfig(Arc<str>),
+    /// DescribeReplicationSubnetGroups by identifier.
+    SubnetGroup(Arc<str>),
+    /// DescribeConnections of a replication instance, by its ARN.
+    ConnectionsOf(Arc<str>),
+    /// DescribeDBSubnetGroups by name: where a cluster may live.
+    DbSubnetGroup(Arc<str>),
+    /// All network ACLs of a VPC.
+    NetworkAclsOf(VpcId),
+    /// All route tables of a VPC.
+    RouteTablesOf(VpcId),
+    /// All NAT gateways of a VPC.
+    NatGatewaysOf(VpcId),
+    /// The internet gateway of a VPC.
+    InternetGatewayOf(VpcId),
+    /// All peering connections of a VPC, on either side.
+    PeeringConnectionsOf(VpcId),
+    /// All attachments of a VPC to transit gateways.
+    TransitGatewayAttachmentsOf(VpcId),
+    /// All network interfaces that carry a group.
+    InterfacesWith(SecurityGroupId),
+    /// One network interface.
+    Interface(NetworkInterfaceId),
+    /// A managed prefix list and its entries.
+    PrefixList(PrefixListId),
+    /// A managed prefix list by its name, with its entries.
+    PrefixListNamed(Arc<str>),
     /// Addresses of a host name.
     Host(Arc<str>),
 }
@@ -63,6 +91,20 @@ impl Need {
             | Self::SubnetsOf(_)
             | Self::Subnet(_)
             | Self::Service(_)
+            | Self::ReplicationConfig(_)
+            | Self::SubnetGroup(_)
+            | Self::ConnectionsOf(_)
+            | Self::DbSubnetGroup(_)
+            | Self::NetworkAclsOf(_)
+            | Self::RouteTablesOf(_)
+            | Self::NatGatewaysOf(_)
+            | Self::InternetGatewayOf(_)
+            | Self::PeeringConnectionsOf(_)
+            | Self::TransitGatewayAttachmentsOf(_)
+            | Self::InterfacesWith(_)
+            | Self::Interface(_)
+            | Self::PrefixList(_)
+            | Self::PrefixListNamed(_)
             | Self::Host(_) => Pace::Slow,
         }
     }
@@ -89,6 +131,20 @@ impl fmt::Display for Need {
             Self::EndpointsOf(n) => write!(f, "VPC endpoints of {n}"),
             Self::Endpoint(n) => write!(f, "VPC endpoint {n}"),
             Self::Service(n) => write!(f, "endpoint service {n}"),
+            Self::ReplicationConfig(n) => write!(f, "DMS replication config {n}"),
+            Self::SubnetGroup(n) => write!(f, "replication subnet group {n}"),
+            Self::ConnectionsOf(n) => write!(f, "connections of {n}"),
+            Self::DbSubnetGroup(n) => write!(f, "DB subnet group {n}"),
+            Self::NetworkAclsOf(n) => write!(f, "network ACLs of {n}"),
+            Self::RouteTablesOf(n) => write!(f, "route tables of {n}"),
+            Self::NatGatewaysOf(n) => write!(f, "NAT gateways of {n}"),
+            Self::InternetGatewayOf(n) => write!(f, "internet gateway of {n}"),
+            Self::PeeringConnectionsOf(n) => write!(f, "peering connections of {n}"),
+            Self::TransitGatewayAttachmentsOf(n) => write!(f, "transit gateway attachments of {n}"),
+            Self::InterfacesWith(n) => write!(f, "network interfaces with {n}"),
+            Self::Interface(n) => write!(f, "network interface {n}"),
+            Self::PrefixList(n) => write!(f, "prefix list {n}"),
+            Self::PrefixListNamed(n) => write!(f, "prefix list {n}"),
             Self::Host(n) => write!(f, "host {n}"),
         }
     }

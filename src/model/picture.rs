@@ -7,8 +7,10 @@ use std::{
 };
 
 use super::{
-    DmsEndpoint, Need, RdsDatabase, ReplicationInstance, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetId, Vpc,
-    VpcEndpoint, VpcEndpointId, VpcId,
+    Connection, DmsEndpoint, InternetGateway, NatGateway, NatGatewayId, Need, NetworkAcl, NetworkAclId, NetworkInterface,
+    NetworkInterfaceId, PeeringConnection, PeeringConnectionId, PrefixList, PrefixListId, RdsDatabase, ReplicationConfig,
+    ReplicationInstance, RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetGroup, SubnetId,
+    TransitGatewayAttachment, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
 };
 
 /// The answer to one question.
@@ -69,6 +71,30 @@ pub struct Picture {
     pub endpoints: BTreeMap<VpcEndpointId, Arc<VpcEndpoint>>,
     /// By full name.
     pub services: BTreeMap<Arc<str>, Arc<ServiceDetail>>,
+    /// By lower-case identifier.
+    pub configs: BTreeMap<Arc<str>, Arc<ReplicationConfig>>,
+    /// By lower-case identifier.
+    pub subnet_groups: BTreeMap<Arc<str>, Arc<SubnetGroup>>,
+    /// By name: the VPC and subnets of a DB subnet group.
+    pub db_subnet_groups: BTreeMap<Arc<str>, Arc<SubnetGroup>>,
+    /// By ARN of the instance; each list sorted.
+    pub connections: BTreeMap<Arc<str>, Arc<[Connection]>>,
+    /// By ID.
+    pub acls: BTreeMap<NetworkAclId, Arc<NetworkAcl>>,
+    /// By ID.
+    pub route_tables: BTreeMap<RouteTableId, Arc<RouteTable>>,
+    /// By ID.
+    pub nat_gateways: BTreeMap<NatGatewayId, Arc<NatGateway>>,
+    /// By the VPC that it is attached to.
+    pub internet_gateways: BTreeMap<VpcId, Arc<InternetGateway>>,
+    /// By ID.
+    pub peerings: BTreeMap<PeeringConnectionId, Arc<PeeringConnection>>,
+    /// By `tgw-attach-…`.
+    pub transit_gateway_attachments: BTreeMap<Arc<str>, Arc<TransitGatewayAttachment>>,
+    /// By ID.
+    pub interfaces: BTreeMap<NetworkInterfaceId, Arc<NetworkInterface>>,
+    /// By ID.
+    pub prefix_lists: BTreeMap<PrefixListId, Arc<PrefixList>>,
     /// By name.
     pub hosts: BTreeMap<Arc<str>, Resolution>,
 }
@@ -87,6 +113,17 @@ impl Picture {
     /// Rules of a group; empty where it was not read.
     pub fn rules_of(&self, group: &SecurityGroupId) -> &[Rule] {
         self.rules.get(group).map_or(&[], |r| r)
+    }
+
+    /// The network ACL before a subnet.
+    pub fn acl_of(&self, subnet: &SubnetId) -> Option<&Arc<NetworkAcl>> {
+        self.acls.values().find(|a| a.subnets.binary_search(subnet).is_ok())
+    }
+
+    /// The route table of a subnet: the one that names it, else the VPC's main table (domain.md 1.8).
+    pub fn route_table_of(&self, subnet: &SubnetId, vpc: &VpcId) -> Option<&Arc<RouteTable>> {
+        let tables = || self.route_tables.values();
+        tables().find(|t| t.subnets.binary_search(subnet).is_ok()).or_else(|| tables().find(|t| t.main && t.vpc == *vpc))
     }
 
     /// Endpoints of a VPC for a service, by full name.

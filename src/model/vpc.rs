@@ -15,6 +15,22 @@ pub struct Vpc {
     pub dns_support: Option<bool>,
     /// `enableDnsHostnames`; none where it could not be read.
     pub dns_hostnames: Option<bool>,
+    /// The account that owns it.
+    pub owner: String,
+    /// What VPC Block Public Access does to it as a whole.
+    pub block_public_access: BlockPublicAccess,
+}
+
+/// `BlockPublicAccessStates.InternetGatewayBlockMode`: it defeats internet gateways in silence (domain.md 1.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BlockPublicAccess {
+    /// Internet gateways work.
+    #[default]
+    Off,
+    /// Nothing that the internet began comes in; what was begun inside, and its answers, pass.
+    Ingress,
+    /// Nothing passes an internet gateway.
+    Bidirectional,
 }
 
 /// A subnet (EC2 `Subnet`).
@@ -28,4 +44,6 @@ pub struct Subnet {
     pub zone: String,
     /// All its CIDRs, IPv4 first.
     pub cidrs: Vec<IpNet>,
+    /// What VPC Block Public Access does to it, exclusions included.
+    pub block_public_access: BlockPublicAccess,
 }

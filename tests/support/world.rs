@@ -46,6 +46,8 @@ impl Network {
     }
 }
 
+/// The account of everything here.
+pub const ACCOUNT: &str = "111122223333";
 pub const VPC: &str = "vpc-0a000001";
 pub const REPLICATION: &str = "sg-0a000001";
 pub const SOURCE: &str = "sg-0a000002";
@@ -80,15 +82,17 @@ impl World {
         let mut picture = Picture::default();
         let vpc: VpcId = VPC.into();
         let cidrs = vec!["10.0.0.0/16".parse().expect("a CIDR")];
-        picture.vpcs.insert(vpc.clone(), Arc::new(Vpc { id: vpc.clone(), cidrs, dns_support: Some(true), dns_hostnames: Some(true) }));
+        let block_public_access = BlockPublicAccess::Off;
+        let facts =
+            Vpc { id: vpc.clone(), cidrs, dns_support: Some(true), dns_hostnames: Some(true), owner: ACCOUNT.into(), block_public_access };
+        picture.vpcs.insert(vpc.clone(), Arc::new(facts));
         for (i, zone) in ["us-east-1a", "us-east-1b", "us-east-1a"].into_iter().enumerate() {
             let id: SubnetId = format!("subnet-0a00000{}", i + 1).into();
             let cidrs = vec![format!("10.0.{}.0/24", i + 1).parse().expect("a CIDR")];
-            picture.subnets.insert(id.clone(), Arc::new(Subnet { id, vpc: vpc.clone(), zone: zone.into(), cidrs }));
+            picture.subnets.insert(id.clone(), Arc::new(Subnet { id, vpc: vpc.clone(), zone: zone.into(), cidrs, block_public_access }));
         }
         for (id, name) in [(REPLICATION, "dms-replication"), (SOURCE, "orders-source"), (TARGET, "orders-target")] {
-            let group =
-                SecurityGroup { id: id.into(), name: name.into(), vpc: vpc.clone(), owner: "111122223333".into(), tags: Tags::new() };
+            let group = SecurityGroup { id: id.into(), name: name.into(), vpc: vpc.clone(), owner: ACCOUNT.into(), tags: Tags::new() };
             picture.groups.insert(id.into(), Arc::new(group));
         }
         let instance = ReplicationInstance {
@@ -99,15 +103,27 @@ impl World {
             groups: vec![REPLICATION.into()],
             private_ips: vec!["10.0.1.5".parse().expect("an address")],
             public_ips: vec![],
+            arn: "arn:aws:dms:us-east-1:111122223333:rep:ORDERSRI".into(),
+            publicly_accessible: Some(false),
+            dns_servers: vec![],
+            engine_version: Some("3.5.4".into()),
         };
         picture.instances.insert("orders-ri".into(), Arc::new(instance));
-        let endpoint =
-            DmsEndpoint { identifier: "orders-src".into(), engine: "postgres".into(), host: Some("10.0.2.9".into()), port: Some(5432) };
+        let endpoint = DmsEndpoint {
+            identifier: "orders-src".into(),
+            engine: "postgres".into(),
+            host: Some("10.0.2.9".into()),
+            port: Some(5432),
+            arn: "arn:aws:dms:us-east-1:111122223333:endpoint:ORDERSSRC".into(),
+            more_hosts: vec![],
+            secret: None,
+        };
         picture.dms_endpoints.insert("orders-src".into(), Arc::new(endpoint));
         let service = ServiceDetail {
             name: "com.amazonaws.us-east-1.dms".into(),
             zones: vec!["us-east-1a".into(), "us-east-1b".into()],
             private_dns_name: Some("dms.us-east-1.amazonaws.com".into()),
+            types: vec!["Interface".into()],
         };
         picture.services.insert(service.name.as_str().into(), Arc::new(service));
         Self {
@@ -196,13 +212,8 @@ impl World {
             match change {
                 Change::CreateGroup { key, vpc, name, .. } => {
                     let id: SecurityGroupId = self.id("sg").into();
-                    let group = SecurityGroup {
-                        id: id.clone(),
-                        name: name.clone(),
-                        vpc: vpc.clone(),
-                        owner: "111122223333".into(),
-                        tags: tags.clone(),
-                    };
+                    let group =
+                        SecurityGroup { id: id.clone(), name: name.clone(), vpc: vpc.clone(), owner: ACCOUNT.into(), tags: tags.clone() };
                     self.picture.groups.insert(id.clone(), Arc::new(group));
                     created.insert(key.clone(), id);
                 }
@@ -224,6 +235,7 @@ impl World {
                         endpoint_type: "Interface".into(),
                         state: EndpointState::Available,
                         subnets: fields.subnets.clone(),
+                        route_tables: vec![],
                         groups: fields.groups.iter().map(target).collect(),
                         private_dns: fields.private_dns,
                         policy: fields.policy.clone(),

@@ -26,6 +26,10 @@ pub(in crate::aws) fn replication_instance(row: dms::ReplicationInstance) -> Opt
         groups: ids(groups.filter_map(|g| g.vpc_security_group_id)),
         private_ips: addresses(row.replication_instance_private_ip_addresses.into_iter().flatten().chain(private)),
         public_ips: addresses(row.replication_instance_public_ip_addresses.into_iter().flatten().chain(public)),
+        arn: row.replication_instance_arn.unwrap_or_default(),
+        publicly_accessible: Some(row.publicly_accessible),
+        dns_servers: addresses(row.dns_name_servers.iter().flat_map(|s| s.split([',', ' '])).map(str::to_owned)),
+        engine_version: text(row.engine_version),
     })
 }
 
@@ -40,6 +44,9 @@ pub(in crate::aws) fn dms_endpoint(row: dms::Endpoint) -> Option<DmsEndpoint> {
         engine: row.engine_name.unwrap_or_default(),
         host: text(row.server_name),
         port: port(row.port),
+        arn: row.endpoint_arn.unwrap_or_default(),
+        more_hosts: Vec::new(),
+        secret: None,
     })
 }
 

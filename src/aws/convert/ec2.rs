@@ -10,8 +10,8 @@ use crate::{
     api::network::IpAddressType,
     aws::writes::Interface,
     model::{
-        Direction, EndpointState, Peer, Policy, Ports, Protocol, Rule, RuleShape, SecurityGroup, ServiceDetail, Subnet, Tags, Vpc,
-        VpcEndpoint,
+        BlockPublicAccess, Direction, EndpointState, Peer, Policy, Ports, Protocol, Rule, RuleShape, SecurityGroup, ServiceDetail, Subnet,
+        Tags, Vpc, VpcEndpoint,
     },
 };
 
@@ -97,6 +97,7 @@ pub(in crate::aws) fn endpoint(row: ec2::VpcEndpoint) -> Option<VpcEndpoint> {
         endpoint_type: row.vpc_endpoint_type.map_or_else(|| "Interface".to_owned(), |t| t.as_str().to_owned()),
         state: EndpointState::parse(row.state.as_ref().map_or("", ec2::State::as_str)),
         subnets: ids(row.subnet_ids.into_iter().flatten()),
+        route_tables: ids(row.route_table_ids.into_iter().flatten()),
         groups: ids(row.groups.into_iter().flatten().filter_map(|g| g.group_id)),
         private_dns: row.private_dns_enabled.unwrap_or(false),
         policy: row.policy_document.map_or_else(Policy::full_access, |p| Policy::from_aws(&p)),
@@ -137,7 +138,14 @@ pub(in crate::aws) fn vpc(row: ec2::Vpc, dns_support: Option<bool>, dns_hostname
     };
     let v4 = v4.iter().filter(|a| state(a.cidr_block_state.as_ref())).filter_map(|a| a.cidr_block.as_deref());
     let v6 = v6.iter().filter(|a| state(a.ipv6_cidr_block_state.as_ref())).filter_map(|a| a.ipv6_cidr_block.as_deref());
-    Some(Vpc { id: id.into(), cidrs: cidrs(row.cidr_block.as_deref().into_iter().chain(v4).chain(v6)), dns_support, dns_hostnames })
+    Some(Vpc {
+        id: id.into(),
+        cidrs: cidrs(row.cidr_block.as_deref().into_iter().chain(v4).chain(v6)),
+        dns_support,
+        dns_hostnames,
+        owner: row.owner_id.unwrap_or_default(),
+        block_public_access: block_public_access(row.block_public_access_states.as_ref()),
+    })
 }
 
 /// `Subnet`.
@@ -157,7 +165,16 @@ pub(in crate::aws) fn subnet(row: ec2::Subnet) -> Option<Subnet> {
         vpc: vpc.into(),
         zone: row.availability_zone.unwrap_or_default(),
         cidrs: cidrs(row.cidr_block.as_deref().into_iter().chain(v6)),
+        block_public_access: block_public_access(row.block_public_access_states.as_ref()),
     })
+}
+
+fn block_public_access(states: Option<&ec2::BlockPublicAccessStates>) -> BlockPublicAccess {
+    match states.and_then(|s| s.internet_gateway_block_mode.as_ref()).map(ec2::BlockPublicAccessMode::as_str) {
+        Some("block-ingress") => BlockPublicAccess::Ingress,
+        Some("block-bidirectional") => BlockPublicAccess::Bidirectional,
+        _ => BlockPublicAccess::Off,
+    }
 }
 
 /// `ServiceDetail`. The name is the key it was asked by.
@@ -168,7 +185,8 @@ pub(in crate::aws) fn service(row: ec2::ServiceDetail) -> Option<(Arc<str>, Serv
     zones.dedup();
     let other = || row.private_dns_names.into_iter().flatten().find_map(|n| text(n.private_dns_name));
     let private_dns_name = text(row.private_dns_name).or_else(other);
-    Some((name.as_str().into(), ServiceDetail { name, zones, private_dns_name }))
+    let types = row.service_type.into_iter().flatten().filter_map(|t| Some(t.service_type?.as_str().to_owned())).collect();
+    Some((name.as_str().into(), ServiceDetail { name, zones, private_dns_name, types }))
 }
 
 /// `NetworkInterface`.

@@ -25,6 +25,8 @@ pub(in crate::aws) fn db_instance(row: rds::DbInstance) -> Option<RdsDatabase> {
         host,
         port: port(number).or_else(|| port(row.db_instance_port)),
         vpc: place.as_ref().and_then(|p| text(p.vpc_id.clone())).map(Into::into),
+        publicly_accessible: row.publicly_accessible.unwrap_or(false),
+        subnet_group: place.as_ref().and_then(|p| text(p.db_subnet_group_name.clone())),
         subnets: ids(place.into_iter().flat_map(|p| p.subnets.unwrap_or_default()).filter_map(|s| s.subnet_identifier)),
         groups: groups(row.vpc_security_groups),
     })
@@ -44,6 +46,8 @@ pub(in crate::aws) fn db_cluster(row: rds::DbCluster) -> Option<RdsDatabase> {
         port: port(row.port),
         vpc: None,
         subnets: Vec::new(),
+        publicly_accessible: row.publicly_accessible.unwrap_or(false),
+        subnet_group: text(row.db_subnet_group),
         groups: groups(row.vpc_security_groups),
     })
 }
