@@ -16,6 +16,7 @@ use crate::{
     api::{DmsNetwork, DmsNetworkClass, network::Mode, status::ClassRecord},
     aws::{Scope, Stores},
     model::Owner,
+    plan::Uid,
 };
 
 /// Default of `resyncInterval`.
@@ -65,6 +66,17 @@ impl Context {
     /// The class of that name, if it is ours.
     pub fn class(&self, name: &str) -> Option<Arc<DmsNetworkClass>> {
         self.classes.get(&ObjectRef::new(name))
+    }
+
+    /// A network is gone: nothing of it counts any more, from now on.
+    pub fn forget(self: &Arc<Self>, network: &Uid) {
+        self.wake_all(self.registry.gone(network));
+        let (ctx, network) = (self.clone(), network.clone());
+        tokio::spawn(async move {
+            for store in ctx.stores.all().await {
+                store.unsubscribe(&network);
+            }
+        });
     }
 
     /// Asks for a pass of each.

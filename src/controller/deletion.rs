@@ -49,6 +49,10 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
     if ctx.sharded && class.is_none() && !ctx.registry.serves(uid) {
         return Ok((Action::await_change(), Outcome::Idle));
     }
+    // The cache may still show one that we let go: a pass over it would claim for it what others are to remove.
+    if !kubernetes::is_there(&ctx.api(network), network).await? {
+        return Err(Error::Gone);
+    }
     let reporter = Reporter { ctx, network, uid };
     let made: Vec<&OwnedEntry> = old.owned.iter().filter(|e| e.made).collect();
     let hands_off = network.spec.suspend || context::mode(network, class.as_deref()) == Mode::Observe;
@@ -189,7 +193,7 @@ async fn end(reporter: &Reporter<'_>) -> Result<(Action, Outcome), Error> {
     for store in ctx.stores.all().await {
         store.unsubscribe(reporter.uid);
     }
-    ctx.wake_all(ctx.registry.end(reporter.uid));
+    ctx.wake_all(ctx.registry.forget(reporter.uid));
     tracing::info!("the network is gone");
     Ok((Action::await_change(), Outcome::Applied))
 }

@@ -265,13 +265,7 @@ fn followed(ctx: &Arc<Context>, event: &Result<watcher::Event<DmsNetwork>, watch
         Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => return,
     };
     for uid in gone {
-        ctx.wake_all(ctx.registry.gone(&uid));
-        let ctx = ctx.clone();
-        tokio::spawn(async move {
-            for store in ctx.stores.all().await {
-                store.unsubscribe(&uid);
-            }
-        });
+        ctx.forget(&uid);
     }
 }
 
