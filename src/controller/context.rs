@@ -88,6 +88,11 @@ impl Context {
     }
 }
 
+/// When a network was made, in seconds since 1970: its seniority among those that share an endpoint.
+pub fn created(network: &DmsNetwork) -> i64 {
+    network.creation_timestamp().map_or(0, |t| t.0.as_second())
+}
+
 /// The account and Region of a class, as status keeps it.
 pub fn record(class: &DmsNetworkClass, account: Option<String>) -> ClassRecord {
     ClassRecord {

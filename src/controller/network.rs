@@ -32,7 +32,7 @@ use crate::{
 /// A pass without news comes at the latest after this; changes in AWS wake a network before.
 const IDLE: Duration = Duration::from_secs(600);
 /// AWS is at work: look again soon.
-const WAITING: Duration = Duration::from_secs(2);
+pub(super) const WAITING: Duration = Duration::from_secs(2);
 
 /// What ends a pass early.
 #[derive(Debug, thiserror::Error)]
@@ -291,19 +291,7 @@ async fn site<'a>(
         );
         return Err(Problem::new(Reason::ClassChanged, "spec.className", message));
     }
-    Ok(Site {
-        ctx,
-        network,
-        uid: uid.clone(),
-        label: label(network),
-        spec: Some(&network.spec),
-        guardrails: Some(&class.spec.guardrails),
-        tags: class.spec.tags.clone(),
-        scope,
-        store,
-        interval: context::interval(network, Some(class)),
-        record,
-    })
+    Ok(Site::new(ctx, network, uid, Some(&network.spec), Some(class), record, store))
 }
 
 /// A pass that cannot see AWS: what is known stays, the problem is said, and the ledger goes on counting for others.
@@ -316,7 +304,7 @@ async fn blind(
 ) -> Result<(Action, Outcome), Error> {
     ctx.registry.note(uid, network);
     if let Some(record) = old.classes.first() {
-        let claim = plan::claim_of_ledger(&label(network), network.creation_timestamp().map_or(0, |t| t.0.as_second()), false, &old.owned);
+        let claim = plan::claim_of_ledger(&label(network), context::created(network), false, &old.owned);
         ctx.wake_all(ctx.registry.claim(&context::scope(record), uid, network, claim));
     }
     if network.spec.suspend {

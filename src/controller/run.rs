@@ -243,9 +243,8 @@ fn counted(ctx: &Context, network: &DmsNetwork) {
     if ctx.sharded && ctx.class(&record.name).is_none() {
         return;
     }
-    let created = network.creation_timestamp().map_or(0, |t| t.0.as_second());
     let deleting = network.metadata.deletion_timestamp.is_some();
-    let claim = plan::claim_of_ledger(&network::label(network), created, deleting, &status.owned);
+    let claim = plan::claim_of_ledger(&network::label(network), context::created(network), deleting, &status.owned);
     ctx.registry.claim(&context::scope(record), &uid.into(), network, claim);
 }
 

@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use kube::ResourceExt;
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 
-use super::{context::Context, status::Failure};
+use super::{
+    context::{self, Context},
+    network::label,
+    status::Failure,
+};
 use crate::{
     api::{
-        DmsNetwork, DmsNetworkSpec,
+        DmsNetwork, DmsNetworkClass, DmsNetworkSpec,
         class::Guardrails,
         conditions::Reason,
         network::DeletionPolicy,
@@ -59,6 +62,33 @@ pub struct Locked {
     _guards: Vec<OwnedMutexGuard<()>>,
 }
 
+impl<'a> Site<'a> {
+    /// A network where `record` says. `spec` is none while it is being deleted, `class` where it is gone.
+    pub fn new(
+        ctx: &'a Context,
+        network: &'a DmsNetwork,
+        uid: &Uid,
+        spec: Option<&'a DmsNetworkSpec>,
+        class: Option<&'a DmsNetworkClass>,
+        record: ClassRecord,
+        store: Arc<Store>,
+    ) -> Self {
+        Self {
+            ctx,
+            network,
+            uid: uid.clone(),
+            label: label(network),
+            spec,
+            guardrails: class.map(|c| &c.spec.guardrails),
+            tags: class.map(|c| c.spec.tags.clone()).unwrap_or_default(),
+            scope: context::scope(&record),
+            store,
+            interval: context::interval(network, class),
+            record,
+        }
+    }
+}
+
 impl Site<'_> {
     /// Plans on what is known now.
     pub fn plan(&self, ledger: &[OwnedEntry]) -> Plan {
@@ -67,7 +97,7 @@ impl Site<'_> {
             plan::plan(&Input {
                 uid: &self.uid,
                 label: &self.label,
-                created: self.network.creation_timestamp().map_or(0, |t| t.0.as_second()),
+                created: context::created(self.network),
                 spec: self.spec,
                 deletion_policy: self.deletion_policy(),
                 ledger,
