@@ -150,7 +150,7 @@ impl Site<'_> {
             asked.extend(plan.needs.iter().cloned());
             plan = self.plan(ledger);
         }
-        self.store.subscribe(&self.uid, plan.needs.clone(), self.interval);
+        self.store.subscribe(&self.uid, plan.needs.clone(), plan.fresh.clone(), self.interval);
         plan
     }
 
