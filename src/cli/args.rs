@@ -35,6 +35,15 @@ Exit codes:
   2  there are changes
   1  an error, or a problem that stands in the way";
 
+const SNAPSHOT_HELP: &str = "\
+Examples:
+  dmsnet snapshot -f class.yaml network.yaml -o snapshot.json
+  dmsnet plan -f class.yaml network.yaml --snapshot snapshot.json
+                                        Anywhere, without credentials, with the same output
+
+A snapshot holds what AWS was found to hold for these networks: IDs, addresses, rules, names, tags,
+policies; and which reads were refused. It holds no credentials.";
+
 const APPLY_HELP: &str = "\
 Examples:
   dmsnet apply -f class.yaml network.yaml
@@ -90,6 +99,9 @@ pub enum Command {
     /// Remove from AWS what was made for the networks in files
     #[command(after_help = DELETE_HELP)]
     Delete(DeleteArgs),
+    /// Record what AWS holds for the networks in files
+    #[command(after_help = SNAPSHOT_HELP)]
+    Snapshot(SnapshotArgs),
     /// Print the CustomResourceDefinitions as YAML
     Crds,
     /// Print a completion script for a shell
@@ -144,14 +156,22 @@ impl From<RunArgs> for controller::Options {
     }
 }
 
-/// Which networks, and how to speak of them.
+/// Which networks.
 #[derive(Clone, Debug, Args)]
-pub struct FileArgs {
+pub struct NetworkArgs {
     /// Files with DmsNetworks and their DmsNetworkClasses, as YAML or JSON; `-` is standard input
     #[arg(short, long = "filename", value_name = "FILE", required = true, num_args = 1.., value_hint = clap::ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
+}
+
+/// Which networks, and how to speak of them.
+#[derive(Clone, Debug, Args)]
+pub struct FileArgs {
+    /// The networks.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
     /// Name under which AWS objects are owned: 1 to 40 of a-z, 0-9 and '-'; one for each set of files
-    #[arg(long, value_name = "NAME", default_value = "cli", value_parser = owner)]
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = owner)]
     pub owner: Owner,
     /// Form of the output
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
@@ -170,6 +190,28 @@ pub struct PlanArgs {
     /// Count what the files no longer want as changes, as `apply --prune` would remove it
     #[arg(long)]
     pub prune: bool,
+    /// Where the facts come from.
+    #[command(flatten)]
+    pub facts: FactArgs,
+}
+
+/// Where facts come from.
+#[derive(Clone, Debug, Args)]
+pub struct FactArgs {
+    /// Take what AWS holds from this file, which `dmsnet snapshot` wrote, and ask nobody
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub snapshot: Option<PathBuf>,
+}
+
+/// Arguments of `snapshot`.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotArgs {
+    /// The networks.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
+    /// Where to write it; `-` is standard output
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub output: PathBuf,
 }
 
 /// Arguments of `apply`.
@@ -237,7 +279,7 @@ mod tests {
     fn several_files_by_one_flag_or_many() {
         let cli = Cli::try_parse_from(["dmsnet", "plan", "-f", "a.yaml", "b.yaml", "-f", "-", "--owner", "ci"]).unwrap();
         let Command::Plan(args) = cli.command else { panic!("{cli:?}") };
-        assert_eq!(args.files.files, ["a.yaml", "b.yaml", "-"].map(PathBuf::from));
+        assert_eq!(args.files.networks.files, ["a.yaml", "b.yaml", "-"].map(PathBuf::from));
         assert_eq!(args.files.owner.as_str(), "ci");
         assert!(Cli::try_parse_from(["dmsnet", "plan"]).is_err(), "files are required");
         let error = Cli::try_parse_from(["dmsnet", "apply", "-f", "a", "--owner", "Team A"]).unwrap_err().to_string();
