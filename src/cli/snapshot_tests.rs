@@ -251,7 +251,7 @@ fn sample() -> Snapshot {
 #[test]
 fn the_format_is_as_it_was() {
     let text = serde_json::to_string_pretty(&sample()).unwrap();
-    insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "[version]"));
+    insta::assert_snapshot!(text.replacen(env!("CARGO_PKG_VERSION"), "[version]", 1));
 }
 
 #[test]
@@ -281,10 +281,7 @@ fn other_files_are_refused_with_the_reason() {
         ("apiVersion: dmsnet.dev/v1alpha1".to_owned(), "is no snapshot of dmsnet (it cannot be read as JSON: expected value at line 1"),
         ("{}".to_owned(), "is no snapshot of dmsnet (its format is not \"dmsnet-snapshot\")"),
         (good.replace("dmsnet-snapshot", "other"), "is no snapshot of dmsnet (its format is not"),
-        (
-            version("0"),
-            "is of version 0 of the format, written by dmsnet 0.1.0; this dmsnet reads version 1: take it again with this dmsnet",
-        ),
+        (version("0"), "; this dmsnet reads version 1: take it again with this dmsnet"),
         (version("2"), "this dmsnet reads version 1: use that dmsnet, or take it again with this one"),
         (
             good.replace("in/tcp/5432/sg-2", "in/tcp/x/sg-2"),
