@@ -81,6 +81,15 @@ impl Key {
         }
     }
 
+    /// Name of the lock under which it is changed: all that hangs on an endpoint that we make is one network's work at a time.
+    pub fn lock(&self) -> String {
+        match self {
+            Self::Rule(group, _) => group.to_string(),
+            Self::Group(endpoint) => endpoint.to_string(),
+            Self::Endpoint(endpoint) => endpoint.to_string(),
+        }
+    }
+
     /// Reads a key back from the ledger; none where it is not one of ours.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once('/')?;

@@ -73,13 +73,7 @@ impl Release<'_, '_> {
     }
 
     fn change(&mut self, change: Change) {
-        if let Some(key) = change.key() {
-            self.plan.locks.insert(match key {
-                Key::Rule(GroupRef::OfEndpoint(e), _) | Key::Group(e) => e.to_string(),
-                Key::Rule(GroupRef::Id(id), _) => id.to_string(),
-                Key::Endpoint(e) => e.to_string(),
-            });
-        }
+        self.plan.locks.extend(change.key().map(Key::lock));
         self.plan.changes.push(change);
     }
 

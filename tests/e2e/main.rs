@@ -17,4 +17,5 @@ mod reference;
 mod refusals;
 mod restore;
 mod sharing;
+mod status;
 mod view;

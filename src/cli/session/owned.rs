@@ -135,6 +135,7 @@ mod tests {
             ip_address_type: IpAddressType::Ipv4,
             dns_names: vec![],
             interfaces: vec![],
+            route_tables: vec![],
             tags,
             last_error: None,
         }
