@@ -21,7 +21,6 @@ fn endpoint(state: EndpointState) -> VpcEndpoint {
         endpoint_type: "Interface".into(),
         state,
         subnets: vec!["subnet-1".into()],
-        route_tables: vec![],
         groups: vec!["sg-1".into()],
         private_dns: true,
         policy: Policy::full_access(),

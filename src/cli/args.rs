@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
 use clap_complete::Shell;
 
+use super::iam_policy::Wish;
 use crate::{controller, model::Owner};
 
 const STYLES: styling::Styles = styling::Styles::styled()
@@ -43,6 +44,15 @@ Examples:
 
 A snapshot holds what AWS was found to hold for these networks: IDs, addresses, rules, names, tags,
 policies; and which reads were refused. It holds no credentials.";
+
+const IAM_POLICY_HELP: &str = "\
+Examples:
+  dmsnet iam-policy --mode observe
+  dmsnet iam-policy --mode enforce --region us-west-2 --account 111122223333 --vpc vpc-0a1b2c3d
+  dmsnet iam-policy --mode enforce --service dms --service s3 --tag-key cost-center
+
+Whatever is not named is not narrowed: without --region, any Region. STS GetCallerIdentity is called
+as well; it needs no permission.";
 
 const APPLY_HELP: &str = "\
 Examples:
@@ -102,6 +112,9 @@ pub enum Command {
     /// Record what AWS holds for the networks in files
     #[command(after_help = SNAPSHOT_HELP)]
     Snapshot(SnapshotArgs),
+    /// Print the IAM policy that dmsnet needs
+    #[command(after_help = IAM_POLICY_HELP)]
+    IamPolicy(IamPolicyArgs),
     /// Print the CustomResourceDefinitions as YAML
     Crds,
     /// Print a completion script for a shell
@@ -231,6 +244,49 @@ pub struct DeleteArgs {
     /// The networks.
     #[command(flatten)]
     pub files: FileArgs,
+}
+
+/// Arguments of `iam-policy`.
+#[derive(Clone, Debug, Args)]
+pub struct IamPolicyArgs {
+    /// Whether dmsnet is to write to AWS
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub mode: PolicyMode,
+    /// The Region of the class
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// The account of the class, 12 digits
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// A VPC that networks may touch; may be repeated
+    #[arg(long = "vpc", value_name = "ID")]
+    pub vpcs: Vec<String>,
+    /// A service for which VPC endpoints are made; may be repeated; `none`: no VPC endpoints
+    #[arg(long = "service", value_name = "SERVICE", default_value = "dms")]
+    pub services: Vec<String>,
+    /// Allow to change VPC endpoints that are taken over, which others made
+    #[arg(long)]
+    pub take_over: bool,
+    /// A key of the class's `tags`; may be repeated
+    #[arg(long = "tag-key", value_name = "KEY")]
+    pub tag_keys: Vec<String>,
+}
+
+/// What a policy is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyMode {
+    /// To look and report
+    Observe,
+    /// To make and repair as well
+    Enforce,
+}
+
+impl From<IamPolicyArgs> for Wish {
+    fn from(args: IamPolicyArgs) -> Self {
+        let IamPolicyArgs { mode, region, account, vpcs, mut services, take_over, tag_keys } = args;
+        services.retain(|s| s != "none");
+        Self { enforce: mode == PolicyMode::Enforce, region, account, vpcs, services, take_over, tag_keys }
+    }
 }
 
 /// Form of the output.

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod diff;
 pub mod files;
+pub mod iam_policy;
 mod logging;
 mod output;
 pub mod session;
@@ -20,6 +21,7 @@ use clap::{CommandFactory, Parser};
 use crate::{api::crds, controller, model::Owner};
 use args::{ApplyArgs, Cli, Command, DeleteArgs, FactArgs, FileArgs, NetworkArgs, Output, PlanArgs, SnapshotArgs};
 use diff::Report;
+use iam_policy::Wish;
 use output::{FAILURE, Progress, fail, note, print};
 use session::Session;
 use snapshot::Snapshot;
@@ -43,6 +45,7 @@ pub fn main() -> ExitCode {
     }
     match cli.command {
         Command::Crds => crds_yaml().map_or_else(fail, |yaml| print(&yaml, ColorChoice::Never)),
+        Command::IamPolicy(args) => output::json(&Wish::from(args).document()).map_or_else(fail, |json| print(&json, ColorChoice::Never)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "dmsnet", &mut script);

@@ -128,7 +128,6 @@ mod tests {
             endpoint_type: "Interface".into(),
             state,
             subnets: vec![],
-            route_tables: vec![],
             groups: vec![],
             private_dns: true,
             policy: Policy::full_access(),
