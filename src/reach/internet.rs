@@ -13,8 +13,8 @@ use super::{
 use crate::model::{BlockPublicAccess, Direction, NatGateway, NatGatewayId, Ports, Subnet, Target};
 
 impl<'t, 'a> Trip<'t, 'a> {
-    /// Out by an internet gateway with an address of one's own; none: an egress-only one, or one that the path misses.
-    pub(super) fn internet(&mut self, gateway: Option<&str>) {
+    /// Out by an internet gateway with an address of one's own, or an egress-only one; none where the path misses it.
+    pub(super) fn internet(&mut self, gateway: Option<&str>, egress_only: bool) {
         let near = self.near;
         let v6 = near.nets.iter().any(|n| n.addr().is_ipv6());
         let senders: Vec<IpNet> = if v6 {
@@ -23,9 +23,9 @@ impl<'t, 'a> Trip<'t, 'a> {
             self.query.source.public_ips.iter().filter(|ip| ip.is_ipv4()).map(|ip| IpNet::from(*ip)).collect()
         };
         self.public_source();
-        let egress_only = v6 && gateway.is_none();
-        if !egress_only {
-            self.gateway(near, self.from, gateway, BlockPublicAccess::Ingress);
+        match gateway {
+            Some(id) if egress_only => self.egress_only(id),
+            _ => self.gateway(near, self.from, gateway, BlockPublicAccess::Ingress),
         }
         self.public_destination();
         self.far_side(&senders);
@@ -96,18 +96,19 @@ impl<'t, 'a> Trip<'t, 'a> {
             return self.block(HopKind::InternetGateway, &spot.atlas, asked, Decided::Words("not attached".into()), fault);
         };
         if subnet.block_public_access >= stops {
-            let both = stops == BlockPublicAccess::Ingress;
-            let fault = Fault {
-                code: Code::BlockPublicAccess,
-                resource: subnet.id.to_string(),
-                found: format!("VPC Block Public Access stops {} for {}", gateway.id, subnet.id),
-                needed: "internet access for this subnet".into(),
-                fix: format!("exclude {} from VPC Block Public Access", subnet.id),
-                remedies: vec![Remedy::ExcludeFromBlockPublicAccess { subnet: subnet.id.clone(), bidirectional: both }],
-            };
+            let fault = blocked(subnet, gateway.id.as_str(), stops == BlockPublicAccess::Ingress);
             return self.block(HopKind::InternetGateway, &spot.atlas, asked, Decided::Words("blocked".into()), fault);
         }
         self.open(HopKind::InternetGateway, &gateway.id, asked, Decided::Words("attached".into()));
+    }
+
+    /// An egress-only internet gateway: that its route is active is all that is read of it.
+    fn egress_only(&mut self, id: &str) {
+        if self.from.block_public_access < BlockPublicAccess::Bidirectional {
+            return self.open(HopKind::InternetGateway, id, Asked::State, Decided::Words("its route is active".into()));
+        }
+        let fault = blocked(self.from, id, false);
+        self.block(HopKind::InternetGateway, &self.near.atlas.clone(), Asked::State, Decided::Words("blocked".into()), fault);
     }
 
     /// The internet knows no way to private addresses.
@@ -306,5 +307,17 @@ impl<'t, 'a> Trip<'t, 'a> {
         };
         self.routes(&near.atlas, &here, subnet, &near.nets, &local);
         self.acl(&near.atlas, &here, subnet, Direction::Out, &near.nets, EPHEMERAL);
+    }
+}
+
+/// VPC Block Public Access is in the way of a gateway, for connections of its own subnet's public addresses or for all.
+fn blocked(subnet: &Subnet, gateway: &str, bidirectional: bool) -> Fault {
+    Fault {
+        code: Code::BlockPublicAccess,
+        resource: subnet.id.to_string(),
+        found: format!("VPC Block Public Access stops {gateway} for {}", subnet.id),
+        needed: "internet access for this subnet".into(),
+        fix: format!("exclude {} from VPC Block Public Access", subnet.id),
+        remedies: vec![Remedy::ExcludeFromBlockPublicAccess { subnet: subnet.id.clone(), bidirectional }],
     }
 }

@@ -135,21 +135,22 @@ pub(super) fn far<'a>(
     };
     let groups = groups(target, area, atlas, &addresses);
     // Where AWS owns the name, the VPC's resolver answers with private addresses, whatever is answered here.
-    let usable: Vec<IpNet> = if target.aws_name && !target.subnets.is_empty() {
-        addresses.iter().filter(|a| area.holds(a) != Some(false)).copied().collect()
-    } else {
-        addresses
-    };
+    let private_name = target.aws_name && !target.subnets.is_empty();
+    let holds = |a: &&IpNet| !private_name || area.holds(a) != Some(false);
+    let usable: Vec<IpNet> = addresses.iter().filter(holds).copied().collect();
+    // Where no address is known, IPv4 is what replication and database have in common, if there is any.
+    let told = target.addresses.iter().any(|a| holds(&a));
+    let standby = if told { !usable.is_empty() } else { v4 || !in_v4(target, area) };
     let subnets: &[&Subnet] = area.subnets.as_deref().unwrap_or_default();
     let mut spots = Vec::new();
     for subnet in subnets {
         let here: Vec<IpNet> = usable.iter().flat_map(|a| subnet.cidrs.iter().filter_map(move |c| common(a, c))).collect();
         if !here.is_empty() {
             spots.push(spot(Some(subnet), here.clone(), usable.clone(), groups.clone()));
-        } else if target.subnets.contains(&subnet.id) {
+        } else if standby && target.subnets.contains(&subnet.id) {
             // It may move there: then every address of the subnet may be its own.
             let all: Vec<IpNet> = subnet.cidrs.iter().filter(of_version).copied().collect();
-            if !all.is_empty() && (!usable.is_empty() || target.addresses.is_empty() || target.aws_name) {
+            if !all.is_empty() {
                 let seen = if usable.is_empty() { all.clone() } else { usable.clone() };
                 spots.push(spot(Some(subnet), all, seen, groups.clone()));
             }
@@ -168,6 +169,12 @@ pub(super) fn far<'a>(
         }
     }
     spots
+}
+
+/// Whether some subnet of the database has IPv4.
+fn in_v4(target: &Target, area: &Area<'_>) -> bool {
+    let subnets = area.subnets.as_deref().unwrap_or_default();
+    subnets.iter().filter(|s| target.subnets.contains(&s.id)).flat_map(|s| &s.cidrs).any(|c| c.addr().is_ipv4())
 }
 
 /// Places that are not in a VPC of ours, or that are reached by public addresses.

@@ -50,14 +50,15 @@ impl<'t, 'a> Trip<'t, 'a> {
         let taken = match start {
             Start::Route(table, choice) => {
                 let way = self.query.path;
-                let inside = self.inside;
+                let (inside, v6) = (self.inside, far.nets.iter().all(|n| n.addr().is_ipv6()));
                 // A route to a gateway that is not attached here is no way out.
                 let attached = match &claim.target {
                     Some(Target::InternetGateway(id)) => Some(id),
                     _ => None,
                 };
-                let fits =
-                    |t: &Target| fits(way, inside, t) && !matches!((t, attached), (Target::InternetGateway(id), Some(own)) if id != own);
+                let fits = |t: &Target| {
+                    fits(way, inside, v6, t) && !matches!((t, attached), (Target::InternetGateway(id), Some(own)) if id != own)
+                };
                 let Claim { words, target, destination, otherwise } = &claim;
                 let want = Want { fits: &fits, words, target: target.clone(), destination: destination.clone(), otherwise };
                 self.route(&near.atlas, &self.here.clone(), table, choice, &far.nets, &want)
@@ -84,20 +85,20 @@ impl<'t, 'a> Trip<'t, 'a> {
         match target {
             Some(Target::Local) => self.local(true),
             Some(Target::PeeringConnection(id)) => self.peering(&id),
-            Some(Target::InternetGateway(id)) => self.internet(Some(id.as_str())),
+            Some(Target::InternetGateway(id)) => self.internet(Some(id.as_str()), false),
             Some(Target::NatGateway(id)) => self.nat(&id),
             Some(Target::NetworkInterface(Some(id))) if self.inside => self.appliance(&id),
             Some(Target::NetworkInterface(Some(id))) => self.host(&id),
             Some(Target::TransitGateway(id)) => self.transit(&id),
             Some(Target::VpnGateway(id)) => self.vpn(&id),
-            Some(Target::Other(id)) if id.starts_with("eigw-") => self.internet(None),
+            Some(Target::Other(id)) if id.starts_with("eigw-") => self.internet(Some(id.as_str()), true),
             Some(other) => {
                 let reason = format!("what {other} does with packets is not judged");
                 self.dark(HopKind::Beyond, &other, Asked::State, Code::TargetUnknown, reason);
                 self.arrive();
             }
             None => match self.query.path {
-                Way::Internet => self.internet(None),
+                Way::Internet => self.internet(None, false),
                 Way::PeeredVpc { peering } => self.peering(peering),
                 Way::OnPremises { .. } => {
                     self.beyond_premises();
@@ -365,7 +366,7 @@ impl<'t, 'a> Trip<'t, 'a> {
 }
 
 /// Whether a route leads where the path says.
-fn fits(way: &Way, inside: bool, target: &Target) -> bool {
+fn fits(way: &Way, inside: bool, v6: bool, target: &Target) -> bool {
     match way {
         Way::SameVpc | Way::Service { .. } => matches!(target, Target::Local | Target::NetworkInterface(Some(_))),
         Way::ClassicLink => !inside || matches!(target, Target::Local | Target::NetworkInterface(Some(_))),
@@ -380,7 +381,7 @@ fn fits(way: &Way, inside: bool, target: &Target) -> bool {
         },
         Way::Internet => match target {
             Target::InternetGateway(_) => true,
-            Target::Other(id) => id.starts_with("eigw-"),
+            Target::Other(id) => v6 && id.starts_with("eigw-"),
             _ => false,
         },
         Way::NatGateway { gateways } => matches!(target, Target::NatGateway(id) if gateways.is_empty() || gateways.contains(id)),
