@@ -15,7 +15,7 @@ use super::{
     trip::{Fault, Spot, Trip},
     ways::Start,
 };
-use crate::model::{Direction, Need, Subnet, Target as RouteTarget};
+use crate::model::{Direction, Need, RouteState, Subnet, Target as RouteTarget};
 
 /// Explains paths over the same pictures: what it has looked up once serves them all.
 #[derive(Default)]
@@ -164,7 +164,7 @@ pub(super) fn walk<'a>(
 ) {
     let Some(from) = near.subnet else { return };
     let appliance = between.inside(far)
-        && matches!(&start, Start::Route(_, super::route::Choice::Route(r)) if matches!(r.target, RouteTarget::NetworkInterface(_)));
+        && matches!(&start, Start::Route(_, super::route::Choice::Route(r)) if r.state == RouteState::Active && matches!(r.target, RouteTarget::NetworkInterface(_)));
     let mut trip = between.trip(near, from, far, appliance, notes);
     trip.walk(start);
     between.finish(trip, from, far, walks);

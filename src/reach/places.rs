@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::{
     Code, Query, Target, Way,
     atlas::{Area, Atlas, Gap},
-    nets::{common, uncovered},
+    nets::{common, is_private, uncovered},
     notes::Notes,
     trip::{Fault, Spot},
 };
@@ -134,9 +134,9 @@ pub(super) fn far<'a>(
         return outside(query, target, near, home, addresses, &spot);
     };
     let groups = groups(target, area, atlas, &addresses);
-    // Where AWS owns the name, the VPC's resolver answers with private addresses, whatever is answered here.
+    // Where AWS owns the name, the VPC's resolver answers with private addresses where we are answered with public ones.
     let private_name = target.aws_name && !target.subnets.is_empty();
-    let holds = |a: &&IpNet| !private_name || area.holds(a) != Some(false);
+    let holds = |a: &&IpNet| !private_name || area.holds(a) != Some(false) || is_private(a);
     let usable: Vec<IpNet> = addresses.iter().filter(holds).copied().collect();
     // Where no address is known, IPv4 is what replication and database have in common, if there is any.
     let told = target.addresses.iter().any(|a| holds(&a));
