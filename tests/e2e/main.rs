@@ -19,3 +19,4 @@ mod restore;
 mod sharing;
 mod status;
 mod view;
+mod wire;
