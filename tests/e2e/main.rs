@@ -20,3 +20,4 @@ mod restore;
 mod sharing;
 mod status;
 mod view;
+mod wire;

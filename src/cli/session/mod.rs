@@ -148,7 +148,8 @@ impl Session {
         let stores = Stores::new(Arc::new(()), wakes);
         let mut sites: Vec<Site> = Vec::new();
         for (place, network) in files.networks.into_iter().enumerate() {
-            let scope = Scope { endpoint_url: network.class.spec.endpoint_url.clone(), region: network.class.spec.region.clone() };
+            let scope =
+                Scope { endpoint_url: network.class.spec.endpoint_url.clone(), region: network.class.spec.region.clone(), role: None };
             let site = match sites.iter().position(|s| s.scope == scope) {
                 Some(at) => at,
                 None => {
