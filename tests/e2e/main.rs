@@ -11,6 +11,7 @@ mod drift;
 mod faults;
 mod harness;
 mod idle;
+mod import;
 mod offline;
 mod parts;
 mod reference;
