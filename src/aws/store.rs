@@ -122,9 +122,9 @@ impl Store {
     }
 
     /// From now on `who` is woken when one of these changes, and fast ones are read every `interval`, slow ones a
-    /// tenth as often. It replaces what `who` subscribed to before.
-    pub fn subscribe(&self, who: &Arc<str>, needs: BTreeSet<Need>, interval: Duration) {
-        if lock(&self.schedule).subscribe(who, needs, interval) {
+    /// tenth as often, unless they are among the `fresh`. It replaces what `who` subscribed to before.
+    pub fn subscribe(&self, who: &Arc<str>, needs: BTreeSet<Need>, fresh: BTreeSet<Need>, interval: Duration) {
+        if lock(&self.schedule).subscribe(who, needs, fresh, interval) {
             self.kick.notify_one();
         }
     }

@@ -8,6 +8,7 @@ mod crash;
 mod crds;
 mod deletion;
 mod drift;
+mod facts;
 mod faults;
 mod harness;
 mod idle;

@@ -177,6 +177,17 @@ impl Emulator {
         aws_sdk_rds::Client::from_conf(config.build())
     }
 
+    pub fn sts(&self) -> aws_sdk_sts::Client {
+        use aws_sdk_sts::config::{BehaviorVersion, Config, Credentials, Region};
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .credentials_provider(Credentials::new(TEST_KEY, "not-a-secret", None, None, "test"))
+            .endpoint_url(&self.url)
+            .http_client(Builder::new().build_http());
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+
     // ------------------------------------------------------------- what was called
 
     /// A point in the log: `let mark = aws.mark(); …; aws.calls(mark)`.
