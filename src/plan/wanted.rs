@@ -11,7 +11,10 @@ use sha2::{Digest, Sha256};
 use super::key::{EndpointKey, EndpointRef, GroupRef, Key};
 use crate::{
     api::network::IpAddressType,
-    model::{Owner, Policy, RuleShape, SecurityGroupId, SubnetId, VpcId},
+    model::{
+        Destination, Direction, NetworkAclId, Owner, Policy, Ports, Protocol, RouteTableId, RuleShape, SecurityGroupId, SubnetId, Target,
+        VpcId,
+    },
 };
 
 /// A rule that must be there.
@@ -81,6 +84,60 @@ impl Share {
     }
 }
 
+/// A route that a path needs (domain.md 1.2 to 1.5). `routes: Manage` sets it; `Check` only proves that packets get there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedRoute {
+    /// The table that carries it.
+    pub table: RouteTableId,
+    /// The table's VPC.
+    pub vpc: VpcId,
+    /// Where packets want to go.
+    pub destination: Destination,
+    /// Where they are to be sent.
+    pub target: Target,
+    /// Whom it is for, for people: `orders-team/orders source`.
+    pub why: String,
+}
+
+/// An entry that a path needs on a network ACL (domain.md 1.0): always an allow. `networkAcls: Manage` sets it; `Check` only
+/// proves that packets pass. Its number is chosen where it is set, in the class's range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedAclEntry {
+    /// The network ACL.
+    pub acl: NetworkAclId,
+    /// The ACL's VPC.
+    pub vpc: VpcId,
+    /// What it lets through.
+    pub shape: AclShape,
+    /// Whom it is for, for people: `orders-team/orders source`.
+    pub why: String,
+}
+
+/// What an entry of a network ACL lets through, whatever its number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AclShape {
+    /// In or out of the subnet.
+    pub direction: Direction,
+    /// IP protocol.
+    pub protocol: Protocol,
+    /// Destination ports; none: all.
+    pub ports: Option<Ports>,
+    /// Where packets come from (in) or go to (out).
+    pub cidr: ipnet::IpNet,
+}
+
+/// `in/tcp/32768-65535/10.1.0.0/24`
+impl std::fmt::Display for AclShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/", self.direction, self.protocol)?;
+        match self.ports {
+            Some(p) => write!(f, "{p}")?,
+            None => f.write_str("all")?,
+        }
+        write!(f, "/{}", self.cidr)
+    }
+}
+
 /// All that one network wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -88,6 +145,10 @@ pub struct Wanted {
     pub rules: BTreeMap<Key, WantedRule>,
     /// Shares by endpoint.
     pub shares: BTreeMap<EndpointRef, Share>,
+    /// Routes that the paths need, by table and destination.
+    pub routes: BTreeMap<(RouteTableId, Destination), WantedRoute>,
+    /// Entries of network ACLs that the paths need, by ACL and shape.
+    pub acl_entries: BTreeMap<(NetworkAclId, AclShape), WantedAclEntry>,
 }
 
 impl Wanted {
