@@ -229,6 +229,10 @@ pub enum ResourceKind {
     SecurityGroup,
     /// A VPC endpoint.
     VpcEndpoint,
+    /// A route of a route table.
+    Route,
+    /// An entry of a network ACL.
+    NetworkAclEntry,
 }
 
 /// What a pass would do and may not.

@@ -6,7 +6,10 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     api::status::ResourceKind,
-    model::{Direction, Peer, Ports, Protocol, RuleShape, SecurityGroupId, VpcEndpointId, VpcId},
+    model::{
+        AclShape, Destination, Direction, NetworkAclId, Peer, Ports, Protocol, RouteTableId, RuleShape, SecurityGroupId, VpcEndpointId,
+        VpcId,
+    },
 };
 
 /// An endpoint that we make: one per VPC and service, shared by all that want it (private DNS allows no second).
@@ -69,6 +72,10 @@ pub enum Key {
     Rule(GroupRef, RuleShape),
     /// `endpoint/vpc-…/dms` or `endpoint/vpce-…`
     Endpoint(EndpointRef),
+    /// `route/rtb-…/10.1.0.0/16`
+    Route(RouteTableId, Destination),
+    /// `acl-entry/acl-…/in/tcp/5432/10.0.0.0/16`
+    AclEntry(NetworkAclId, AclShape),
 }
 
 impl Key {
@@ -78,6 +85,19 @@ impl Key {
             Self::Group(_) => ResourceKind::SecurityGroup,
             Self::Rule(..) => ResourceKind::SecurityGroupRule,
             Self::Endpoint(_) => ResourceKind::VpcEndpoint,
+            Self::Route(..) => ResourceKind::Route,
+            Self::AclEntry(..) => ResourceKind::NetworkAclEntry,
+        }
+    }
+
+    /// The lock under which it is changed: whatever hangs on one group, endpoint, ACL or route table is done by one network at a time.
+    pub fn lock(&self) -> String {
+        match self {
+            Self::Rule(GroupRef::OfEndpoint(key), _) | Self::Group(key) => key.to_string(),
+            Self::Rule(GroupRef::Id(id), _) => id.to_string(),
+            Self::Endpoint(endpoint) => endpoint.to_string(),
+            Self::Route(table, _) => table.to_string(),
+            Self::AclEntry(acl, _) => acl.to_string(),
         }
     }
 
@@ -88,6 +108,19 @@ impl Key {
             "group" => Some(Self::Group(endpoint_key(rest)?)),
             "endpoint" if rest.starts_with("vpce-") => Some(Self::Endpoint(EndpointRef::TakenOver(rest.into()))),
             "endpoint" => Some(Self::Endpoint(EndpointRef::Made(endpoint_key(rest)?))),
+            "route" => {
+                let (table, destination) = rest.split_once('/')?;
+                let destination = match destination {
+                    p if p.starts_with("pl-") => Destination::PrefixList(p.into()),
+                    cidr => Destination::Cidr(cidr.parse().ok()?),
+                };
+                table.starts_with("rtb-").then(|| Self::Route(table.into(), destination))
+            }
+            "acl-entry" => {
+                let (acl, rest) = rest.split_once('/')?;
+                let RuleShape { direction, protocol, ports, peer: Peer::Cidr(cidr) } = shape(rest)? else { return None };
+                acl.starts_with("acl-").then(|| Self::AclEntry(acl.into(), AclShape { direction, protocol, ports, cidr }))
+            }
             "rule" => {
                 let (first, rest) = rest.split_once('/')?;
                 if first.starts_with("sg-") {
@@ -108,6 +141,8 @@ impl fmt::Display for Key {
             Self::Group(key) => write!(f, "group/{key}"),
             Self::Rule(group, shape) => write!(f, "rule/{group}/{shape}"),
             Self::Endpoint(e) => write!(f, "endpoint/{e}"),
+            Self::Route(table, destination) => write!(f, "route/{table}/{destination}"),
+            Self::AclEntry(acl, shape) => write!(f, "acl-entry/{acl}/{shape}"),
         }
     }
 }
@@ -158,10 +193,25 @@ mod tests {
             "rule/vpc-0a1b2c3d/dms/in/tcp/443/2001:db8::/32",
             "rule/vpc-0a1b2c3d/dms/in/tcp/443/pl-0a1b2c3d",
             "rule/sg-0a1b2c3d/out/all/all/0.0.0.0/0",
+            "route/rtb-0a1b2c3d/10.1.0.0/16",
+            "route/rtb-0a1b2c3d/2001:db8::/32",
+            "route/rtb-0a1b2c3d/pl-0a1b2c3d",
+            "acl-entry/acl-0a1b2c3d/in/tcp/32768-65535/10.1.0.0/16",
+            "acl-entry/acl-0a1b2c3d/out/tcp/5432/2001:db8::/32",
+            "acl-entry/acl-0a1b2c3d/out/tcp/all/0.0.0.0/0",
         ] {
             assert_eq!(Key::parse(text).unwrap().to_string(), text);
         }
-        for broken in ["", "rule", "rule/sg-1/in/tcp", "rule/sg-1/sideways/tcp/1/sg-2", "acl/x", "rule/sg-1/in/tcp/0/sg-2"] {
+        for broken in [
+            "",
+            "rule",
+            "rule/sg-1/in/tcp",
+            "rule/sg-1/sideways/tcp/1/sg-2",
+            "acl/x",
+            "rule/sg-1/in/tcp/0/sg-2",
+            "route/rtb-1/x",
+            "acl-entry/acl-1/in/tcp/1/sg-2",
+        ] {
             assert_eq!(Key::parse(broken), None, "{broken}");
         }
     }

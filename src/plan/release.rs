@@ -60,6 +60,7 @@ impl Release<'_, '_> {
                 Key::Group(endpoint) => self.group(key, entry, endpoint, &mut groups_to_go),
                 Key::Rule(group, _) => self.rule(key, entry, group, &groups_to_go),
                 Key::Endpoint(endpoint) => self.endpoint(key, entry, endpoint),
+                Key::Route(..) | Key::AclEntry(..) => self.keep(entry),
             }
         }
         // What cannot be read is not ours to forget.
@@ -74,11 +75,7 @@ impl Release<'_, '_> {
 
     fn change(&mut self, change: Change) {
         if let Some(key) = change.key() {
-            self.plan.locks.insert(match key {
-                Key::Rule(GroupRef::OfEndpoint(e), _) | Key::Group(e) => e.to_string(),
-                Key::Rule(GroupRef::Id(id), _) => id.to_string(),
-                Key::Endpoint(e) => e.to_string(),
-            });
+            self.plan.locks.insert(key.lock());
         }
         self.plan.changes.push(change);
     }

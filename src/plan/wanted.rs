@@ -11,11 +11,10 @@ use sha2::{Digest, Sha256};
 use super::key::{EndpointKey, EndpointRef, GroupRef, Key};
 use crate::{
     api::network::IpAddressType,
-    model::{
-        Destination, Direction, NetworkAclId, Owner, Policy, Ports, Protocol, RouteTableId, RuleShape, SecurityGroupId, SubnetId, Target,
-        VpcId,
-    },
+    model::{Destination, NetworkAclId, Owner, Policy, RouteTableId, RuleShape, SecurityGroupId, SubnetId, Target, VpcId},
 };
+
+pub use crate::model::AclShape;
 
 /// A rule that must be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +98,13 @@ pub struct WantedRoute {
     pub why: String,
 }
 
+impl WantedRoute {
+    /// Its ledger key.
+    pub fn key(&self) -> Key {
+        Key::Route(self.table.clone(), self.destination.clone())
+    }
+}
+
 /// An entry that a path needs on a network ACL (domain.md 1.0): always an allow. `networkAcls: Manage` sets it; `Check` only
 /// proves that packets pass. Its number is chosen where it is set, in the class's range.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,28 +119,10 @@ pub struct WantedAclEntry {
     pub why: String,
 }
 
-/// What an entry of a network ACL lets through, whatever its number.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AclShape {
-    /// In or out of the subnet.
-    pub direction: Direction,
-    /// IP protocol.
-    pub protocol: Protocol,
-    /// Destination ports; none: all.
-    pub ports: Option<Ports>,
-    /// Where packets come from (in) or go to (out).
-    pub cidr: ipnet::IpNet,
-}
-
-/// `in/tcp/32768-65535/10.1.0.0/24`
-impl std::fmt::Display for AclShape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}/", self.direction, self.protocol)?;
-        match self.ports {
-            Some(p) => write!(f, "{p}")?,
-            None => f.write_str("all")?,
-        }
-        write!(f, "/{}", self.cidr)
+impl WantedAclEntry {
+    /// Its ledger key.
+    pub fn key(&self) -> Key {
+        Key::AclEntry(self.acl.clone(), self.shape.clone())
     }
 }
 
@@ -155,6 +143,8 @@ impl Wanted {
     /// Keys of all that is wanted, groups that we make included.
     pub fn keys(&self) -> BTreeSet<Key> {
         let mut keys: BTreeSet<Key> = self.rules.keys().cloned().collect();
+        keys.extend(self.routes.values().map(WantedRoute::key));
+        keys.extend(self.acl_entries.values().map(WantedAclEntry::key));
         for share in self.shares.values() {
             keys.insert(Key::Endpoint(share.endpoint.clone()));
             if let (EndpointRef::Made(key), true) = (&share.endpoint, share.groups.is_empty()) {

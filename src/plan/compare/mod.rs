@@ -114,12 +114,7 @@ impl<'a, 'p> Compare<'a, 'p> {
         } else if let Change::RevokeForeign { group, .. } = &change {
             self.plan.locks.insert(group.to_string());
         }
-        // Whatever hangs on an endpoint that we make is done by one network at a time.
-        self.plan.locks.extend(change.key().map(|key| match key {
-            Key::Rule(GroupRef::OfEndpoint(key), _) | Key::Group(key) => key.to_string(),
-            Key::Endpoint(endpoint) => endpoint.to_string(),
-            Key::Rule(GroupRef::Id(id), _) => id.to_string(),
-        }));
+        self.plan.locks.extend(change.key().map(Key::lock));
         self.plan.changes.push(change);
     }
 
