@@ -10,6 +10,7 @@ pub mod facts;
 pub mod guardrails;
 pub mod key;
 pub mod problem;
+pub mod record;
 mod release;
 pub mod sharing;
 pub mod wanted;
@@ -21,7 +22,7 @@ use crate::{
         DmsNetworkSpec,
         class::Guardrails,
         conditions::Reason,
-        network::{DeletionPolicy, ForeignRules},
+        network::{DeletionPolicy, ForeignRules, Upkeep},
         status::{DatabaseStatus, ForeignRule, OwnedEntry, PendingChange, ReplicationStatus, VpcEndpointStatus},
     },
     model::{Need, Owner, Picture, Tags},
@@ -90,6 +91,8 @@ pub struct Plan {
     pub claim: Claim,
     /// Every question that was asked of AWS.
     pub needs: BTreeSet<Need>,
+    /// Those of them about ACLs and route tables that are managed: they are as urgent as those about rules.
+    pub managed: BTreeSet<Need>,
     /// Whether some of them were never asked: read, and plan again.
     pub unread: bool,
     /// For status.
@@ -123,7 +126,14 @@ pub fn plan(input: &Input<'_>) -> Plan {
         plan.problems = derived.problems;
         plan.replication = derived.replication;
         plan.databases = derived.databases;
-        guarded = guardrails::guard(derived.wanted, spec.foreign_rules, input.class, rails, &facts);
+        let mut wanted = derived.wanted;
+        if spec.network_acls == Upkeep::Check {
+            wanted.acl_entries.clear();
+        }
+        if spec.routes == Upkeep::Check {
+            wanted.routes.clear();
+        }
+        guarded = guardrails::guard(wanted, spec, input.class, rails, &facts);
         plan.problems.append(&mut guarded.violations);
     }
     let deleting = input.spec.is_none();
@@ -151,7 +161,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.problems.sort();
     plan.problems.dedup();
     plan.unread = facts.unread();
-    plan.needs = facts.into_needs();
+    (plan.needs, plan.managed) = facts.into_needs();
     plan
 }
 
@@ -163,6 +173,10 @@ fn unseen(input: &Input<'_>, facts: &facts::Facts<'_>, plan: &mut Plan) {
             Need::RulesOf(id) => (id.to_string(), "its rules"),
             Need::GroupsOf(id) => (id.to_string(), "its security groups"),
             Need::EndpointsOf(id) => (id.to_string(), "its VPC endpoints"),
+            Need::NetworkAclsOf(id) => (id.to_string(), "its network ACLs"),
+            Need::NetworkAcl(id) => (id.to_string(), "its entries"),
+            Need::RouteTablesOf(id) => (id.to_string(), "its route tables"),
+            Need::RouteTable(id) => (id.to_string(), "its routes"),
             _ => continue,
         };
         let reason = if failure.denied { Reason::AccessDenied } else { Reason::Stale };
@@ -196,6 +210,7 @@ fn claim(input: &Input<'_>, guarded: &guardrails::Guarded, deleting: bool, plann
         wants: guarded.wanted.keys(),
         withheld: guarded.withheld.keys(),
         shares: guarded.wanted.shares.clone(),
+        routes: guarded.wanted.routes.values().map(|r| (r.key(), r.target.clone())).collect(),
         planned,
         ..claim_of_ledger(input.label, input.created, deleting, input.ledger)
     }
@@ -215,13 +230,19 @@ fn order(changes: &mut [Change]) {
         Change::CreateGroup { .. } => 0,
         Change::CreateRule { .. } => 1,
         Change::ModifyRule { .. } => 2,
-        Change::Tag { .. } => 3,
-        Change::CreateEndpoint { .. } => 4,
-        Change::ModifyEndpoint { .. } => 5,
-        Change::RevokeForeign { .. } => 6,
-        Change::DeleteEndpoint { .. } => 7,
-        Change::RevokeRule { .. } => 8,
-        Change::DeleteGroup { .. } => 9,
-        Change::Untag { .. } => 10,
+        Change::CreateAclEntry { .. } => 3,
+        Change::ReplaceAclEntry { .. } => 4,
+        Change::CreateRoute { .. } => 5,
+        Change::ReplaceRoute { .. } => 6,
+        Change::Tag { .. } => 7,
+        Change::CreateEndpoint { .. } => 8,
+        Change::ModifyEndpoint { .. } => 9,
+        Change::RevokeForeign { .. } => 10,
+        Change::DeleteEndpoint { .. } => 11,
+        Change::DeleteRoute { .. } => 12,
+        Change::DeleteAclEntry { .. } => 13,
+        Change::RevokeRule { .. } => 14,
+        Change::DeleteGroup { .. } => 15,
+        Change::Untag { .. } => 16,
     });
 }

@@ -3,6 +3,7 @@
 mod database;
 mod endpoint;
 mod replication;
+mod service;
 
 use std::collections::BTreeMap;
 
