@@ -119,7 +119,7 @@ impl Site<'_> {
             asked.extend(plan.needs.iter().cloned());
             plan = self.plan(ledger);
         }
-        self.store.subscribe(&self.uid, plan.needs.clone(), self.interval);
+        self.store.subscribe(&self.uid, plan.needs.clone(), plan.fresh.clone(), self.interval);
         plan
     }
 
@@ -222,6 +222,10 @@ pub fn restore(plan: &mut Plan, ledger: &[OwnedEntry]) {
 /// What must be read afresh before the changes of a plan are made.
 fn touched(plan: &Plan) -> BTreeSet<Need> {
     let mut narrow = BTreeSet::new();
+    let is_managed = |n: &Need| {
+        let kind = matches!(n, Need::NetworkAclsOf(_) | Need::NetworkAcl(_) | Need::RouteTablesOf(_) | Need::RouteTable(_));
+        kind && plan.fresh.contains(n)
+    };
     // What is dropped from the ledger must have been looked for, wherever it was.
     let mut wide = plan.changes.is_empty() || plan.locks.contains(plan::RELEASE);
     for change in &plan.changes {
@@ -229,12 +233,14 @@ fn touched(plan: &Plan) -> BTreeSet<Need> {
             (Change::RevokeForeign { group, .. }, _) | (_, Some(Key::Rule(GroupRef::Id(group), _))) => {
                 narrow.insert(Need::RulesOf(group.clone()));
             }
+            (_, Some(Key::AclEntry(..) | Key::Route(..))) => narrow.extend(plan.needs.iter().filter(|n| is_managed(n)).cloned()),
             _ => wide = true,
         }
     }
     if wide {
-        let of_aws =
-            |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_));
+        let of_aws = |n: &&Need| {
+            matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_)) || is_managed(n)
+        };
         narrow.extend(plan.needs.iter().filter(of_aws).cloned());
     }
     narrow
