@@ -16,6 +16,8 @@ use crate::model::{Need, Pace};
 const SLOW: u32 = 10;
 /// What falls due within this part of its own interval is read along with what is due now.
 const ALONG: u32 = 5;
+/// What is read at the same pace as what is due now comes along once it is as old as this part of its interval.
+const TOGETHER: u32 = 3;
 /// First wait after a failed read; it doubles up to the interval.
 const RETRY: Duration = Duration::from_secs(2);
 /// Longest wait after AWS asked us to slow down; longest that a pass is made to wait by it.
@@ -93,14 +95,15 @@ impl Entry {
         [sweep, self.settling.map(|(at, _)| at)].into_iter().flatten().min()
     }
 
-    /// Whether a sweep at `now` should take it along: it is nearly due, or half as old as a sweep of its own makes it.
-    /// So all that is read at one pace comes together, whenever each was first asked.
+    /// Whether a sweep at `now` should take it along: it is nearly due, or a third as old as a sweep of its own makes it.
+    /// So all that is read at one pace comes together, whenever each was first asked. At half the age, two that are half an
+    /// interval apart could miss each other by milliseconds for many sweeps.
     fn goes_along(&self, now: Instant, paces: &BTreeSet<Duration>) -> bool {
         let (Some(pace), Some((started, Outcome::Found | Outcome::Absent)), None) = (self.pace(), self.last, self.in_flight) else {
             return false;
         };
         let age = now.saturating_duration_since(started);
-        age + pace / ALONG >= pace || (paces.contains(&pace) && age >= pace / 2)
+        age + pace / ALONG >= pace || (paces.contains(&pace) && age >= pace / TOGETHER)
     }
 }
 

@@ -90,6 +90,19 @@ fn networks_that_come_at_any_time_are_soon_read_together() {
 }
 
 #[test]
+fn half_an_interval_apart_is_soon_together() {
+    // Reads start a little after they are due, now more and now less: with a limit at half the age they would miss each other.
+    let (c, mut s) = (clock(), Schedule::default());
+    let (first, second) = (rules("sg-1"), rules("sg-2"));
+    s.subscribe(&who("a"), set(std::slice::from_ref(&first)), set(&[]), MINUTE);
+    answer(&mut s, c.at(0.02), Outcome::Found);
+    s.subscribe(&who("b"), set(std::slice::from_ref(&second)), set(&[]), MINUTE);
+    assert_eq!(answer(&mut s, c.at(30.0), Outcome::Found), set(&[first.clone(), second.clone()]));
+    assert_eq!(answer(&mut s, c.at(60.1), Outcome::Found), set(&[]));
+    assert_eq!(answer(&mut s, c.at(90.0), Outcome::Found), set(&[first, second]));
+}
+
+#[test]
 fn a_short_interval_speeds_up_nobody_else() {
     let (c, mut s) = (clock(), Schedule::default());
     let (short, long) = (rules("sg-short"), rules("sg-long"));
