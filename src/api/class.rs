@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    network::{ForeignRules, Mode},
+    network::{ForeignRules, Mode, Upkeep},
     schema,
 };
 
@@ -144,6 +144,11 @@ pub enum NamespacesFrom {
 
 /// What networks of a class may touch. An absent list means any, an empty one none.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new("self.networkAcls != 'Manage' || has(self.networkAclRuleNumbers)")
+        .message("networkAcls: Manage needs networkAclRuleNumbers, the numbers that entries may have, such as {from: 20000, to: 20099}")
+        .field_path(".networkAclRuleNumbers")
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Guardrails {
     /// IDs of the VPCs that networks may touch; `["*"]` for every VPC of the account and Region.
@@ -170,6 +175,29 @@ pub struct Guardrails {
     /// Whether a network may take over VPC endpoints by ID: `Never`, `Tagged` (the endpoint carries the tag `dmsnet.dev/allow-take-over`) or `Any`.
     #[serde(default)]
     pub take_over: TakeOver,
+    /// The most that a network may do about network ACLs: `Check`, or `Manage`: entries with numbers of `networkAclRuleNumbers`.
+    #[serde(default)]
+    pub network_acls: Upkeep,
+    /// The most that a network may do about routes: `Check` or `Manage`.
+    #[serde(default)]
+    pub routes: Upkeep,
+    /// Numbers that entries of network ACLs may have, such as `{from: 20000, to: 20099}`: nobody else should use them. Needed where
+    /// `networkAcls` is `Manage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_acl_rule_numbers: Option<RuleNumbers>,
+}
+
+/// A range of entry numbers, both ends included.
+#[derive(KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = ("self.from <= self.to", "from must not be greater than to"))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RuleNumbers {
+    /// The first number, 1 to 32766.
+    #[schemars(schema_with = "schema::rule_number")]
+    pub from: u16,
+    /// The last number, 1 to 32766. A direction of an ACL holds 19 entries of each address family by AWS's default quota.
+    #[schemars(schema_with = "schema::rule_number")]
+    pub to: u16,
 }
 
 /// Groups whose rules may be changed.

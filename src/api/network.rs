@@ -69,9 +69,9 @@ pub struct DmsNetworkSpec {
     #[x_kube(
         merge_strategy = ListMerge::Map(vec!["name".into()]),
         validation = Rule::new(
-            "self.all(a, self.exists_one(b, a.service == b.service && (has(a.vpcId) ? a.vpcId : '') == (has(b.vpcId) ? b.vpcId : '')))"
+            "self.all(a, self.exists_one(b, a.service == b.service && a.type == b.type && (has(a.vpcId) ? a.vpcId : '') == (has(b.vpcId) ? b.vpcId : '')))"
         )
-        .message("two entries name the same service in the same VPC, where AWS allows one endpoint with private DNS: make them one"),
+        .message("two entries name the same service and type in the same VPC, where one endpoint serves all: make them one"),
         validation = Rule::new(
             "self.all(a, !has(a.vpcEndpointId) || self.exists_one(b, has(b.vpcEndpointId) && a.vpcEndpointId == b.vpcEndpointId))"
         )
@@ -82,6 +82,24 @@ pub struct DmsNetworkSpec {
     /// Event) or `Revoke` (those that open no more than managed ports). The class sets the strongest that is allowed.
     #[serde(default)]
     pub foreign_rules: ForeignRules,
+    /// What to do about network ACLs on the paths: `Check` never changes them, `Manage` adds the entries that are missing, with
+    /// numbers of the class's range, and repairs and removes what it added. It never goes ahead of a deny. The class must allow it.
+    #[serde(default)]
+    pub network_acls: Upkeep,
+    /// What to do about routes on the paths: `Check` never changes them, `Manage` adds those that are missing, on both sides of a
+    /// peering, and repairs and removes what it added. It never replaces a route of others. The class must allow it.
+    #[serde(default)]
+    pub routes: Upkeep,
+}
+
+/// Whether dmsnet keeps a kind of AWS object, or only looks at it; ordered from weakest to strongest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Upkeep {
+    /// Look only.
+    #[default]
+    Check,
+    /// Add what is missing, repair and remove what was added.
+    Manage,
 }
 
 /// Whether dmsnet may write to AWS.
@@ -452,6 +470,18 @@ pub enum IngressFrom {
 /// An endpoint through which a VPC reaches an AWS service in private. Networks that name the same service in the same VPC share
 /// one endpoint.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new("self.type != 'Gateway' || self.service in ['s3', 'dynamodb']")
+        .message("only s3 and dynamodb have gateway endpoints: set type to Interface")
+        .field_path(".type"),
+    validation = (
+        "self.type != 'Gateway' || !(has(self.subnetIds) || has(self.securityGroupIds) || has(self.allowFrom) || has(self.privateDns) || has(self.ipAddressType))",
+        "a gateway endpoint has routes instead of network interfaces: of these fields it takes only routeTableIds and policy"
+    ),
+    validation = Rule::new("self.type == 'Gateway' || !has(self.routeTableIds)")
+        .message("only a gateway endpoint has route tables: remove it, or set type to Gateway")
+        .field_path(".routeTableIds")
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VpcEndpoint {
     /// A name for this endpoint, unique in this network and at most 63 characters; it appears in status and Events.
@@ -461,7 +491,7 @@ pub struct VpcEndpoint {
     /// the DMS API, or `secretsmanager`.
     #[schemars(schema_with = "schema::service")]
     pub service: String,
-    /// `Interface`: network interfaces in your subnets.
+    /// `Interface`: network interfaces in your subnets. `Gateway`: a route in your route tables, free of charge, for s3 and dynamodb.
     #[serde(rename = "type", default)]
     pub type_: VpcEndpointType,
     /// The VPC, such as `vpc-0a1b2c3d`; default: the replication's.
@@ -477,6 +507,11 @@ pub struct VpcEndpoint {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::subnet_ids")]
     pub subnet_ids: Vec<String>,
+    /// Route tables that get a route to a gateway endpoint, such as `rtb-0a1b2c3d`, at most 60; default: those of the replication
+    /// subnets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::route_table_ids")]
+    pub route_table_ids: Vec<String>,
     /// Security groups on the endpoint's network interfaces, at most 16; default: one that dmsnet creates and owns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::security_group_ids")]
@@ -500,11 +535,15 @@ pub struct VpcEndpoint {
 }
 
 /// Kind of VPC endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, strum::Display, strum::IntoStaticStr,
+)]
 pub enum VpcEndpointType {
     /// Network interfaces in subnets (AWS PrivateLink).
     #[default]
     Interface,
+    /// A route to the service's prefix list in route tables.
+    Gateway,
 }
 
 /// One caller of an endpoint: exactly one of the fields.

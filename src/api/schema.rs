@@ -108,6 +108,11 @@ pub fn some_subnet_ids(g: &mut SchemaGenerator) -> Schema {
     with(subnet_ids(g), "minItems", json!(1))
 }
 
+/// IDs of route tables.
+pub fn route_table_ids(_: &mut SchemaGenerator) -> Schema {
+    set(SUBNETS, id("rtb", "route table"))
+}
+
 /// ID of a VPC.
 pub fn vpc_id(_: &mut SchemaGenerator) -> Schema {
     id("vpc", "VPC")
@@ -287,6 +292,11 @@ pub fn host(_: &mut SchemaGenerator) -> Schema {
             rule("!isIP(self) || ip.isCanonical(self)", "must be an IPv6 address in its short lower-case form, such as 2001:db8::1"),
         ],
     )
+}
+
+/// Number of an entry of a network ACL.
+pub fn rule_number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "format": "int32", "minimum": 1, "maximum": 32766 })
 }
 
 /// A TCP port.

@@ -75,7 +75,7 @@ pub struct Picture {
     pub configs: BTreeMap<Arc<str>, Arc<ReplicationConfig>>,
     /// By lower-case identifier.
     pub subnet_groups: BTreeMap<Arc<str>, Arc<SubnetGroup>>,
-    /// By name: the VPC and subnets of a DB subnet group.
+    /// By lower-case name: the VPC and subnets of a DB subnet group.
     pub db_subnet_groups: BTreeMap<Arc<str>, Arc<SubnetGroup>>,
     /// By ARN of the instance; each list sorted.
     pub connections: BTreeMap<Arc<str>, Arc<[Connection]>>,

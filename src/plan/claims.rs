@@ -9,7 +9,7 @@ use super::{
     key::{EndpointRef, GroupRef, Key},
     wanted::{Share, Uid},
 };
-use crate::model::{Direction, Ports};
+use crate::model::{Direction, Ports, Target};
 
 /// Order of seniority: creation time in seconds, then UID. The least is the lead.
 pub type Seniority = (i64, Uid);
@@ -33,6 +33,8 @@ pub struct Claim {
     pub ledger: BTreeSet<Key>,
     /// Its share of each endpoint.
     pub shares: BTreeMap<EndpointRef, Share>,
+    /// Where the routes that it wants are to lead, by key.
+    pub routes: BTreeMap<Key, Target>,
     /// `want` of its ledger entries for endpoints: the share that was last applied.
     pub applied: BTreeMap<EndpointRef, String>,
 }
@@ -131,6 +133,13 @@ impl Claims {
     /// Whether any network but `me` wants `key`.
     pub fn wanted_by_other(&self, me: &Uid, key: &Key) -> bool {
         self.other_claimants(me, key).any(|(_, c)| c.wants.contains(key))
+    }
+
+    /// An older network that wants the same route to lead elsewhere: its name, and where.
+    pub fn older_route(&self, me: &Seniority, key: &Key, target: &Target) -> Option<(&str, &Target)> {
+        let others = self.other_claimants(&me.1, key).filter(|(_, c)| !c.deleting);
+        let older = others.filter(|(u, c)| (c.created, (*u).clone()) < *me);
+        older.filter_map(|(_, c)| Some((c.name.as_str(), c.routes.get(key)?))).find(|(_, theirs)| *theirs != target)
     }
 
     /// The oldest of those that hold an endpoint and cannot be planned now: what they want of it is not known.

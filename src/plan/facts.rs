@@ -3,8 +3,10 @@
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use crate::model::{
-    DmsEndpoint, Lookup, Need, Picture, RdsDatabase, ReadFailure, ReplicationInstance, Resolution, Rule, SecurityGroup, SecurityGroupId,
-    ServiceDetail, Subnet, SubnetId, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
+    Connection, DmsEndpoint, InternetGateway, Lookup, NatGateway, Need, NetworkAcl, NetworkInterface, NetworkInterfaceId,
+    PeeringConnection, Picture, PrefixList, PrefixListId, RdsDatabase, ReadFailure, ReplicationConfig, ReplicationInstance, Resolution,
+    RouteTable, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetGroup, SubnetId, TransitGatewayAttachment, Vpc,
+    VpcEndpoint, VpcEndpointId, VpcId,
 };
 
 /// A picture that notes what it is asked.
@@ -145,6 +147,88 @@ impl<'a> Facts<'a> {
     pub fn service(&self, name: &str) -> Lookup<'a, ServiceDetail> {
         let name: Arc<str> = name.into();
         self.ask(Need::Service(name.clone()), self.picture.services.get(&name))
+    }
+
+    /// A DMS Serverless replication.
+    pub fn replication_config(&self, identifier: &str) -> Lookup<'a, ReplicationConfig> {
+        let id: Arc<str> = identifier.to_ascii_lowercase().into();
+        self.ask(Need::ReplicationConfig(id.clone()), self.picture.configs.get(&id))
+    }
+
+    /// A replication subnet group.
+    pub fn subnet_group(&self, identifier: &str) -> Lookup<'a, SubnetGroup> {
+        let id: Arc<str> = identifier.to_ascii_lowercase().into();
+        self.ask(Need::SubnetGroup(id.clone()), self.picture.subnet_groups.get(&id))
+    }
+
+    /// A DB subnet group of RDS.
+    pub fn db_subnet_group(&self, name: &str) -> Lookup<'a, SubnetGroup> {
+        let name: Arc<str> = name.to_ascii_lowercase().into();
+        self.ask(Need::DbSubnetGroup(name.clone()), self.picture.db_subnet_groups.get(&name))
+    }
+
+    /// DMS's last connection tests of an instance, by its ARN; none where they were not read.
+    pub fn connections_of(&self, arn: &str) -> &'a [Connection] {
+        let arn: Arc<str> = arn.into();
+        let found = self.picture.connections.get(&arn);
+        self.need(Need::ConnectionsOf(arn));
+        found.map_or(&[], |c| c)
+    }
+
+    /// The network ACLs of a VPC; none where they were not read.
+    pub fn acls_of(&self, vpc: &VpcId) -> Vec<&'a NetworkAcl> {
+        self.need(Need::NetworkAclsOf(vpc.clone()));
+        self.picture.acls.values().filter(|a| a.vpc == *vpc).map(|a| &**a).collect()
+    }
+
+    /// The route tables of a VPC; none where they were not read.
+    pub fn route_tables_of(&self, vpc: &VpcId) -> Vec<&'a RouteTable> {
+        self.need(Need::RouteTablesOf(vpc.clone()));
+        self.picture.route_tables.values().filter(|t| t.vpc == *vpc).map(|t| &**t).collect()
+    }
+
+    /// The NAT gateways of a VPC; none where they were not read.
+    pub fn nat_gateways_of(&self, vpc: &VpcId) -> Vec<&'a NatGateway> {
+        self.need(Need::NatGatewaysOf(vpc.clone()));
+        self.picture.nat_gateways.values().filter(|n| n.vpc == *vpc).map(|n| &**n).collect()
+    }
+
+    /// The internet gateway that is attached to a VPC.
+    pub fn internet_gateway_of(&self, vpc: &VpcId) -> Lookup<'a, InternetGateway> {
+        self.ask(Need::InternetGatewayOf(vpc.clone()), self.picture.internet_gateways.get(vpc))
+    }
+
+    /// The peering connections of a VPC, on either side; none where they were not read.
+    pub fn peerings_of(&self, vpc: &VpcId) -> Vec<&'a PeeringConnection> {
+        self.need(Need::PeeringConnectionsOf(vpc.clone()));
+        self.picture.peerings.values().filter(|p| p.sides(vpc).is_some()).map(|p| &**p).collect()
+    }
+
+    /// A VPC's attachments to transit gateways; none where they were not read.
+    pub fn transit_gateway_attachments_of(&self, vpc: &VpcId) -> Vec<&'a TransitGatewayAttachment> {
+        self.need(Need::TransitGatewayAttachmentsOf(vpc.clone()));
+        self.picture.transit_gateway_attachments.values().filter(|a| a.vpc == *vpc).map(|a| &**a).collect()
+    }
+
+    /// The network interfaces that carry a group; none where they were not read.
+    pub fn interfaces_with(&self, group: &SecurityGroupId) -> Vec<&'a NetworkInterface> {
+        self.need(Need::InterfacesWith(group.clone()));
+        self.picture.interfaces.values().filter(|i| i.groups.binary_search(group).is_ok()).map(|i| &**i).collect()
+    }
+
+    /// A network interface.
+    pub fn interface(&self, id: &NetworkInterfaceId) -> Lookup<'a, NetworkInterface> {
+        self.ask(Need::Interface(id.clone()), self.picture.interfaces.get(id))
+    }
+
+    /// A managed prefix list with its entries.
+    pub fn prefix_list(&self, id: &PrefixListId) -> Lookup<'a, PrefixList> {
+        self.ask(Need::PrefixList(id.clone()), self.picture.prefix_lists.get(id))
+    }
+
+    /// A managed prefix list by its name, such as AWS's own for S3 in this Region.
+    pub fn prefix_list_named(&self, name: &str) -> Lookup<'a, PrefixList> {
+        self.ask(Need::PrefixListNamed(name.into()), self.picture.prefix_lists.values().find(|l| l.name == name))
     }
 
     /// Addresses of a host name, if they are known by now.
