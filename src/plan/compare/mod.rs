@@ -69,6 +69,7 @@ impl<'a, 'p> Compare<'a, 'p> {
             ledger: &self.ledger,
             wants: &wants,
             dropped: &self.guarded.dropped,
+            elsewhere: &self.guarded.elsewhere,
         }
         .run(may_give_up);
     }
@@ -187,7 +188,7 @@ impl<'a, 'p> Compare<'a, 'p> {
     }
 
     fn wanted_by_anyone(&self, key: &Key) -> bool {
-        self.guarded.wanted.rules.contains_key(key) || self.input.claims.wanted_by_other(self.input.uid, key)
+        self.guarded.wanted.rules.contains_key(key) || self.guarded.elsewhere.contains(key) || self.input.claims.wanted_by_other(self.input.uid, key)
     }
 
     fn shapes_on(&self, group: &GroupRef) -> BTreeSet<RuleShape> {
