@@ -19,7 +19,7 @@ fn rule(direction: Direction, port: u16, peer: &str) -> RuleShape {
 
 /// One change of every kind.
 fn plan() -> Plan {
-    let made = EndpointKey { vpc: "vpc-0a1b2c3d".into(), service: "dms".into() };
+    let made = EndpointKey::interface("vpc-0a1b2c3d".into(), "dms");
     let endpoint = Key::Endpoint(EndpointRef::Made(made.clone()));
     let own = Key::Group(made.clone());
     let out = rule(Direction::Out, 5432, "sg-0b1b2c3d");

@@ -89,27 +89,109 @@ impl EndpointChanges {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Change {
-    CreateGroup { key: Key, vpc: VpcId, name: String, description: String },
-    CreateRule { key: Key, group: GroupTarget, shape: RuleShape, description: String },
-    ModifyRule { key: Key, group: SecurityGroupId, id: SecurityGroupRuleId, from: RuleShape, to: RuleShape, description: String },
+    CreateGroup {
+        key: Key,
+        vpc: VpcId,
+        name: String,
+        description: String,
+    },
+    CreateRule {
+        key: Key,
+        group: GroupTarget,
+        shape: RuleShape,
+        description: String,
+    },
+    ModifyRule {
+        key: Key,
+        group: SecurityGroupId,
+        id: SecurityGroupRuleId,
+        from: RuleShape,
+        to: RuleShape,
+        description: String,
+    },
     /// `record`: whether the tag that records it as ours is to be written first; else it is there already.
-    CreateAclEntry { key: Key, acl: NetworkAclId, number: u16, shape: AclShape, record: bool },
-    ReplaceAclEntry { key: Key, acl: NetworkAclId, from: AclEntry, to: AclShape },
+    CreateAclEntry {
+        key: Key,
+        acl: NetworkAclId,
+        number: u16,
+        shape: AclShape,
+        record: bool,
+    },
+    ReplaceAclEntry {
+        key: Key,
+        acl: NetworkAclId,
+        from: AclEntry,
+        to: AclShape,
+    },
     /// `record`: as above.
-    CreateRoute { key: Key, table: RouteTableId, destination: Destination, target: Target, record: bool },
-    ReplaceRoute { key: Key, table: RouteTableId, destination: Destination, from: Target, to: Target },
-    CreateEndpoint { key: Key, fields: EndpointFields, token: String },
-    ModifyEndpoint { key: Key, id: VpcEndpointId, changes: EndpointChanges, from: String, to: String },
-    Tag { key: Key, id: String, tags: Tags },
-    RevokeForeign { group: SecurityGroupId, id: SecurityGroupRuleId, shape: RuleShape },
-    DeleteEndpoint { key: Key, id: VpcEndpointId },
+    CreateRoute {
+        key: Key,
+        table: RouteTableId,
+        destination: Destination,
+        target: Target,
+        record: bool,
+    },
+    ReplaceRoute {
+        key: Key,
+        table: RouteTableId,
+        destination: Destination,
+        from: Target,
+        to: Target,
+    },
+    CreateEndpoint {
+        key: Key,
+        fields: EndpointFields,
+        token: String,
+    },
+    ModifyEndpoint {
+        key: Key,
+        id: VpcEndpointId,
+        changes: EndpointChanges,
+        from: String,
+        to: String,
+    },
+    Tag {
+        key: Key,
+        id: String,
+        tags: Tags,
+    },
+    RevokeForeign {
+        group: SecurityGroupId,
+        id: SecurityGroupRuleId,
+        shape: RuleShape,
+    },
+    DeleteEndpoint {
+        key: Key,
+        id: VpcEndpointId,
+    },
     /// With the tag that records it, which goes last.
-    DeleteRoute { key: Key, table: RouteTableId, destination: Destination, target: Target },
+    DeleteRoute {
+        key: Key,
+        table: RouteTableId,
+        destination: Destination,
+        target: Target,
+    },
     /// With the tag that records it, which goes last.
-    DeleteAclEntry { key: Key, acl: NetworkAclId, entry: AclEntry },
-    RevokeRule { key: Key, group: SecurityGroupId, id: SecurityGroupRuleId, shape: RuleShape },
-    DeleteGroup { key: Key, id: SecurityGroupId },
-    Untag { key: Key, id: String, keys: Vec<String> },
+    DeleteAclEntry {
+        key: Key,
+        acl: NetworkAclId,
+        entry: AclEntry,
+    },
+    RevokeRule {
+        key: Key,
+        group: SecurityGroupId,
+        id: SecurityGroupRuleId,
+        shape: RuleShape,
+    },
+    DeleteGroup {
+        key: Key,
+        id: SecurityGroupId,
+    },
+    Untag {
+        key: Key,
+        id: String,
+        keys: Vec<String>,
+    },
 }
 
 /// What a change does, in a word.

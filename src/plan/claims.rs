@@ -136,7 +136,7 @@ impl Claims {
     }
 
     /// An older network that wants the same route to lead elsewhere: its name, and where.
-    pub fn older_route(&self, me: &Seniority, key: &Key, target: &Target) -> Option<(&str, &Target)> {
+    pub fn older_route<'a>(&'a self, me: &'a Seniority, key: &Key, target: &'a Target) -> Option<(&'a str, &'a Target)> {
         let others = self.other_claimants(&me.1, key).filter(|(_, c)| !c.deleting);
         let older = others.filter(|(u, c)| (c.created, (*u).clone()) < *me);
         older.filter_map(|(_, c)| Some((c.name.as_str(), c.routes.get(key)?))).find(|(_, theirs)| *theirs != target)

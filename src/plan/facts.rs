@@ -3,22 +3,23 @@
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use crate::model::{
-    Connection, DmsEndpoint, InternetGateway, Lookup, NatGateway, Need, NetworkAcl, NetworkInterface, NetworkInterfaceId,
+    Connection, DmsEndpoint, InternetGateway, Lookup, NatGateway, Need, NetworkAcl, NetworkAclId, NetworkInterface, NetworkInterfaceId,
     PeeringConnection, Picture, PrefixList, PrefixListId, RdsDatabase, ReadFailure, ReplicationConfig, ReplicationInstance, Resolution,
-    RouteTable, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetGroup, SubnetId, TransitGatewayAttachment, Vpc,
-    VpcEndpoint, VpcEndpointId, VpcId,
+    RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetGroup, SubnetId, TransitGatewayAttachment,
+    Vpc, VpcEndpoint, VpcEndpointId, VpcId,
 };
 
 /// A picture that notes what it is asked.
 pub struct Facts<'a> {
     picture: &'a Picture,
     needs: RefCell<BTreeSet<Need>>,
+    managed: RefCell<BTreeSet<Need>>,
 }
 
 impl<'a> Facts<'a> {
     /// Looks at `picture`.
     pub fn new(picture: &'a Picture) -> Self {
-        Self { picture, needs: RefCell::default() }
+        Self { picture, needs: RefCell::default(), managed: RefCell::default() }
     }
 
     /// The picture itself, for what needs no note.
@@ -26,9 +27,9 @@ impl<'a> Facts<'a> {
         self.picture
     }
 
-    /// All questions so far.
-    pub fn into_needs(self) -> BTreeSet<Need> {
-        self.needs.into_inner()
+    /// All questions so far; and those of them about what is managed, which are as urgent as those about rules.
+    pub fn into_needs(self) -> (BTreeSet<Need>, BTreeSet<Need>) {
+        (self.needs.into_inner(), self.managed.into_inner())
     }
 
     /// Questions so far that AWS was never asked; DNS does not count.
@@ -38,7 +39,8 @@ impl<'a> Facts<'a> {
 
     /// Lists of what is there that AWS refused and never gave: what cannot be seen may well be there.
     pub fn unseen(&self) -> Vec<(Need, &'a ReadFailure)> {
-        let is_list = |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::EndpointsOf(_));
+        let managed = self.managed.borrow();
+        let is_list = |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::EndpointsOf(_)) || managed.contains(*n);
         let refused = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref().filter(|_| !self.picture.read.contains(n))?));
         self.needs.borrow().iter().filter(is_list).filter_map(refused).collect()
     }
@@ -52,6 +54,12 @@ impl<'a> Facts<'a> {
     /// Notes a question without looking at the answer.
     pub fn need(&self, need: Need) {
         self.needs.borrow_mut().insert(need);
+    }
+
+    /// Notes a question about what is managed.
+    fn manage(&self, need: Need) {
+        self.managed.borrow_mut().insert(need.clone());
+        self.need(need);
     }
 
     fn ask<T: ?Sized>(&self, need: Need, found: Option<&'a Arc<T>>) -> Lookup<'a, T> {
@@ -185,6 +193,28 @@ impl<'a> Facts<'a> {
     pub fn route_tables_of(&self, vpc: &VpcId) -> Vec<&'a RouteTable> {
         self.need(Need::RouteTablesOf(vpc.clone()));
         self.picture.route_tables.values().filter(|t| t.vpc == *vpc).map(|t| &**t).collect()
+    }
+
+    /// A network ACL whose entries are ours to keep; with its VPC where that is known, so that one read answers for all.
+    pub fn managed_acl(&self, id: &NetworkAclId, vpc: Option<&VpcId>) -> Lookup<'a, NetworkAcl> {
+        let found = self.picture.acls.get(id);
+        let need = match found.map(|a| &a.vpc).or(vpc) {
+            Some(vpc) => Need::NetworkAclsOf(vpc.clone()),
+            None => Need::NetworkAcl(id.clone()),
+        };
+        self.manage(need.clone());
+        self.picture.answer(&need, found.map(|a| &**a))
+    }
+
+    /// A route table whose routes are ours to keep; with its VPC where that is known, so that one read answers for all.
+    pub fn managed_route_table(&self, id: &RouteTableId, vpc: Option<&VpcId>) -> Lookup<'a, RouteTable> {
+        let found = self.picture.route_tables.get(id);
+        let need = match found.map(|t| &t.vpc).or(vpc) {
+            Some(vpc) => Need::RouteTablesOf(vpc.clone()),
+            None => Need::RouteTable(id.clone()),
+        };
+        self.manage(need.clone());
+        self.picture.answer(&need, found.map(|t| &**t))
     }
 
     /// The NAT gateways of a VPC; none where they were not read.

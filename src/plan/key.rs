@@ -5,10 +5,11 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    api::status::ResourceKind,
+    api::{network::VpcEndpointType, status::ResourceKind},
     model::{
-        AclShape, Destination, Direction, NetworkAclId, Peer, Ports, Protocol, RouteTableId, RuleShape, SecurityGroupId, VpcEndpointId,
-        VpcId,
+        AclShape, Destination, Direction, NetworkAclId, Peer, Ports, Protocol, RouteTableId, RuleShape, SecurityGroupId, VpcEndpoint,
+        VpcEndpointId, VpcId,
+        endpoint::{gateway_service_name, service_name},
     },
 };
 
@@ -19,11 +20,36 @@ pub struct EndpointKey {
     pub vpc: VpcId,
     /// Its service, short: `dms`.
     pub service: Arc<str>,
+    /// Interface or gateway: a VPC may have one of each for S3 and for DynamoDB.
+    pub kind: VpcEndpointType,
 }
+
+impl EndpointKey {
+    /// An interface endpoint.
+    pub fn interface(vpc: VpcId, service: &str) -> Self {
+        Self { vpc, service: service.into(), kind: VpcEndpointType::Interface }
+    }
+
+    /// Full name of its service in a Region.
+    pub fn service_name(&self, region: &str) -> String {
+        match self.kind {
+            VpcEndpointType::Interface => service_name(region, &self.service),
+            VpcEndpointType::Gateway => gateway_service_name(region, &self.service),
+        }
+    }
+
+    /// Whether an endpoint of its VPC and service is of its kind.
+    pub fn is_like(&self, endpoint: &VpcEndpoint) -> bool {
+        endpoint.is_of(self.kind)
+    }
+}
+
+const GATEWAY: &str = "/gateway";
 
 impl fmt::Display for EndpointKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.vpc, self.service)
+        let kind = if self.kind == VpcEndpointType::Gateway { GATEWAY } else { "" };
+        write!(f, "{}/{}{kind}", self.vpc, self.service)
     }
 }
 
@@ -70,7 +96,7 @@ pub enum Key {
     Group(EndpointKey),
     /// `rule/sg-…/in/tcp/5432/sg-…`
     Rule(GroupRef, RuleShape),
-    /// `endpoint/vpc-…/dms` or `endpoint/vpce-…`
+    /// `endpoint/vpc-…/dms`, `endpoint/vpc-…/s3/gateway` or `endpoint/vpce-…`
     Endpoint(EndpointRef),
     /// `route/rtb-…/10.1.0.0/16`
     Route(RouteTableId, Destination),
@@ -127,7 +153,7 @@ impl Key {
                     return Some(Self::Rule(GroupRef::Id(first.into()), shape(rest)?));
                 }
                 let (service, rest) = rest.split_once('/')?;
-                let key = EndpointKey { vpc: first.into(), service: service.into() };
+                let key = EndpointKey::interface(first.into(), service);
                 Some(Self::Rule(GroupRef::OfEndpoint(key), shape(rest)?))
             }
             _ => None,
@@ -155,7 +181,11 @@ impl Serialize for Key {
 
 fn endpoint_key(text: &str) -> Option<EndpointKey> {
     let (vpc, service) = text.split_once('/')?;
-    Some(EndpointKey { vpc: vpc.into(), service: service.into() })
+    let (service, kind) = match service.strip_suffix(GATEWAY) {
+        Some(service) => (service, VpcEndpointType::Gateway),
+        None => (service, VpcEndpointType::Interface),
+    };
+    Some(EndpointKey { vpc: vpc.into(), service: service.into(), kind })
 }
 
 /// `in/tcp/5432/10.0.0.0/16`
@@ -188,6 +218,7 @@ mod tests {
             "group/vpc-0a1b2c3d/dms",
             "endpoint/vpc-0a1b2c3d/dms",
             "endpoint/vpce-0a1b2c3d",
+            "endpoint/vpc-0a1b2c3d/s3/gateway",
             "rule/sg-0a1b2c3d/in/tcp/5432/sg-0b1b2c3d",
             "rule/sg-0a1b2c3d/out/tcp/27017-27020/10.0.0.0/16",
             "rule/vpc-0a1b2c3d/dms/in/tcp/443/2001:db8::/32",

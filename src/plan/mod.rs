@@ -11,6 +11,7 @@ pub mod guardrails;
 pub mod key;
 mod merge;
 pub mod problem;
+pub mod record;
 mod release;
 pub mod sharing;
 pub mod view;
@@ -113,6 +114,8 @@ pub struct Plan {
     pub claim: Claim,
     /// Every question that was asked of AWS.
     pub needs: BTreeSet<Need>,
+    /// Those of them about ACLs and route tables that are managed: they are as urgent as those about rules.
+    pub managed: BTreeSet<Need>,
     /// Whether some of them were never asked: read, and plan again.
     pub unread: bool,
     /// For status.
@@ -149,11 +152,10 @@ pub fn plan(input: &Input<'_>) -> Plan {
         plan.replication = derived.replication;
         plan.databases = derived.databases;
         let wanted = derived.wanted.remove(input.class).unwrap_or_default();
-        guarded = guardrails::guard(wanted, spec.foreign_rules, input.class, rails, &facts);
+        guarded = guardrails::guard(wanted, spec, input.class, rails, &facts);
         for (name, other, facts) in others.iter().filter(|(_, e, _)| e.same_place) {
             let wanted = derived.wanted.remove(*name).unwrap_or_default();
-            let there = guardrails::guard(wanted, spec.foreign_rules, name, other.guardrails, facts);
-            guarded.elsewhere.extend(there.wanted.keys());
+            guarded.elsewhere.extend(guardrails::guard(wanted, spec, name, other.guardrails, facts).wanted.keys());
         }
         plan.problems.append(&mut guarded.violations);
     }
@@ -182,7 +184,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.problems.sort();
     plan.problems.dedup();
     plan.unread = facts.unread();
-    plan.needs = facts.into_needs();
+    (plan.needs, plan.managed) = facts.into_needs();
     plan
 }
 
@@ -207,6 +209,10 @@ fn unseen(input: &Input<'_>, facts: &facts::Facts<'_>, plan: &mut Plan) {
             Need::RulesOf(id) => (id.to_string(), "its rules"),
             Need::GroupsOf(id) => (id.to_string(), "its security groups"),
             Need::EndpointsOf(id) => (id.to_string(), "its VPC endpoints"),
+            Need::NetworkAclsOf(id) => (id.to_string(), "its network ACLs"),
+            Need::NetworkAcl(id) => (id.to_string(), "its entries"),
+            Need::RouteTablesOf(id) => (id.to_string(), "its route tables"),
+            Need::RouteTable(id) => (id.to_string(), "its routes"),
             _ => continue,
         };
         let reason = if failure.denied { Reason::AccessDenied } else { Reason::Stale };
@@ -240,6 +246,7 @@ fn claim(input: &Input<'_>, guarded: &guardrails::Guarded, deleting: bool, plann
         wants: guarded.wanted.keys(),
         withheld: guarded.withheld.keys(),
         shares: guarded.wanted.shares.clone(),
+        routes: guarded.wanted.routes.values().map(|r| (r.key(), r.target.clone())).collect(),
         planned,
         ..claim_of_ledger(input.label, input.created, deleting, input.ledger)
     }
@@ -259,13 +266,19 @@ fn order(changes: &mut [Change]) {
         Change::CreateGroup { .. } => 0,
         Change::CreateRule { .. } => 1,
         Change::ModifyRule { .. } => 2,
-        Change::Tag { .. } => 3,
-        Change::CreateEndpoint { .. } => 4,
-        Change::ModifyEndpoint { .. } => 5,
-        Change::RevokeForeign { .. } => 6,
-        Change::DeleteEndpoint { .. } => 7,
-        Change::RevokeRule { .. } => 8,
-        Change::DeleteGroup { .. } => 9,
-        Change::Untag { .. } => 10,
+        Change::CreateAclEntry { .. } => 3,
+        Change::ReplaceAclEntry { .. } => 4,
+        Change::CreateRoute { .. } => 5,
+        Change::ReplaceRoute { .. } => 6,
+        Change::Tag { .. } => 7,
+        Change::CreateEndpoint { .. } => 8,
+        Change::ModifyEndpoint { .. } => 9,
+        Change::RevokeForeign { .. } => 10,
+        Change::DeleteEndpoint { .. } => 11,
+        Change::DeleteRoute { .. } => 12,
+        Change::DeleteAclEntry { .. } => 13,
+        Change::RevokeRule { .. } => 14,
+        Change::DeleteGroup { .. } => 15,
+        Change::Untag { .. } => 16,
     });
 }

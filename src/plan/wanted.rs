@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::key::{EndpointKey, EndpointRef, GroupRef, Key};
 use crate::{
-    api::network::IpAddressType,
+    api::network::{IpAddressType, VpcEndpointType},
     model::{Destination, NetworkAclId, Owner, Policy, RouteTableId, RuleShape, SecurityGroupId, SubnetId, Target, VpcId},
 };
 
@@ -57,6 +57,10 @@ pub struct Share {
     pub vpc: VpcId,
     /// Full service name.
     pub service_name: String,
+    /// Interface or gateway.
+    pub kind: VpcEndpointType,
+    /// Route tables of a gateway endpoint.
+    pub route_tables: BTreeSet<RouteTableId>,
     /// Subnets and their Availability Zones.
     pub subnets: BTreeMap<SubnetId, String>,
     /// Groups that the user named; empty: the group that we make.
@@ -70,8 +74,17 @@ pub struct Share {
 }
 
 impl Share {
+    /// Whether callers go by a group that we make for it.
+    pub fn makes_group(&self) -> bool {
+        self.kind == VpcEndpointType::Interface && self.groups.is_empty() && matches!(self.endpoint, EndpointRef::Made(_))
+    }
+
     /// Canonical text of the network's own share: what the ledger keeps as `want`.
     pub fn text(&self) -> String {
+        if self.kind == VpcEndpointType::Gateway {
+            let policy = self.policy.as_ref().map(|p| short_hash(p.as_str().as_bytes()));
+            return json!({"routeTables": self.route_tables, "policy": policy}).to_string();
+        }
         json!({
             "subnets": self.subnets.keys().collect::<Vec<_>>(),
             "groups": self.groups,
@@ -147,7 +160,7 @@ impl Wanted {
         keys.extend(self.acl_entries.values().map(WantedAclEntry::key));
         for share in self.shares.values() {
             keys.insert(Key::Endpoint(share.endpoint.clone()));
-            if let (EndpointRef::Made(key), true) = (&share.endpoint, share.groups.is_empty()) {
+            if let (EndpointRef::Made(key), true) = (&share.endpoint, share.makes_group()) {
                 keys.insert(Key::Group(key.clone()));
             }
         }

@@ -14,6 +14,7 @@ use dmsnet::{
     plan::{
         self, Change, Claims, GroupRef, Input, Key, Plan, Uid,
         change::{EndpointChanges, GroupTarget},
+        record,
     },
 };
 use serde_json::{Value, json};
@@ -235,10 +236,10 @@ impl World {
                         id: self.id("vpce").into(),
                         vpc: fields.vpc.clone(),
                         service_name: fields.service_name.clone(),
-                        endpoint_type: "Interface".into(),
+                        endpoint_type: fields.endpoint_type.to_string(),
                         state: EndpointState::Available,
                         subnets: fields.subnets.clone(),
-                        route_tables: vec![],
+                        route_tables: fields.route_tables.clone(),
                         groups: fields.groups.iter().map(target).collect(),
                         private_dns: fields.private_dns,
                         policy: fields.policy.clone(),
@@ -254,6 +255,53 @@ impl World {
                     let added: Vec<_> = changes.add_groups.iter().map(target).collect();
                     self.edit_endpoint(id, |e| modify(e, changes, added));
                 }
+                Change::CreateAclEntry { acl, number, shape, record, .. } => {
+                    let tag = (record::entry_tag(shape.direction, *number), self.owner.to_string());
+                    self.record(acl.as_str(), tag, *record);
+                    let new = allow(*number, shape);
+                    self.edit_acl(acl, |a| {
+                        assert!(a.entry(new.direction, new.number).is_none(), "NetworkAclEntryAlreadyExists: {new}");
+                        let denied = |e: &AclEntry| e.number > new.number && !e.allow && e.shape().overlaps(&new.shape());
+                        assert!(!a.entries(new.direction).any(denied), "ahead of a deny: {new}");
+                        a.entries.push(new);
+                    });
+                }
+                Change::ReplaceAclEntry { acl, from, to, .. } => {
+                    self.recorded(acl.as_str(), &record::entry_tag(from.direction, from.number));
+                    let new = allow(from.number, to);
+                    self.edit_acl(acl, |a| {
+                        let old = a.entries.iter_mut().find(|e| *e == from).expect("InvalidNetworkAclEntry.NotFound");
+                        *old = new;
+                    });
+                }
+                Change::DeleteAclEntry { acl, entry, .. } => {
+                    let tag = record::entry_tag(entry.direction, entry.number);
+                    self.recorded(acl.as_str(), &tag);
+                    self.edit_acl(acl, |a| a.entries.retain(|e| e != entry));
+                    self.retag(acl.as_str(), |t| drop(t.remove(&tag)));
+                }
+                Change::CreateRoute { table, destination, target, record, .. } => {
+                    self.record(table.as_str(), (record::route_tag(destination), self.owner.to_string()), *record);
+                    let new = route(destination.clone(), target.clone());
+                    self.edit_table(table, |t| {
+                        assert!(t.routes.iter().all(|r| r.destination != new.destination), "RouteAlreadyExists: {}", new.destination);
+                        t.routes.push(new);
+                    });
+                }
+                Change::ReplaceRoute { table, destination, to, .. } => {
+                    self.recorded(table.as_str(), &record::route_tag(destination));
+                    let new = route(destination.clone(), to.clone());
+                    self.edit_table(table, |t| {
+                        let old = t.routes.iter_mut().find(|r| r.destination == new.destination).expect("InvalidRoute.NotFound");
+                        *old = new;
+                    });
+                }
+                Change::DeleteRoute { table, destination, .. } => {
+                    let tag = record::route_tag(destination);
+                    self.recorded(table.as_str(), &tag);
+                    self.edit_table(table, |t| t.routes.retain(|r| r.destination != *destination));
+                    self.retag(table.as_str(), |t| drop(t.remove(&tag)));
+                }
                 Change::DeleteEndpoint { id, .. } => drop(self.picture.endpoints.remove(id)),
                 Change::DeleteGroup { id, .. } => {
                     self.picture.groups.remove(id);
@@ -263,6 +311,44 @@ impl World {
                 Change::Untag { id, keys, .. } => self.retag(id, |t| t.retain(|k, _| !keys.contains(k))),
             }
         }
+    }
+
+    /// The tag that records a route or an entry comes before it.
+    fn record(&mut self, id: &str, (key, owner): (String, String), new: bool) {
+        if new {
+            self.retag(id, |tags| {
+                assert!(tags.insert(key, owner).is_none(), "recorded twice");
+                assert!(tags.len() <= record::TAGS_MAX, "TagLimitExceeded");
+            });
+        } else {
+            self.recorded(id, &key);
+        }
+    }
+
+    /// Nothing is changed that is not recorded as ours.
+    fn recorded(&mut self, id: &str, key: &str) {
+        let owner = self.owner.to_string();
+        self.retag(id, |tags| assert_eq!(tags.get(key), Some(&owner), "{id} {key}"));
+    }
+
+    /// Edits a network ACL, as anybody may.
+    pub fn edit_acl(&mut self, id: &NetworkAclId, edit: impl FnOnce(&mut NetworkAcl)) {
+        let acl = Arc::make_mut(self.picture.acls.get_mut(id).expect("InvalidNetworkAclID.NotFound"));
+        edit(acl);
+        acl.entries.sort_by_key(|e| (e.direction, e.number));
+        for direction in [Direction::In, Direction::Out] {
+            for v4 in [true, false] {
+                let count = acl.entries(direction).filter(|e| e.cidr.addr().is_ipv4() == v4).count();
+                assert!(count <= 19, "NetworkAclEntryLimitExceeded");
+            }
+        }
+    }
+
+    /// Edits a route table, as anybody may.
+    pub fn edit_table(&mut self, id: &RouteTableId, edit: impl FnOnce(&mut RouteTable)) {
+        let table = Arc::make_mut(self.picture.route_tables.get_mut(id).expect("InvalidRouteTableID.NotFound"));
+        edit(table);
+        table.routes.sort();
     }
 
     /// Adds a rule, as anybody may.
@@ -299,6 +385,12 @@ impl World {
         if let Some(endpoint) = self.picture.endpoints.get_mut(id) {
             return edit(&mut Arc::make_mut(endpoint).tags);
         }
+        if let Some(acl) = self.picture.acls.get_mut(id) {
+            return edit(&mut Arc::make_mut(acl).tags);
+        }
+        if let Some(table) = self.picture.route_tables.get_mut(id) {
+            return edit(&mut Arc::make_mut(table).tags);
+        }
         let found = self.picture.rules.iter().find(|(_, rules)| rules.iter().any(|r| r.id.as_str() == id)).map(|(g, _)| g.clone());
         let group = found.unwrap_or_else(|| panic!("no object {id}"));
         self.edit_rules(&group, |rules| {
@@ -320,13 +412,24 @@ impl World {
         lines.extend(self.picture.groups.values().map(|g| format!("group {}", g.name)));
         lines.extend(self.picture.endpoints.values().map(|e| {
             format!(
-                "endpoint {} {:?} {} {}",
+                "endpoint {} {:?} {:?} {} {}",
                 e.service_name,
                 e.subnets,
+                e.route_tables,
                 e.private_dns,
                 e.groups.iter().map(|g| self.name_of(g)).collect::<String>()
             )
         }));
+        // Numbers and records are not what counts.
+        lines.extend(
+            self.picture
+                .acls
+                .values()
+                .flat_map(|a| a.entries.iter().map(|e| format!("{} {} {}", a.id, if e.allow { "allow" } else { "deny" }, e.shape()))),
+        );
+        lines.extend(
+            self.picture.route_tables.values().flat_map(|t| t.routes.iter().map(|r| format!("{} {} to {}", t.id, r.destination, r.target))),
+        );
         lines.sort();
         lines
     }
@@ -336,10 +439,23 @@ impl World {
     }
 }
 
+/// An entry that lets through.
+pub fn allow(number: u16, shape: &AclShape) -> AclEntry {
+    AclEntry { direction: shape.direction, number, protocol: shape.protocol, ports: shape.ports, cidr: shape.cidr, allow: true }
+}
+
+/// A route that somebody wrote.
+pub fn route(destination: Destination, target: Target) -> Route {
+    Route { destination, target, state: RouteState::Active, origin: RouteOrigin::CreateRoute }
+}
+
 fn modify(e: &mut VpcEndpoint, changes: &EndpointChanges, added: Vec<SecurityGroupId>) {
     e.subnets.retain(|s| !changes.remove_subnets.contains(s));
     e.subnets.extend(changes.add_subnets.clone());
     e.subnets.sort();
+    e.route_tables.retain(|t| !changes.remove_route_tables.contains(t));
+    e.route_tables.extend(changes.add_route_tables.clone());
+    e.route_tables.sort();
     e.groups.retain(|g| !changes.remove_groups.contains(g));
     e.groups.extend(added);
     e.groups.sort();

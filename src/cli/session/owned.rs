@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     api::{
         names::TAG_TAKEN_OVER,
+        network::VpcEndpointType,
         status::{OwnedEntry, PendingChange},
     },
     model::{Owner, Picture, SecurityGroup, Tags, VpcId, tags::has_other_owner},
@@ -66,8 +67,9 @@ pub(super) fn owned(picture: &Picture, owner: &Owner, vpcs: &BTreeSet<VpcId>) ->
     }
     for endpoint in picture.endpoints.values().filter(|e| vpcs.contains(&e.vpc) && !e.is_going()) {
         if is_ours(&endpoint.tags) {
+            let kind = if endpoint.is_of(VpcEndpointType::Gateway) { VpcEndpointType::Gateway } else { VpcEndpointType::Interface };
             let service = short(&endpoint.service_name).into();
-            let key = Key::Endpoint(EndpointRef::Made(EndpointKey { vpc: endpoint.vpc.clone(), service }));
+            let key = Key::Endpoint(EndpointRef::Made(EndpointKey { vpc: endpoint.vpc.clone(), service, kind }));
             add(key, &endpoint.id, has_other_owner(&endpoint.tags, owner));
         }
         if endpoint.tags.get(TAG_TAKEN_OVER).is_some_and(|by| by == owner.as_str()) {
@@ -83,9 +85,7 @@ pub(super) fn owned(picture: &Picture, owner: &Owner, vpcs: &BTreeSet<VpcId>) ->
 fn endpoint_of(group: &SecurityGroup) -> Option<EndpointKey> {
     let (rest, hash) = group.name.strip_prefix("dmsnet-")?.rsplit_once('-')?;
     let services = rest.match_indices('-').filter_map(|(at, _)| rest.get(at + 1..));
-    services
-        .map(|service| EndpointKey { vpc: group.vpc.clone(), service: service.into() })
-        .find(|key| short_hash(key.to_string().as_bytes()) == hash)
+    services.map(|service| EndpointKey::interface(group.vpc.clone(), service)).find(|key| short_hash(key.to_string().as_bytes()) == hash)
 }
 
 /// `kinesis-streams` of `com.amazonaws.us-west-2.kinesis-streams`.
@@ -156,7 +156,7 @@ mod tests {
         let mine = tags(&[("dmsnet.dev/managed-by", "dmsnet"), ("dmsnet.dev/owner/cli", "owned")]);
         let theirs = tags(&[("dmsnet.dev/managed-by", "dmsnet"), ("dmsnet.dev/owner/prod", "owned")]);
         let both = tags(&[("dmsnet.dev/owner/cli", "shared"), ("dmsnet.dev/owner/prod", "owned")]);
-        let streams = EndpointKey { vpc: VPC.into(), service: "kinesis-streams".into() };
+        let streams = EndpointKey::interface(VPC.into(), "kinesis-streams");
         let own = group_name(&me, &streams);
         let picture = picture(
             vec![
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_group_tells_by_its_name_what_it_is_for() {
-        let key = EndpointKey { vpc: VPC.into(), service: "kinesis-streams".into() };
+        let key = EndpointKey::interface(VPC.into(), "kinesis-streams");
         for owner in ["cli", "prod-1"] {
             let name = group_name(&Owner::parse(owner).unwrap(), &key);
             assert_eq!(endpoint_of(&group("sg-01", VPC, &name, Tags::new())), Some(key.clone()), "{name}");

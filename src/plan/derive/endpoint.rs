@@ -8,7 +8,7 @@ use super::{Deriver, Replication};
 use crate::{
     api::{
         conditions::Reason,
-        network::{AllowFrom, EndpointPolicyType, IpAddressType, VpcEndpoint as Spec},
+        network::{AllowFrom, EndpointPolicyType, IpAddressType, VpcEndpoint as Spec, VpcEndpointType},
     },
     model::{Direction, Peer, Policy, RuleShape, SecurityGroupId, SubnetId, VpcId, endpoint::service_name},
     plan::{
@@ -18,14 +18,22 @@ use crate::{
 };
 
 /// Callers reach every AWS API by HTTPS.
-const HTTPS: u16 = 443;
+pub(super) const HTTPS: u16 = 443;
 
 impl Deriver<'_, '_, '_> {
     pub(super) fn endpoints(&mut self, replication: &Replication, specs: &[Spec]) {
         for spec in specs {
             let resource = format!("vpcEndpoint {:?}", spec.name);
-            let Some(share) = self.share(replication, spec, &resource) else { continue };
-            let rules = self.callers(replication, spec, &share, &resource);
+            let share = match spec.type_ {
+                VpcEndpointType::Interface => self.share(replication, spec, &resource),
+                VpcEndpointType::Gateway => self.gateway_share(replication, spec, &resource),
+            };
+            let Some(share) = share else { continue };
+            let mut rules = match share.kind {
+                VpcEndpointType::Interface => self.callers(replication, spec, &share, &resource).unwrap_or_default(),
+                VpcEndpointType::Gateway => vec![],
+            };
+            rules.extend(self.way_to_service(replication, spec, &share, &resource).unwrap_or_default());
             if let Some(other) = self.wanted(self.home.class).shares.get(&share.endpoint) {
                 let message = format!(
                     "vpcEndpoints {:?} and {:?} are both for {}: one endpoint serves a VPC and service, so merge them",
@@ -35,7 +43,7 @@ impl Deriver<'_, '_, '_> {
                 continue;
             }
             self.wanted(self.home.class).shares.insert(share.endpoint.clone(), share);
-            for rule in rules.into_iter().flatten() {
+            for rule in rules {
                 self.wanted(self.home.class).add(rule);
             }
         }
@@ -46,7 +54,7 @@ impl Deriver<'_, '_, '_> {
         let vpc = spec.vpc_id.as_ref().map_or_else(|| replication.vpc.clone(), VpcId::from);
         let endpoint = match &spec.vpc_endpoint_id {
             Some(id) => EndpointRef::TakenOver(id.into()),
-            None => EndpointRef::Made(EndpointKey { vpc: vpc.clone(), service: spec.service.as_str().into() }),
+            None => EndpointRef::Made(EndpointKey::interface(vpc.clone(), &spec.service)),
         };
         let policy = self.policy(spec, resource)?;
         let explicit: Vec<SubnetId> = spec.subnet_ids.iter().map(Into::into).collect();
@@ -57,14 +65,7 @@ impl Deriver<'_, '_, '_> {
         if let EndpointRef::TakenOver(id) = &endpoint {
             let answer = self.home.facts.endpoint(id, Some(&vpc));
             let existing = self.found(answer, resource, &format!("VPC endpoint {id}"))?;
-            if existing.vpc != vpc || existing.service_name != service_name {
-                let message = format!(
-                    "VPC endpoint {id} is for {} in {}, not for {service_name} in {vpc}: correct service, vpcId or vpcEndpointId",
-                    existing.service_name, existing.vpc
-                );
-                self.problem(Reason::InvalidSpec, resource, message);
-                return None;
-            }
+            self.fits(existing, &vpc, &service_name, spec.type_, resource)?;
             let subnets = if explicit.is_empty() { BTreeMap::new() } else { self.subnets(&explicit, &vpc, true, None, resource)? };
             let (name, private_dns) = (spec.name.clone(), spec.private_dns);
             return Some(Share {
@@ -72,6 +73,8 @@ impl Deriver<'_, '_, '_> {
                 name,
                 vpc,
                 service_name,
+                kind: VpcEndpointType::Interface,
+                route_tables: BTreeSet::new(),
                 subnets,
                 groups,
                 private_dns,
@@ -81,6 +84,7 @@ impl Deriver<'_, '_, '_> {
         }
         let answer = self.home.facts.service(&service_name);
         let service = self.found(answer, resource, &format!("endpoint service {service_name}"))?;
+        self.offers(service, spec.type_, resource)?;
         let subnets = match (explicit.is_empty(), vpc == replication.vpc) {
             (false, _) => self.subnets(&explicit, &vpc, true, Some(&service.zones), resource)?,
             (true, true) => self.subnets(&replication.subnets, &vpc, false, Some(&service.zones), resource)?,
@@ -101,6 +105,8 @@ impl Deriver<'_, '_, '_> {
             name: spec.name.clone(),
             vpc,
             service_name,
+            kind: VpcEndpointType::Interface,
+            route_tables: BTreeSet::new(),
             subnets,
             groups,
             private_dns: Some(private_dns),
@@ -152,7 +158,7 @@ impl Deriver<'_, '_, '_> {
         Some(by_zone.into_iter().map(|(zone, id)| (id, zone)).collect())
     }
 
-    fn policy(&mut self, spec: &Spec, resource: &str) -> Option<Option<Policy>> {
+    pub(super) fn policy(&mut self, spec: &Spec, resource: &str) -> Option<Option<Policy>> {
         let Some(policy) = &spec.policy else { return Some(None) };
         match (policy.type_, &policy.document) {
             (EndpointPolicyType::FullAccess, None) => Some(Some(Policy::full_access())),

@@ -12,6 +12,7 @@ mod public;
 mod replication;
 mod route;
 mod same_vpc;
+mod service;
 
 use std::collections::BTreeMap;
 
