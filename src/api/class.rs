@@ -40,13 +40,27 @@ use super::{
         "has(self.endpointUrl) == has(oldSelf.endpointUrl) && (!has(self.endpointUrl) || self.endpointUrl == oldSelf.endpointUrl)"
     )
     .message("cannot be changed, added or removed: create another DmsNetworkClass")
-    .field_path(".endpointUrl")
+    .field_path(".endpointUrl"),
+    validation = Rule::new(
+        "!has(self.accountId) || !has(self.assumeRole) || self.assumeRole.roleArn.contains(':iam::' + self.accountId + ':')"
+    )
+    .message("must be the account of assumeRole.roleArn")
+    .field_path(".accountId")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DmsNetworkClassSpec {
     /// AWS Region, such as `us-west-2`. Cannot be changed.
     #[schemars(schema_with = "schema::region")]
     pub region: String,
+    /// The account that this class stands for, 12 digits. If the credentials turn out to belong to another, nothing is read or
+    /// written, and Ready says so. Without it the first answer is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::account_id")]
+    pub account_id: Option<String>,
+    /// An IAM role to work as, in this or another account; dmsnet's own credentials must be allowed to assume it. Without it they
+    /// are used as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assume_role: Option<AssumeRole>,
     /// One URL for every AWS service, such as an emulator's `http://127.0.0.1:5000`. Leave it out for AWS itself. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::endpoint_url")]
@@ -69,6 +83,19 @@ pub struct DmsNetworkClassSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::own_tags")]
     pub tags: BTreeMap<String, String>,
+}
+
+/// An IAM role that is assumed (STS AssumeRole) for every call of a class.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AssumeRole {
+    /// Its ARN, such as `arn:aws:iam::111122223333:role/dmsnet`.
+    #[schemars(schema_with = "schema::role_arn")]
+    pub role_arn: String,
+    /// The external ID that the role's trust policy asks for, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::external_id")]
+    pub external_id: Option<String>,
 }
 
 /// Which namespaces may use a class.

@@ -30,6 +30,8 @@ pub struct Guarded {
     pub dropped: BTreeSet<Key>,
     /// What was dropped itself.
     pub withheld: Wanted,
+    /// What the same network may have through another class of the same account and Region.
+    pub elsewhere: BTreeSet<Key>,
     /// What oversteps, and which guardrail says so.
     pub violations: Vec<Problem>,
     /// The network's `foreignRules`, no stronger than the class allows.

@@ -9,10 +9,12 @@ pub mod drift;
 pub mod facts;
 pub mod guardrails;
 pub mod key;
+mod merge;
 pub mod problem;
 pub mod record;
 mod release;
 pub mod sharing;
+pub mod view;
 pub mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +24,7 @@ use crate::{
         DmsNetworkSpec,
         class::Guardrails,
         conditions::Reason,
-        network::{DeletionPolicy, ForeignRules, Upkeep},
+        network::{DeletionPolicy, ForeignRules},
         status::{DatabaseStatus, ForeignRule, OwnedEntry, PendingChange, ReplicationStatus, VpcEndpointStatus},
     },
     model::{Need, Owner, Picture, Tags},
@@ -52,10 +54,16 @@ pub struct Input<'a> {
     pub ledger: &'a [OwnedEntry],
     /// Under which name we own AWS objects.
     pub owner: &'a Owner,
-    /// Name of the class.
+    /// Name of the class that is planned here.
     pub class: &'a str,
     /// The class's Region.
     pub region: &'a str,
+    /// The class's account; empty where it is not known.
+    pub account: &'a str,
+    /// Name of the network's own class; another than `class` where this one is a database's.
+    pub home: &'a str,
+    /// The other classes that the network names, by name.
+    pub elsewhere: &'a BTreeMap<String, Elsewhere<'a>>,
     /// The class's guardrails; none where the class is gone: then only removal is possible.
     pub guardrails: Option<&'a Guardrails>,
     /// Tags for what we create.
@@ -66,6 +74,21 @@ pub struct Input<'a> {
     pub claims: &'a Claims,
     /// Whether every one of them was tried once: before that, nothing is removed or revoked.
     pub all_tried: bool,
+}
+
+/// Another class of the same network: what is known there decides what is wanted here, and the other way round.
+#[derive(Clone, Copy)]
+pub struct Elsewhere<'a> {
+    /// Its Region.
+    pub region: &'a str,
+    /// Its account; empty where it is not known.
+    pub account: &'a str,
+    /// Its guardrails.
+    pub guardrails: &'a Guardrails,
+    /// What is known there.
+    pub picture: &'a Picture,
+    /// Whether it means the very account and Region that is planned: then what is wanted there is not given up here.
+    pub same_place: bool,
 }
 
 /// What is to be done, and what is known.
@@ -121,19 +144,19 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let mut guarded = guardrails::Guarded::default();
     let mut hidden = false;
     if let (Some(spec), Some(rails)) = (input.spec, input.guardrails) {
-        let derived = derive::derive(input.label, spec, input.region, &facts);
+        let others: Vec<(&str, &Elsewhere<'_>, facts::Facts<'_>)> =
+            input.elsewhere.iter().map(|(name, e)| (name.as_str(), e, facts::Facts::new(e.picture))).collect();
+        let mut derived = derived(input, spec, &facts, &others);
         hidden = derived.problems.iter().any(Problem::hides_wants);
-        plan.problems = derived.problems;
+        plan.problems = std::mem::take(&mut derived.problems);
         plan.replication = derived.replication;
         plan.databases = derived.databases;
-        let mut wanted = derived.wanted;
-        if spec.network_acls == Upkeep::Check {
-            wanted.acl_entries.clear();
-        }
-        if spec.routes == Upkeep::Check {
-            wanted.routes.clear();
-        }
+        let wanted = derived.wanted.remove(input.class).unwrap_or_default();
         guarded = guardrails::guard(wanted, spec, input.class, rails, &facts);
+        for (name, other, facts) in others.iter().filter(|(_, e, _)| e.same_place) {
+            let wanted = derived.wanted.remove(*name).unwrap_or_default();
+            guarded.elsewhere.extend(guardrails::guard(wanted, spec, name, other.guardrails, facts).wanted.keys());
+        }
         plan.problems.append(&mut guarded.violations);
     }
     let deleting = input.spec.is_none();
@@ -163,6 +186,19 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.unread = facts.unread();
     (plan.needs, plan.fresh) = facts.into_needs();
     plan
+}
+
+/// Derives with all classes of the network in view.
+fn derived(input: &Input<'_>, spec: &DmsNetworkSpec, facts: &facts::Facts<'_>, others: &[(&str, &Elsewhere<'_>, facts::Facts<'_>)]) -> derive::Derived {
+    let here = view::View { class: input.class, region: input.region, account: input.account, facts };
+    let there = others.iter().map(|(name, e, facts)| view::View { class: name, region: e.region, account: e.account, facts });
+    let (mut home, others): (Vec<_>, Vec<_>) = std::iter::once(here).chain(there).partition(|v| v.class == input.home);
+    let Some(home) = home.pop() else {
+        let message = format!("DmsNetworkClass {:?}, the network's own, is not known here", input.home);
+        let problems = vec![Problem::new(Reason::ReferenceNotFound, "spec.className", message)];
+        return derive::Derived { problems, ..derive::Derived::default() };
+    };
+    derive::derive(input.label, spec, &view::Views { home, others })
 }
 
 /// Where a list of what is there could never be read, nothing can be compared: no change is made, no drift is told, and

@@ -20,7 +20,7 @@ use crate::{
 /// Callers reach every AWS API by HTTPS.
 pub(super) const HTTPS: u16 = 443;
 
-impl Deriver<'_, '_> {
+impl Deriver<'_, '_, '_> {
     pub(super) fn endpoints(&mut self, replication: &Replication, specs: &[Spec]) {
         for spec in specs {
             let resource = format!("vpcEndpoint {:?}", spec.name);
@@ -34,7 +34,7 @@ impl Deriver<'_, '_> {
                 VpcEndpointType::Gateway => vec![],
             };
             rules.extend(self.way_to_service(replication, spec, &share, &resource).unwrap_or_default());
-            if let Some(other) = self.out.wanted.shares.get(&share.endpoint) {
+            if let Some(other) = self.wanted(self.home.class).shares.get(&share.endpoint) {
                 let message = format!(
                     "vpcEndpoints {:?} and {:?} are both for {}: one endpoint serves a VPC and service, so merge them",
                     other.name, spec.name, share.endpoint
@@ -42,15 +42,15 @@ impl Deriver<'_, '_> {
                 self.problem(Reason::InvalidSpec, resource, message);
                 continue;
             }
-            self.out.wanted.shares.insert(share.endpoint.clone(), share);
+            self.wanted(self.home.class).shares.insert(share.endpoint.clone(), share);
             for rule in rules {
-                self.out.wanted.add(rule);
+                self.wanted(self.home.class).add(rule);
             }
         }
     }
 
     fn share(&mut self, replication: &Replication, spec: &Spec, resource: &str) -> Option<Share> {
-        let service_name = service_name(self.region, &spec.service);
+        let service_name = service_name(self.home.region, &spec.service);
         let vpc = spec.vpc_id.as_ref().map_or_else(|| replication.vpc.clone(), VpcId::from);
         let endpoint = match &spec.vpc_endpoint_id {
             Some(id) => EndpointRef::TakenOver(id.into()),
@@ -63,7 +63,7 @@ impl Deriver<'_, '_> {
             self.known_group(group, &vpc, resource)?;
         }
         if let EndpointRef::TakenOver(id) = &endpoint {
-            let answer = self.facts.endpoint(id, Some(&vpc));
+            let answer = self.home.facts.endpoint(id, Some(&vpc));
             let existing = self.found(answer, resource, &format!("VPC endpoint {id}"))?;
             self.fits(existing, &vpc, &service_name, spec.type_, resource)?;
             let subnets = if explicit.is_empty() { BTreeMap::new() } else { self.subnets(&explicit, &vpc, true, None, resource)? };
@@ -82,7 +82,7 @@ impl Deriver<'_, '_> {
                 ip_address_type: spec.ip_address_type,
             });
         }
-        let answer = self.facts.service(&service_name);
+        let answer = self.home.facts.service(&service_name);
         let service = self.found(answer, resource, &format!("endpoint service {service_name}"))?;
         self.offers(service, spec.type_, resource)?;
         let subnets = match (explicit.is_empty(), vpc == replication.vpc) {
@@ -128,7 +128,7 @@ impl Deriver<'_, '_> {
         let mut sorted = ids.to_vec();
         sorted.sort();
         for id in sorted {
-            let answer = self.facts.subnet(&id, Some(vpc));
+            let answer = self.home.facts.subnet(&id, Some(vpc));
             let subnet = self.found(answer, resource, &format!("subnet {id}"))?;
             if subnet.vpc != *vpc {
                 self.problem(Reason::InvalidSpec, resource, format!("subnet {id} is in {}, but the endpoint is in {vpc}", subnet.vpc));
@@ -192,10 +192,10 @@ impl Deriver<'_, '_> {
             (EndpointRef::Made(key), None) => GroupRef::OfEndpoint(key.clone()),
             (EndpointRef::TakenOver(_), None) if spec.allow_from.is_empty() => return None,
             (EndpointRef::TakenOver(id), None) => {
-                let answer = self.facts.endpoint(id, Some(&share.vpc));
+                let answer = self.home.facts.endpoint(id, Some(&share.vpc));
                 let existing = self.found(answer, resource, &format!("VPC endpoint {id}"))?;
                 let first = existing.groups.first()?.clone();
-                self.facts.rules(&first);
+                self.home.facts.rules(&first);
                 GroupRef::Id(first)
             }
         };
@@ -207,7 +207,7 @@ impl Deriver<'_, '_> {
             if share.vpc == replication.vpc {
                 peers.push(Peer::SecurityGroup(replication.group.clone()));
             }
-            peers.extend(self.vpc_cidrs(&share.vpc, resource)?.into_iter().map(Peer::Cidr));
+            peers.extend(self.vpc_cidrs(self.home, &share.vpc, resource)?.into_iter().map(Peer::Cidr));
         }
         for from in &spec.allow_from {
             peers.push(self.caller(from, resource)?);

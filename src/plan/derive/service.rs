@@ -22,10 +22,10 @@ use crate::{
 /// Services that a replication calls itself, since DMS 3.4.7. The others, such as `dms`, serve those who steer it.
 const CALLED_BY_DMS: [&str; 5] = ["s3", "dynamodb", "kinesis-streams", "secretsmanager", "redshift"];
 
-impl Deriver<'_, '_> {
+impl Deriver<'_, '_, '_> {
     /// A gateway endpoint: a route to the service's prefix list in each of the tables.
     pub(super) fn gateway_share(&mut self, replication: &Replication, spec: &Spec, resource: &str) -> Option<Share> {
-        let service_name = gateway_service_name(self.region, &spec.service);
+        let service_name = gateway_service_name(self.home.region, &spec.service);
         let vpc = spec.vpc_id.as_ref().map_or_else(|| replication.vpc.clone(), VpcId::from);
         if !matches!(spec.service.as_str(), "s3" | "dynamodb") {
             self.problem(Reason::InvalidSpec, resource, format!("{} has no gateway endpoints: set type to Interface", spec.service));
@@ -52,14 +52,14 @@ impl Deriver<'_, '_> {
             ip_address_type: None,
         };
         if let Some(id) = &spec.vpc_endpoint_id {
-            let answer = self.facts.endpoint(&id.into(), Some(&vpc));
+            let answer = self.home.facts.endpoint(&id.into(), Some(&vpc));
             let existing = self.found(answer, resource, &format!("VPC endpoint {id}"))?;
             self.fits(existing, &vpc, &service_name, VpcEndpointType::Gateway, resource)?;
             let named =
                 if spec.route_table_ids.is_empty() { BTreeSet::new() } else { self.route_tables(replication, spec, &vpc, resource)? };
             return Some(share(EndpointRef::TakenOver(id.into()), named, policy));
         }
-        let answer = self.facts.service(&service_name);
+        let answer = self.home.facts.service(&service_name);
         let service = self.found(answer, resource, &format!("endpoint service {service_name}"))?;
         self.offers(service, VpcEndpointType::Gateway, resource)?;
         let tables = self.route_tables(replication, spec, &vpc, resource)?;
@@ -69,8 +69,8 @@ impl Deriver<'_, '_> {
 
     /// The tables that are named, else those of the replication subnets: it may live in any of them.
     fn route_tables(&mut self, replication: &Replication, spec: &Spec, vpc: &VpcId, resource: &str) -> Option<BTreeSet<RouteTableId>> {
-        let all = self.facts.route_tables_of(vpc);
-        let answer = self.facts.picture().answer(&Need::RouteTablesOf(vpc.clone()), (!all.is_empty()).then_some(&all));
+        let all = self.home.facts.route_tables_of(vpc);
+        let answer = self.home.facts.picture().answer(&Need::RouteTablesOf(vpc.clone()), (!all.is_empty()).then_some(&all));
         self.found(answer, resource, &format!("a route table of {vpc}"))?;
         if !spec.route_table_ids.is_empty() {
             let unknown = spec.route_table_ids.iter().find(|id| !all.iter().any(|t| t.id.as_str() == id.as_str()));
@@ -86,7 +86,7 @@ impl Deriver<'_, '_> {
             self.problem(Reason::InvalidSpec, resource, message);
             return None;
         }
-        let table_of = |subnet| -> Option<&RouteTable> { self.facts.picture().route_table_of(subnet, vpc).map(|t| &**t) };
+        let table_of = |subnet| -> Option<&RouteTable> { self.home.facts.picture().route_table_of(subnet, vpc).map(|t| &**t) };
         Some(replication.subnets.iter().filter_map(table_of).map(|t| t.id.clone()).collect())
     }
 
@@ -105,16 +105,16 @@ impl Deriver<'_, '_> {
         }
         let peers = match (share.kind, &share.endpoint, share.groups.first()) {
             (VpcEndpointType::Gateway, ..) => {
-                let answer = self.facts.prefix_list_named(&share.service_name);
+                let answer = self.home.facts.prefix_list_named(&share.service_name);
                 vec![Peer::PrefixList(self.found(answer, resource, &format!("prefix list {}", share.service_name))?.id.clone())]
             }
             (_, _, Some(group)) => vec![Peer::SecurityGroup(group.clone())],
             (_, EndpointRef::TakenOver(id), None) => {
-                let answer = self.facts.endpoint(id, Some(&share.vpc));
+                let answer = self.home.facts.endpoint(id, Some(&share.vpc));
                 let existing = self.found(answer, resource, &format!("VPC endpoint {id}"))?;
                 vec![Peer::SecurityGroup(existing.groups.first()?.clone())]
             }
-            (_, EndpointRef::Made(_), None) => self.vpc_cidrs(&share.vpc, resource)?.into_iter().map(Peer::Cidr).collect(),
+            (_, EndpointRef::Made(_), None) => self.vpc_cidrs(self.home, &share.vpc, resource)?.into_iter().map(Peer::Cidr).collect(),
         };
         let why = format!("{} endpoint {}", self.label, spec.name);
         let rule = |peer| WantedRule {

@@ -30,6 +30,8 @@ pub(super) struct Release<'a, 'p> {
     pub ledger: &'a BTreeMap<Key, &'a OwnedEntry>,
     pub wants: &'a BTreeSet<Key>,
     pub dropped: &'a BTreeSet<Key>,
+    /// What the same network has through another class: that one's entry holds it.
+    pub elsewhere: &'a BTreeSet<Key>,
 }
 
 /// What becomes of one object.
@@ -45,7 +47,7 @@ enum Fate {
 impl Release<'_, '_> {
     pub(super) fn run(mut self, may_give_up: bool) {
         let unwanted: Vec<(&Key, &OwnedEntry)> =
-            self.ledger.iter().filter(|(k, _)| !self.wants.contains(*k)).map(|(k, e)| (k, *e)).collect();
+            self.ledger.iter().filter(|(k, _)| !self.wants.contains(*k) && !self.elsewhere.contains(*k)).map(|(k, e)| (k, *e)).collect();
         let mut groups_to_go = BTreeSet::new();
         for (key, entry) in unwanted {
             let held = self.dropped.contains(key) || !may_give_up;
