@@ -358,7 +358,7 @@ impl World {
                     self.record(table.as_str(), (record::route_tag(destination), self.owner.to_string()), *record);
                     let new = route(destination.clone(), target.clone());
                     self.edit_table(table, |t| {
-                        assert!(t.routes.iter().all(|r| r.destination != new.destination), "RouteAlreadyExists: {}", new.destination);
+                        assert!(t.written(&new.destination).is_none(), "RouteAlreadyExists: {}", new.destination);
                         t.routes.push(new);
                     });
                 }
@@ -366,14 +366,15 @@ impl World {
                     self.recorded(table.as_str(), &record::route_tag(destination));
                     let new = route(destination.clone(), to.clone());
                     self.edit_table(table, |t| {
-                        let old = t.routes.iter_mut().find(|r| r.destination == new.destination).expect("InvalidRoute.NotFound");
+                        let is_it = |r: &&mut Route| r.destination == new.destination && r.origin != RouteOrigin::Propagated;
+                        let old = t.routes.iter_mut().find(is_it).expect("InvalidRoute.NotFound");
                         *old = new;
                     });
                 }
                 Change::DeleteRoute { table, destination, .. } => {
                     let tag = record::route_tag(destination);
                     self.recorded(table.as_str(), &tag);
-                    self.edit_table(table, |t| t.routes.retain(|r| r.destination != *destination));
+                    self.edit_table(table, |t| t.routes.retain(|r| r.destination != *destination || r.origin == RouteOrigin::Propagated));
                     self.retag(table.as_str(), |t| drop(t.remove(&tag)));
                 }
                 Change::DeleteEndpoint { id, .. } => drop(self.picture.endpoints.remove(id)),
