@@ -189,7 +189,12 @@ pub fn plan(input: &Input<'_>) -> Plan {
 }
 
 /// Derives with all classes of the network in view.
-fn derived(input: &Input<'_>, spec: &DmsNetworkSpec, facts: &facts::Facts<'_>, others: &[(&str, &Elsewhere<'_>, facts::Facts<'_>)]) -> derive::Derived {
+fn derived(
+    input: &Input<'_>,
+    spec: &DmsNetworkSpec,
+    facts: &facts::Facts<'_>,
+    others: &[(&str, &Elsewhere<'_>, facts::Facts<'_>)],
+) -> derive::Derived {
     let here = view::View { class: input.class, region: input.region, account: input.account, facts };
     let there = others.iter().map(|(name, e, facts)| view::View { class: name, region: e.region, account: e.account, facts });
     let (mut home, others): (Vec<_>, Vec<_>) = std::iter::once(here).chain(there).partition(|v| v.class == input.home);

@@ -231,7 +231,9 @@ impl<'a, 'p> Compare<'a, 'p> {
     }
 
     fn wanted_by_anyone(&self, key: &Key) -> bool {
-        self.guarded.wanted.rules.contains_key(key) || self.guarded.elsewhere.contains(key) || self.input.claims.wanted_by_other(self.input.uid, key)
+        self.guarded.wanted.rules.contains_key(key)
+            || self.guarded.elsewhere.contains(key)
+            || self.input.claims.wanted_by_other(self.input.uid, key)
     }
 
     fn shapes_on(&self, group: &GroupRef) -> BTreeSet<RuleShape> {

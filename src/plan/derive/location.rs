@@ -235,10 +235,8 @@ fn status(located: &Location) -> DatabaseStatus {
     let mut status = DatabaseStatus { name: located.name.clone(), engine: Some(located.engine.clone()), ..DatabaseStatus::default() };
     for host in &located.hosts {
         if let Some(why) = &host.unresolved {
-            let message = format!(
-                "{} does not resolve from here ({why}); check the name: a private zone is seen only inside its VPC",
-                host.host
-            );
+            let message =
+                format!("{} does not resolve from here ({why}); check the name: a private zone is seen only inside its VPC", host.host);
             status.unknown.push(UnknownFact { code: "HostNotResolved".into(), resource: host.host.clone(), message });
         }
         let addresses = host.addresses.iter().map(ToString::to_string).collect();

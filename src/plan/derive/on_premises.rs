@@ -52,7 +52,8 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         let answer = self.home.facts.interface(&id);
         let interface = self.found(answer, &field("networkInterfaceId"), &format!("network interface {id}"))?;
         if interface.vpc != replication.vpc {
-            let message = format!("network interface {id} is in {}, but routes of {} can only lead to its own", interface.vpc, replication.vpc);
+            let message =
+                format!("network interface {id} is in {}, but routes of {} can only lead to its own", interface.vpc, replication.vpc);
             self.invalid(field("networkInterfaceId"), message);
             return None;
         }

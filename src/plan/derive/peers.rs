@@ -43,7 +43,8 @@ impl Deriver<'_, '_, '_> {
         if !unfit.contains(&database.ingress_from) {
             return Some(());
         }
-        let message = format!("database {:?}: ingressFrom {:?} matches nothing on this path, since {why}", database.name, database.ingress_from);
+        let message =
+            format!("database {:?}: ingressFrom {:?} matches nothing on this path, since {why}", database.name, database.ingress_from);
         self.invalid(format!("database {:?}.ingressFrom", database.name), message);
         None
     }
@@ -129,11 +130,15 @@ fn no_address(host: &Host, private: Option<&IpAddr>, block: &str) -> (Reason, St
     match (private, &host.unresolved) {
         (Some(ip), _) => (
             Reason::InvalidSpec,
-            format!("{name} has the private address {ip}, which the internet does not carry: correct path.type, or write its public address under {block}.cidrs"),
+            format!(
+                "{name} has the private address {ip}, which the internet does not carry: correct path.type, or write its public address under {block}.cidrs"
+            ),
         ),
         (None, Some(why)) => (
             Reason::ReferenceNotFound,
-            format!("{name} does not resolve from here ({why}), so whom to let out to is not known: write its addresses under {block}.cidrs"),
+            format!(
+                "{name} does not resolve from here ({why}), so whom to let out to is not known: write its addresses under {block}.cidrs"
+            ),
         ),
         (None, None) => (Reason::Progressing, format!("{name} has not been resolved yet")),
     }

@@ -43,7 +43,9 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
             self.far_public_group(database, located, view, &group)?;
             if replication.public_ips.is_empty() {
                 let why = match replication.kind {
-                    ReplicationKind::Placement => "nothing exists yet: the rule follows with the instance; until then leave securityGroupId out",
+                    ReplicationKind::Placement => {
+                        "nothing exists yet: the rule follows with the instance; until then leave securityGroupId out"
+                    }
                     _ => "make the instance anew with PubliclyAccessible, which cannot be changed, or use the path NatGateway",
                 };
                 let message = format!(
@@ -175,13 +177,15 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
     fn addresses_of(&mut self, database: &Database, gateway: &NatGateway) -> Option<Vec<IpAddr>> {
         let resource = gateway.id.to_string();
         let refuse = |d: &mut Self, message: String| {
-            d.problem(Reason::ReferenceNotFound, &resource, format!("NAT gateway {} of database {:?} {message}", gateway.id, database.name));
+            d.problem(
+                Reason::ReferenceNotFound,
+                &resource,
+                format!("NAT gateway {} of database {:?} {message}", gateway.id, database.name),
+            );
             None
         };
         match gateway.state.as_str() {
-            "available" if !gateway.public => {
-                refuse(self, "is private, and knows no internet: route to a public one".to_owned())
-            }
+            "available" if !gateway.public => refuse(self, "is private, and knows no internet: route to a public one".to_owned()),
             "available" => {
                 let ips: Vec<IpAddr> = gateway.addresses.iter().filter(|a| a.in_use).filter_map(|a| a.public_ip).collect();
                 if ips.is_empty() {
