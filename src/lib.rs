@@ -10,3 +10,4 @@ pub mod cli;
 pub mod controller;
 pub mod model;
 pub mod plan;
+pub mod reach;

@@ -9,9 +9,13 @@ use tokio::time::Instant;
 
 use super::{
     expect::Expectations,
-    reads::{Objects, value},
+    held::Held,
+    questions::{Objects, value},
 };
-use crate::model::{Need, Picture, ReadFailure, Rule, SecurityGroup, SecurityGroupId, Subnet, VpcEndpoint, VpcId};
+use crate::model::{
+    Connection, InternetGateway, NatGateway, Need, NetworkAcl, NetworkInterface, PeeringConnection, Picture, PrefixList, ReadFailure,
+    RouteTable, Rule, SecurityGroup, SecurityGroupId, Subnet, TransitGatewayAttachment, VpcEndpoint, VpcId,
+};
 
 /// What an answer did.
 #[derive(Debug, Default)]
@@ -32,76 +36,60 @@ pub(super) fn answer(
     now: Instant,
 ) -> Effect {
     let mut effect = Effect { answered: needs.iter().cloned().collect(), changed: BTreeSet::new() };
-    let changed = &mut effect.changed;
     let asked: BTreeSet<&Need> = needs.iter().collect();
+    let changed = &mut effect.changed;
     match objects {
         Objects::Rules(mut rules) => {
             expected.rules.overlay(&mut rules, |r| asked.contains(&Need::RulesOf(r.group.clone())), started, now);
             rules_of(picture, needs, rules, changed);
         }
         Objects::Groups(mut list) => {
-            let covers = |g: &SecurityGroup| asked.contains(&Need::GroupsOf(g.vpc.clone())) || asked.contains(&Need::Group(g.id.clone()));
+            let covers = |g: &SecurityGroup| g.needs().iter().any(|n| asked.contains(n));
             expected.groups.overlay(&mut list, covers, started, now);
-            let new = list.into_iter().map(|g| (g.id.clone(), g)).collect();
-            let came = replace(&mut picture.groups, covers, new, |g| {
-                changed.extend([Need::Group(g.id.clone()), Need::GroupsOf(g.vpc.clone())]);
-            });
-            effect.answered.extend(came.into_iter().map(Need::Group).filter(|n| picture.asked.contains_key(n)));
+            held(picture, &asked, list, &mut effect);
         }
         Objects::Endpoints(mut list) => {
-            let covers =
-                |e: &VpcEndpoint| asked.contains(&Need::EndpointsOf(e.vpc.clone())) || asked.contains(&Need::Endpoint(e.id.clone()));
+            let covers = |e: &VpcEndpoint| e.needs().iter().any(|n| asked.contains(n));
             expected.endpoints.overlay(&mut list, covers, started, now);
-            let new = list.into_iter().map(|e| (e.id.clone(), e)).collect();
-            let came = replace(&mut picture.endpoints, covers, new, |e| {
-                changed.extend([Need::Endpoint(e.id.clone()), Need::EndpointsOf(e.vpc.clone())]);
-            });
-            effect.answered.extend(came.into_iter().map(Need::Endpoint).filter(|n| picture.asked.contains_key(n)));
+            held(picture, &asked, list, &mut effect);
         }
-        Objects::Subnets(list) => {
-            let covers = |s: &Subnet| asked.contains(&Need::SubnetsOf(s.vpc.clone())) || asked.contains(&Need::Subnet(s.id.clone()));
-            let new = list.into_iter().map(|s| (s.id.clone(), s)).collect();
-            let came = replace(&mut picture.subnets, covers, new, |s| {
-                changed.extend([Need::Subnet(s.id.clone()), Need::SubnetsOf(s.vpc.clone())]);
-            });
-            effect.answered.extend(came.into_iter().map(Need::Subnet).filter(|n| picture.asked.contains_key(n)));
-        }
-        Objects::Vpcs(list) => {
-            let mut new = BTreeMap::new();
-            for mut v in list {
+        Objects::Subnets(list) => held(picture, &asked, list, &mut effect),
+        Objects::Vpcs(mut list) => {
+            for v in &mut list {
                 // An attribute that could not be read this time is as it was.
                 if let Some(old) = picture.vpcs.get(&v.id) {
                     v.dns_support = v.dns_support.or(old.dns_support);
                     v.dns_hostnames = v.dns_hostnames.or(old.dns_hostnames);
                 }
-                new.insert(v.id.clone(), v);
             }
-            replace(
-                &mut picture.vpcs,
-                |v| asked.contains(&Need::Vpc(v.id.clone())),
-                new,
-                |v| {
-                    changed.insert(Need::Vpc(v.id.clone()));
-                },
-            );
+            held(picture, &asked, list, &mut effect);
         }
+        Objects::Acls(mut list) => {
+            expected.acls.overlay(&mut list, |a| a.needs().iter().any(|n| asked.contains(n)), started, now);
+            held(picture, &asked, list, &mut effect);
+        }
+        Objects::RouteTables(mut list) => {
+            expected.route_tables.overlay(&mut list, |t| t.needs().iter().any(|n| asked.contains(n)), started, now);
+            held(picture, &asked, list, &mut effect);
+        }
+        Objects::NatGateways(list) => held(picture, &asked, list, &mut effect),
+        Objects::InternetGateways(list) => held(picture, &asked, list, &mut effect),
+        Objects::Peerings(list) => held(picture, &asked, list, &mut effect),
+        Objects::TransitGatewayAttachments(list) => held(picture, &asked, list, &mut effect),
+        Objects::Interfaces(list) => {
+            left_groups(picture, &asked, &list, changed);
+            held(picture, &asked, list, &mut effect);
+        }
+        Objects::PrefixLists(list) => held(picture, &asked, list, &mut effect),
+        Objects::Connections(list) => connections_of(picture, needs, list, changed),
         Objects::Services(list) => named(&mut picture.services, needs, list.into_iter().collect(), changed),
-        Objects::Instances(list) => {
-            let list = list.into_iter().map(|i| (Arc::from(i.identifier.as_str()), i)).collect();
-            named(&mut picture.instances, needs, list, changed);
-        }
-        Objects::DmsEndpoints(list) => {
-            let list = list.into_iter().map(|e| (Arc::from(e.identifier.as_str()), e)).collect();
-            named(&mut picture.dms_endpoints, needs, list, changed);
-        }
-        Objects::DbInstances(list) => {
-            let list = list.into_iter().map(|d| (Arc::from(d.identifier.as_str()), d)).collect();
-            named(&mut picture.db_instances, needs, list, changed);
-        }
-        Objects::DbClusters(list) => {
-            let list = list.into_iter().map(|d| (Arc::from(d.identifier.as_str()), d)).collect();
-            named(&mut picture.db_clusters, needs, list, changed);
-        }
+        Objects::Instances(list) => named(&mut picture.instances, needs, by_name(list, |o| &o.identifier), changed),
+        Objects::Configs(list) => named(&mut picture.configs, needs, by_name(list, |o| &o.identifier), changed),
+        Objects::SubnetGroups(list) => named(&mut picture.subnet_groups, needs, by_name(list, |o| &o.identifier), changed),
+        Objects::DbSubnetGroups(list) => named(&mut picture.db_subnet_groups, needs, by_name(list, |o| &o.identifier), changed),
+        Objects::DmsEndpoints(list) => named(&mut picture.dms_endpoints, needs, by_name(list, |o| &o.identifier), changed),
+        Objects::DbInstances(list) => named(&mut picture.db_instances, needs, by_name(list, |o| &o.identifier), changed),
+        Objects::DbClusters(list) => named(&mut picture.db_clusters, needs, by_name(list, |o| &o.identifier), changed),
     }
     mark(picture, &mut effect, None);
     effect
@@ -115,6 +103,10 @@ pub(super) fn failure(picture: &mut Picture, needs: &[Need], failure: ReadFailur
             Need::GroupsOf(v) => picture.groups.values().filter(|g| g.vpc == *v).map(|g| Need::Group(g.id.clone())).collect(),
             Need::EndpointsOf(v) => picture.endpoints.values().filter(|e| e.vpc == *v).map(|e| Need::Endpoint(e.id.clone())).collect(),
             Need::SubnetsOf(v) => picture.subnets.values().filter(|s| s.vpc == *v).map(|s| Need::Subnet(s.id.clone())).collect(),
+            Need::NetworkAclsOf(v) => picture.acls.values().filter(|a| a.vpc == *v).map(|a| Need::NetworkAcl(a.id.clone())).collect(),
+            Need::RouteTablesOf(v) => {
+                picture.route_tables.values().filter(|t| t.vpc == *v).map(|t| Need::RouteTable(t.id.clone())).collect()
+            }
             _ => vec![],
         };
         effect.answered.extend(with_vpc.into_iter().filter(|n| picture.asked.contains_key(n)));
@@ -144,10 +136,18 @@ pub(super) fn is_absent(picture: &Picture, need: &Need) -> bool {
         Need::DmsEndpoint(_) => !picture.dms_endpoints.contains_key(name),
         Need::DbInstance(_) => !picture.db_instances.contains_key(name),
         Need::DbCluster(_) => !picture.db_clusters.contains_key(name),
+        Need::ReplicationConfig(_) => !picture.configs.contains_key(name),
+        Need::SubnetGroup(_) => !picture.subnet_groups.contains_key(name),
+        Need::DbSubnetGroup(_) => !picture.db_subnet_groups.contains_key(name),
+        Need::Interface(id) => !picture.interfaces.contains_key(id),
+        Need::PrefixList(id) => !picture.prefix_lists.contains_key(id),
+        Need::PrefixListNamed(_) => !picture.prefix_lists.values().any(|l| l.name == name),
         Need::Vpc(id) => !picture.vpcs.contains_key(id),
         Need::Subnet(id) => !picture.subnets.contains_key(id),
         Need::Group(id) => !picture.groups.contains_key(id),
         Need::Endpoint(id) => !picture.endpoints.contains_key(id),
+        Need::NetworkAcl(id) => !picture.acls.contains_key(id),
+        Need::RouteTable(id) => !picture.route_tables.contains_key(id),
         Need::Service(_) => !picture.services.contains_key(name),
         Need::Host(_) => !matches!(picture.hosts.get(name), Some(crate::model::Resolution::Addresses(_))),
         // Lists: none of a kind is an answer, too.
@@ -162,6 +162,8 @@ pub(super) fn with_vpc(picture: &Picture, need: &Need) -> Option<Need> {
         Need::Group(id) => picture.groups.get(id).and_then(|g| known(&g.vpc)).map(Need::GroupsOf),
         Need::Endpoint(id) => picture.endpoints.get(id).and_then(|e| known(&e.vpc)).map(Need::EndpointsOf),
         Need::Subnet(id) => picture.subnets.get(id).and_then(|s| known(&s.vpc)).map(Need::SubnetsOf),
+        Need::NetworkAcl(id) => picture.acls.get(id).and_then(|a| known(&a.vpc)).map(Need::NetworkAclsOf),
+        Need::RouteTable(id) => picture.route_tables.get(id).and_then(|t| known(&t.vpc)).map(Need::RouteTablesOf),
         _ => None,
     }
 }
@@ -170,9 +172,6 @@ pub(super) fn with_vpc(picture: &Picture, need: &Need) -> Option<Need> {
 pub(super) fn forget(picture: &mut Picture, needs: &BTreeSet<Need>) {
     picture.asked.retain(|n, _| !needs.contains(n));
     picture.read.retain(|n| !needs.contains(n));
-    let asked = std::mem::take(&mut picture.asked);
-    let gone = |n: Need| needs.contains(&n);
-    let kept = |n: Need| asked.contains_key(&n);
     for need in needs {
         let name = value(need);
         let name = name.as_str();
@@ -183,24 +182,65 @@ pub(super) fn forget(picture: &mut Picture, needs: &BTreeSet<Need>) {
             Need::DbCluster(_) => drop(picture.db_clusters.remove(name)),
             Need::Service(_) => drop(picture.services.remove(name)),
             Need::Host(_) => drop(picture.hosts.remove(name)),
+            Need::ReplicationConfig(_) => drop(picture.configs.remove(name)),
+            Need::SubnetGroup(_) => drop(picture.subnet_groups.remove(name)),
+            Need::DbSubnetGroup(_) => drop(picture.db_subnet_groups.remove(name)),
+            Need::ConnectionsOf(arn) => drop(picture.connections.remove(arn)),
             Need::Vpc(id) => drop(picture.vpcs.remove(id)),
             Need::RulesOf(id) => drop(picture.rules.remove(id)),
             _ => {}
         }
     }
-    picture.groups.retain(|id, g| {
-        let (one, all) = (|| Need::Group(id.clone()), || Need::GroupsOf(g.vpc.clone()));
-        !(gone(one()) || gone(all())) || kept(one()) || kept(all())
+    forget_kind::<SecurityGroup>(picture, needs);
+    forget_kind::<VpcEndpoint>(picture, needs);
+    forget_kind::<Subnet>(picture, needs);
+    forget_kind::<NetworkAcl>(picture, needs);
+    forget_kind::<RouteTable>(picture, needs);
+    forget_kind::<NatGateway>(picture, needs);
+    forget_kind::<InternetGateway>(picture, needs);
+    forget_kind::<PeeringConnection>(picture, needs);
+    forget_kind::<TransitGatewayAttachment>(picture, needs);
+    forget_kind::<NetworkInterface>(picture, needs);
+    forget_kind::<PrefixList>(picture, needs);
+}
+
+/// Drops objects that only forgotten questions asked for.
+fn forget_kind<T: Held>(picture: &mut Picture, gone: &BTreeSet<Need>) {
+    let mut map = std::mem::take(T::map(picture));
+    map.retain(|_, o| {
+        let needs = o.needs();
+        !needs.iter().any(|n| gone.contains(n)) || needs.iter().any(|n| picture.asked.contains_key(n))
     });
-    picture.endpoints.retain(|id, e| {
-        let (one, all) = (|| Need::Endpoint(id.clone()), || Need::EndpointsOf(e.vpc.clone()));
-        !(gone(one()) || gone(all())) || kept(one()) || kept(all())
-    });
-    picture.subnets.retain(|id, s| {
-        let (one, all) = (|| Need::Subnet(id.clone()), || Need::SubnetsOf(s.vpc.clone()));
-        !(gone(one()) || gone(all())) || kept(one()) || kept(all())
-    });
-    picture.asked = asked;
+    *T::map(picture) = map;
+}
+
+/// An interface that left a group is not listed with it any more, but may still be asked for otherwise.
+fn left_groups(picture: &mut Picture, asked: &BTreeSet<&Need>, listed: &[NetworkInterface], changed: &mut BTreeSet<Need>) {
+    let known: BTreeSet<&str> = listed.iter().map(|i| i.id.as_str()).collect();
+    for (id, old) in &mut picture.interfaces {
+        let needs = old.needs();
+        let (now, otherwise): (Vec<&Need>, Vec<&Need>) = needs.iter().partition(|n| asked.contains(n));
+        let gone = now.is_empty() || asked.contains(&Need::Interface(id.clone()));
+        if known.contains(id.as_str()) || gone || !otherwise.iter().any(|n| picture.asked.contains_key(n)) {
+            continue;
+        }
+        let mut left = (**old).clone();
+        left.groups.retain(|g| !asked.contains(&Need::InterfacesWith(g.clone())));
+        changed.extend(needs);
+        *old = Arc::new(left);
+    }
+}
+
+fn connections_of(picture: &mut Picture, needs: &[Need], list: Vec<Connection>, changed: &mut BTreeSet<Need>) {
+    for need in needs {
+        let Need::ConnectionsOf(arn) = need else { continue };
+        let mut own: Vec<Connection> = list.iter().filter(|c| *c.instance == **arn).cloned().collect();
+        own.sort();
+        if picture.connections.get(arn).is_none_or(|old| **old != *own) {
+            changed.insert(need.clone());
+            picture.connections.insert(arn.clone(), own.into());
+        }
+    }
 }
 
 fn rules_of(picture: &mut Picture, needs: &[Need], rules: Vec<Rule>, changed: &mut BTreeSet<Need>) {
@@ -229,19 +269,17 @@ pub(super) fn set_rules(picture: &mut Picture, group: SecurityGroupId, mut list:
     }
 }
 
-/// Replaces those objects that the answer covers. The keys of all that were or are covered.
-fn replace<K: Ord + Clone, V: PartialEq>(
-    map: &mut BTreeMap<K, Arc<V>>,
-    covers: impl Fn(&V) -> bool,
-    new: BTreeMap<K, V>,
-    mut changed: impl FnMut(&V),
-) -> BTreeSet<K> {
-    let mut keys: BTreeSet<K> = new.keys().cloned().collect();
-    map.retain(|k, v| {
-        let gone = !new.contains_key(k) && covers(v);
+/// Replaces those objects that the answer covers; what AWS lists beyond that nobody asked for.
+fn held<T: Held>(picture: &mut Picture, asked: &BTreeSet<&Need>, list: Vec<T>, effect: &mut Effect) {
+    let covered = |o: &T| o.needs().iter().any(|n| asked.contains(n));
+    let new: BTreeMap<T::Key, T> = list.into_iter().filter(covered).map(|o| (o.key(), o)).collect();
+    let mut alone: BTreeSet<Need> = new.values().filter_map(T::alone).collect();
+    let map = T::map(picture);
+    map.retain(|k, old| {
+        let gone = !new.contains_key(k) && covered(old);
         if gone {
-            changed(v);
-            keys.insert(k.clone());
+            effect.changed.extend(old.needs());
+            alone.extend(old.alone());
         }
         !gone
     });
@@ -249,15 +287,16 @@ fn replace<K: Ord + Clone, V: PartialEq>(
         match map.get(&k) {
             Some(old) if **old == v => {}
             old => {
-                if let Some(old) = old {
-                    changed(old);
-                }
-                changed(&v);
+                effect.changed.extend(old.into_iter().flat_map(|o| o.needs()).chain(v.needs()));
                 map.insert(k, Arc::new(v));
             }
         }
     }
-    keys
+    effect.answered.extend(alone.into_iter().filter(|n| picture.asked.contains_key(n)));
+}
+
+fn by_name<V>(list: Vec<V>, name: impl Fn(&V) -> &str) -> BTreeMap<Arc<str>, V> {
+    list.into_iter().map(|v| (Arc::from(name(&v)), v)).collect()
 }
 
 /// Objects asked for by name.

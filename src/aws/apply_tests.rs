@@ -109,3 +109,97 @@ fn only_what_nobody_asks_for_is_forgotten() {
     assert_eq!(p.groups.keys().map(SecurityGroupId::as_str).collect::<Vec<_>>(), ["sg-1"]);
     assert_eq!(p.asked.keys().cloned().collect::<BTreeSet<_>>(), set(&[one("sg-1")]));
 }
+
+fn interface(id: &str, groups: &[&str]) -> NetworkInterface {
+    NetworkInterface {
+        id: id.into(),
+        vpc: "vpc-1".into(),
+        subnet: "subnet-1".into(),
+        description: String::new(),
+        status: "in-use".into(),
+        addresses: vec![],
+        public_ips: vec![],
+        groups: groups.iter().map(|g| (*g).into()).collect(),
+        source_dest_check: true,
+    }
+}
+
+fn with(group: &str) -> Need {
+    Need::InterfacesWith(group.into())
+}
+
+#[test]
+fn an_interface_that_leaves_a_group_stays_with_those_who_ask_for_it_otherwise() {
+    let mut p = Picture::default();
+    put(&mut p, &[with("sg-1"), with("sg-2")], Objects::Interfaces(vec![interface("eni-1", &["sg-1", "sg-2"])]));
+    let left = put(&mut p, &[with("sg-1")], Objects::Interfaces(vec![]));
+    assert_eq!(p.interfaces["eni-1"].groups, ["sg-2".into()]);
+    assert!(left.changed.contains(&with("sg-1")) && left.changed.contains(&with("sg-2")));
+    let gone = put(&mut p, &[with("sg-2")], Objects::Interfaces(vec![]));
+    assert!(p.interfaces.is_empty() && gone.changed.contains(&with("sg-2")));
+}
+
+#[test]
+fn an_interface_that_is_gone_is_absent_for_who_asked_for_it() {
+    let (mut p, alone) = (Picture::default(), Need::Interface("eni-1".into()));
+    put(&mut p, &[with("sg-1"), alone.clone()], Objects::Interfaces(vec![interface("eni-1", &["sg-1"])]));
+    assert!(!is_absent(&p, &alone));
+    put(&mut p, &[with("sg-1"), alone.clone()], Objects::Interfaces(vec![]));
+    assert!(is_absent(&p, &alone) && !is_absent(&p, &with("sg-1")));
+}
+
+fn peering(id: &str, requester: &str, accepter: &str, status: &str) -> PeeringConnection {
+    let side = |vpc: &str| crate::model::PeeringSide {
+        vpc: vpc.into(),
+        account: String::new(),
+        region: String::new(),
+        cidrs: vec![],
+        dns_resolution: None,
+    };
+    PeeringConnection { id: id.into(), status: status.into(), message: None, requester: side(requester), accepter: side(accepter) }
+}
+
+#[test]
+fn a_peering_concerns_both_its_vpcs_and_others_are_not_kept() {
+    let (mut p, of) = (Picture::default(), |v: &str| Need::PeeringConnectionsOf(v.into()));
+    let listed =
+        |status: &str| Objects::Peerings(vec![peering("pcx-1", "vpc-1", "vpc-2", status), peering("pcx-2", "vpc-8", "vpc-9", "active")]);
+    let first = put(&mut p, &[of("vpc-1")], listed("pending-acceptance"));
+    assert_eq!(first.changed, set(&[of("vpc-1"), of("vpc-2")]));
+    assert_eq!(p.peerings.len(), 1, "nobody asked for the other");
+    assert!(put(&mut p, &[of("vpc-2")], listed("active")).changed.contains(&of("vpc-1")));
+    forget(&mut p, &set(&[of("vpc-1")]));
+    assert_eq!(p.peerings.len(), 1, "the other side still asks");
+    forget(&mut p, &set(&[of("vpc-2")]));
+    assert!(p.peerings.is_empty());
+}
+
+#[test]
+fn a_prefix_list_is_found_by_id_and_by_name() {
+    let (mut p, id, name) = (Picture::default(), Need::PrefixList("pl-1".into()), Need::PrefixListNamed("com.amazonaws.x.s3".into()));
+    let list = || PrefixList { id: "pl-1".into(), name: "com.amazonaws.x.s3".into(), cidrs: vec![], max_entries: None };
+    put(&mut p, std::slice::from_ref(&id), Objects::PrefixLists(vec![list()]));
+    put(&mut p, std::slice::from_ref(&name), Objects::PrefixLists(vec![list()]));
+    assert!(!is_absent(&p, &id) && !is_absent(&p, &name));
+    let gone = put(&mut p, std::slice::from_ref(&name), Objects::PrefixLists(vec![]));
+    assert!(is_absent(&p, &id) && gone.changed.contains(&id) && gone.answered.contains(&id));
+}
+
+#[test]
+fn an_instance_without_tests_has_an_empty_list() {
+    let (mut p, need) = (Picture::default(), Need::ConnectionsOf("arn:1".into()));
+    let test = |instance: &str, status: &str| Connection {
+        instance: instance.into(),
+        endpoint: "arn:e".into(),
+        status: status.into(),
+        failure: None,
+    };
+    assert_eq!(put(&mut p, std::slice::from_ref(&need), Objects::Connections(vec![])).changed, set(std::slice::from_ref(&need)));
+    assert!(!is_absent(&p, &need), "it is not asked for sooner than others");
+    let both = || Objects::Connections(vec![test("arn:2", "failed"), test("arn:1", "testing")]);
+    put(&mut p, std::slice::from_ref(&need), both());
+    assert_eq!(p.connections["arn:1"].len(), 1);
+    assert!(put(&mut p, std::slice::from_ref(&need), both()).changed.is_empty());
+    forget(&mut p, &set(&[need]));
+    assert!(p.connections.is_empty());
+}

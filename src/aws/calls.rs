@@ -1,7 +1,10 @@
 //! One function per Describe call: IDs in, model values out, all pages of it (domain.md 3.1). Filters are used rather
 //! than ID parameters, so that a missing ID is an empty answer and not a failed call.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use aws_sdk_databasemigration::types as dms;
 use aws_sdk_ec2::types as ec2;
@@ -12,11 +15,18 @@ use super::{
     clients::Clients,
     convert,
     errors::{AwsError, AwsErrorKind},
+    lock,
 };
-use crate::model::{DmsEndpoint, RdsDatabase, ReplicationInstance, Rule, SecurityGroup, ServiceDetail, Subnet, Vpc, VpcEndpoint, VpcId};
+use crate::model::{
+    Connection, DmsEndpoint, InternetGateway, NatGateway, NetworkAcl, NetworkInterface, PeeringConnection, PrefixList, PrefixListId,
+    RdsDatabase, ReplicationConfig, ReplicationInstance, RouteTable, Rule, SecurityGroup, ServiceDetail, Subnet, SubnetGroup,
+    TransitGatewayAttachment, Vpc, VpcEndpoint, VpcId,
+};
 
 /// Rows of a page: the most that EC2 gives.
 const EC2_PAGE: i32 = 1000;
+/// Rows of a page where EC2 gives fewer.
+const SMALL_PAGE: i32 = 100;
 /// Rows of a page: the most that DMS and RDS give.
 const PAGE: i32 = 100;
 
@@ -36,9 +46,12 @@ pub(super) fn about(values: &[String]) -> String {
 
 macro_rules! ec2_call {
     ($(#[$doc:meta])* $name:ident, $method:ident, $operation:literal, $convert:path => $out:ty) => {
+        ec2_call! { $(#[$doc])* $name, $method, $operation, $convert => $out, filters, EC2_PAGE }
+    };
+    ($(#[$doc:meta])* $name:ident, $method:ident, $operation:literal, $convert:path => $out:ty, $filters:ident, $page:expr) => {
         $(#[$doc])*
         pub(super) async fn $name(c: &Clients, by: &str, values: &[String]) -> Result<Vec<$out>, AwsError> {
-            let pages = c.ec2.$method().filters(filter(by, values)).max_results(EC2_PAGE).into_paginator();
+            let pages = c.ec2.$method().$filters(filter(by, values)).max_results($page).into_paginator();
             let rows = pages.items().send().try_collect().await;
             let rows = rows.map_err(|e| AwsError::from_sdk("ec2", $operation, about(values), &e))?;
             Ok(rows.into_iter().filter_map($convert).collect())
@@ -63,8 +76,77 @@ ec2_call! {
     subnets, describe_subnets, "DescribeSubnets", convert::subnet => Subnet
 }
 ec2_call! {
-    /// Network interfaces, by `group-id`.
+    /// Network interfaces, by `group-id`: what deletion waits for.
     interfaces, describe_network_interfaces, "DescribeNetworkInterfaces", convert::interface => super::writes::Interface
+}
+ec2_call! {
+    /// Network interfaces, by `group-id` or `network-interface-id`.
+    network_interfaces, describe_network_interfaces, "DescribeNetworkInterfaces", convert::network_interface => NetworkInterface
+}
+ec2_call! {
+    /// Network ACLs, by `vpc-id`.
+    network_acls, describe_network_acls, "DescribeNetworkAcls", convert::network_acl => NetworkAcl
+}
+ec2_call! {
+    /// Route tables, by `vpc-id`.
+    route_tables, describe_route_tables, "DescribeRouteTables", convert::route_table => RouteTable, filters, SMALL_PAGE
+}
+ec2_call! {
+    /// NAT gateways, by `vpc-id`.
+    nat_gateways, describe_nat_gateways, "DescribeNatGateways", convert::nat_gateway => NatGateway, filter, EC2_PAGE
+}
+ec2_call! {
+    /// Internet gateways, by `attachment.vpc-id`.
+    internet_gateways, describe_internet_gateways, "DescribeInternetGateways", convert::internet_gateway => InternetGateway
+}
+ec2_call! {
+    /// Attachments of VPCs to transit gateways, by `vpc-id`.
+    transit_gateway_attachments, describe_transit_gateway_vpc_attachments, "DescribeTransitGatewayVpcAttachments",
+    convert::transit_gateway_attachment => TransitGatewayAttachment
+}
+
+/// All peering connections. A filter tells one side only, so that two calls would be needed for what is one page anyway.
+pub(super) async fn peerings(c: &Clients) -> Result<Vec<PeeringConnection>, AwsError> {
+    let rows = c.ec2.describe_vpc_peering_connections().max_results(EC2_PAGE).into_paginator().items().send().try_collect().await;
+    let rows = rows.map_err(|e| AwsError::from_sdk("ec2", "DescribeVpcPeeringConnections", "peering connections", &e))?;
+    Ok(rows.into_iter().filter_map(convert::peering).collect())
+}
+
+/// Entries of prefix lists, by the list's version: they change only with it. AWS's own lists have none.
+#[derive(Debug, Default)]
+pub(super) struct ListEntries(Mutex<BTreeMap<PrefixListId, (i64, Vec<String>)>>);
+
+/// Managed prefix lists, by `prefix-list-id` or `prefix-list-name`, with their entries.
+pub(super) async fn prefix_lists(c: &Clients, by: &str, values: &[String], known: &ListEntries) -> Result<Vec<PrefixList>, AwsError> {
+    let pages = c.ec2.describe_managed_prefix_lists().filters(filter(by, values)).max_results(SMALL_PAGE).into_paginator();
+    let rows = pages.items().send().try_collect().await;
+    let rows = rows.map_err(|e| AwsError::from_sdk("ec2", "DescribeManagedPrefixLists", about(values), &e))?;
+    let mut lists = Vec::new();
+    for row in rows {
+        let id: PrefixListId = row.prefix_list_id.clone().unwrap_or_default().into();
+        let kept = lock(&known.0).get(&id).filter(|(version, _)| Some(*version) == row.version).map(|(_, entries)| entries.clone());
+        let entries = match kept {
+            Some(entries) => entries,
+            None => match prefix_list_entries(c, &id).await {
+                Ok(entries) => entries,
+                // Deleted in between.
+                Err(e) if e.kind == AwsErrorKind::NotFound => continue,
+                Err(e) => return Err(e),
+            },
+        };
+        lists.extend(convert::prefix_list(&row, &entries));
+        if let Some(version) = row.version {
+            lock(&known.0).insert(id, (version, entries));
+        }
+    }
+    Ok(lists)
+}
+
+async fn prefix_list_entries(c: &Clients, id: &PrefixListId) -> Result<Vec<String>, AwsError> {
+    let pages = c.ec2.get_managed_prefix_list_entries().prefix_list_id(id.as_str()).max_results(SMALL_PAGE).into_paginator();
+    let rows = pages.items().send().try_collect().await;
+    let rows = rows.map_err(|e| AwsError::from_sdk("ec2", "GetManagedPrefixListEntries", id.as_str(), &e))?;
+    Ok(rows.into_iter().filter_map(|e| e.cidr).collect())
 }
 
 /// VPCs with both DNS attributes. An attribute that cannot be read is none; the VPC counts all the same.
@@ -133,6 +215,47 @@ pub(super) async fn dms_endpoints(c: &Clients, identifiers: &[String]) -> Result
     Ok(pages.into_iter().flat_map(|p| p.endpoints.unwrap_or_default()).filter_map(convert::dms_endpoint).collect())
 }
 
+/// All serverless replications: DMS documents no filter for them.
+pub(super) async fn replication_configs(c: &Clients) -> Result<Vec<ReplicationConfig>, AwsError> {
+    let pages = c.dms.describe_replication_configs().into_paginator().page_size(PAGE).send().try_collect().await;
+    let pages = pages.map_err(|e| AwsError::from_sdk("dms", "DescribeReplicationConfigs", "serverless replications", &e))?;
+    Ok(pages.into_iter().flat_map(|p| p.replication_configs.unwrap_or_default()).filter_map(convert::replication_config).collect())
+}
+
+/// Replication subnet groups, by identifier.
+pub(super) async fn subnet_groups(c: &Clients, identifiers: &[String]) -> Result<Vec<SubnetGroup>, AwsError> {
+    const OPERATION: &str = "DescribeReplicationSubnetGroups";
+    let filter = dms_filter("replication-subnet-group-id", identifiers, OPERATION)?;
+    let pages = c.dms.describe_replication_subnet_groups().filters(filter).into_paginator().page_size(PAGE).send().try_collect().await;
+    let pages = pages.map_err(|e| AwsError::from_sdk("dms", OPERATION, about(identifiers), &e))?;
+    Ok(pages.into_iter().flat_map(|p| p.replication_subnet_groups.unwrap_or_default()).filter_map(convert::subnet_group).collect())
+}
+
+/// Connection tests of instances, by their ARNs.
+pub(super) async fn connections(c: &Clients, arns: &[String]) -> Result<Vec<Connection>, AwsError> {
+    const OPERATION: &str = "DescribeConnections";
+    let call = c.dms.describe_connections().filters(dms_filter("replication-instance-arn", arns, OPERATION)?);
+    let pages = match call.into_paginator().page_size(PAGE).send().try_collect().await {
+        Ok(pages) => pages,
+        Err(e) => {
+            let e = AwsError::from_sdk("dms", OPERATION, about(arns), &e);
+            // Nothing was tested, or one of the instances is gone: it does not say which.
+            return match (e.kind, arns) {
+                (AwsErrorKind::NotFound, [_]) => Ok(Vec::new()),
+                (AwsErrorKind::NotFound, _) => all_connections(c).await,
+                _ => Err(e),
+            };
+        }
+    };
+    Ok(pages.into_iter().flat_map(|p| p.connections.unwrap_or_default()).filter_map(convert::connection).collect())
+}
+
+async fn all_connections(c: &Clients) -> Result<Vec<Connection>, AwsError> {
+    let pages = c.dms.describe_connections().into_paginator().page_size(PAGE).send().try_collect().await;
+    let pages = pages.map_err(|e| AwsError::from_sdk("dms", "DescribeConnections", "connections", &e))?;
+    Ok(pages.into_iter().flat_map(|p| p.connections.unwrap_or_default()).filter_map(convert::connection).collect())
+}
+
 fn rds_filter(name: &str, values: &[String]) -> rds::Filter {
     rds::Filter::builder().name(name).set_values(Some(values.to_vec())).build()
 }
@@ -151,4 +274,11 @@ pub(super) async fn db_clusters(c: &Clients, identifiers: &[String]) -> Result<V
     let rows = c.rds.describe_db_clusters().filters(filter).into_paginator().page_size(PAGE).items().send().try_collect().await;
     let rows = rows.map_err(|e| AwsError::from_sdk("rds", "DescribeDBClusters", about(identifiers), &e))?;
     Ok(rows.into_iter().filter_map(convert::db_cluster).collect())
+}
+
+/// All DB subnet groups: RDS has no filter for them, and an account has few.
+pub(super) async fn db_subnet_groups(c: &Clients) -> Result<Vec<SubnetGroup>, AwsError> {
+    let rows = c.rds.describe_db_subnet_groups().into_paginator().page_size(PAGE).items().send().try_collect().await;
+    let rows = rows.map_err(|e| AwsError::from_sdk("rds", "DescribeDBSubnetGroups", "DB subnet groups", &e))?;
+    Ok(rows.into_iter().filter_map(convert::db_subnet_group).collect())
 }

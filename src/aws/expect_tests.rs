@@ -27,6 +27,7 @@ fn endpoint(state: EndpointState) -> VpcEndpoint {
         ip_address_type: IpAddressType::Ipv4,
         dns_names: vec![],
         interfaces: vec![],
+        route_tables: vec![],
         tags: Tags::new(),
         last_error: None,
     }

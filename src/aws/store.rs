@@ -11,7 +11,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{bucket::Bucket, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL, schedule::Schedule, sweep};
+use super::{
+    bucket::Bucket, calls::ListEntries, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL,
+    schedule::Schedule, sweep,
+};
 use crate::model::{Need, Picture};
 
 /// Calls that create, modify or delete VPC endpoints: AWS's own bucket holds 4 and refills by 0.3 a second, for the
@@ -39,6 +42,7 @@ pub struct Store {
     pub(super) answers: watch::Sender<u64>,
     pub(super) gate: Arc<Semaphore>,
     pub(super) lookups: Arc<Semaphore>,
+    pub(super) lists: Arc<ListEntries>,
     pub(super) endpoint_writes: Mutex<Bucket>,
     account: OnceCell<String>,
 }
@@ -63,6 +67,7 @@ impl Store {
             answers: watch::Sender::new(0),
             gate: Arc::new(Semaphore::new(PARALLEL)),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            lists: Arc::default(),
             endpoint_writes: Mutex::new(Bucket::new(capacity, per_second, Instant::now())),
             account: OnceCell::new(),
         });
@@ -105,9 +110,9 @@ impl Store {
     }
 
     /// From now on `who` is woken when one of these changes, and fast ones are read every `interval`, slow ones a
-    /// tenth as often. It replaces what `who` subscribed to before.
-    pub fn subscribe(&self, who: &Arc<str>, needs: BTreeSet<Need>, interval: Duration) {
-        if lock(&self.schedule).subscribe(who, needs, interval) {
+    /// tenth as often, unless they are among the `fresh`. It replaces what `who` subscribed to before.
+    pub fn subscribe(&self, who: &Arc<str>, needs: BTreeSet<Need>, fresh: BTreeSet<Need>, interval: Duration) {
+        if lock(&self.schedule).subscribe(who, needs, fresh, interval) {
             self.kick.notify_one();
         }
     }

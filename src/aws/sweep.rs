@@ -15,6 +15,7 @@ use super::{
     apply::{self, Effect},
     errors::AwsErrorKind,
     expect::Expectations,
+    held::Held,
     lock,
     reads::{Answer, Reader},
     schedule::{Batch, Outcome},
@@ -91,7 +92,7 @@ impl Store {
             answer.needs.extend(along);
             store.take_in(answer, number);
         };
-        let reader = Reader { clients: self.clients.clone(), gate: self.gate.clone(), sink: Box::new(sink) };
+        let reader = Reader { clients: self.clients.clone(), gate: self.gate.clone(), lists: self.lists.clone(), sink: Box::new(sink) };
         reader.read(needs, &lone).await;
     }
 
@@ -150,7 +151,7 @@ impl Store {
     }
 }
 
-/// Needs whose answer will change by itself: our own writes do not show yet, or an endpoint is on its way.
+/// Needs whose answer will change by itself: our own writes do not show yet, or an endpoint, a gateway or a test is on its way.
 pub(super) fn unsettled(picture: &Picture, expected: &Expectations) -> BTreeSet<Need> {
     let mut needs: BTreeSet<Need> = expected.open().into_iter().flatten().collect();
     for e in picture.endpoints.values() {
@@ -159,5 +160,11 @@ pub(super) fn unsettled(picture: &Picture, expected: &Expectations) -> BTreeSet<
             needs.extend([Need::EndpointsOf(e.vpc.clone()), Need::Endpoint(e.id.clone())]);
         }
     }
+    let tested = picture.connections.iter().filter(|(_, list)| list.iter().any(|c| c.status == "testing"));
+    needs.extend(tested.map(|(arn, _)| Need::ConnectionsOf(arn.clone())));
+    let coming = picture.nat_gateways.values().filter(|n| n.state == "pending");
+    needs.extend(coming.map(|n| Need::NatGatewaysOf(n.vpc.clone())));
+    let joining = picture.peerings.values().filter(|p| matches!(p.status.as_str(), "initiating-request" | "provisioning"));
+    needs.extend(joining.flat_map(|p| p.needs()));
     needs
 }

@@ -1,7 +1,7 @@
 use crate::{
     api::{
         conditions::Reason,
-        network::IpAddressType,
+        network::{IpAddressType, VpcEndpointType},
         status::{ForeignRule, ResourceKind},
     },
     model::{Direction, Peer, Policy, RuleShape, Tags},
@@ -66,6 +66,8 @@ fn plan() -> Plan {
                     vpc: "vpc-0a1b2c3d".into(),
                     service_name: "com.amazonaws.us-west-2.dms".into(),
                     subnets: vec!["subnet-0a1b2c3d".into(), "subnet-0b1b2c3d".into()],
+                    endpoint_type: VpcEndpointType::Interface,
+                    route_tables: vec![],
                     groups: vec![GroupTarget::Existing("sg-0e1b2c3d".into())],
                     private_dns: true,
                     policy: Policy::full_access(),

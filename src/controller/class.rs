@@ -3,12 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-    runtime::controller::Action,
-};
-use serde_json::json;
+use kube::{Api, Resource, ResourceExt, runtime::controller::Action};
 
 use super::{
     context::{self, Context},
@@ -19,7 +14,7 @@ use crate::{
     api::{
         DmsNetwork, DmsNetworkClass, DmsNetworkClassStatus,
         conditions::{self, NewCondition, READY, Reason, Truth},
-        names::{CLASS_FINALIZER, MANAGER},
+        names::CLASS_FINALIZER,
     },
     aws::AwsErrorKind,
 };
@@ -48,17 +43,8 @@ pub async fn reconcile(class: Arc<DmsNetworkClass>, ctx: Arc<Context>) -> Result
     }
     let (status, works) = status(&class, users, &ctx).await;
     if class.status.as_ref() != Some(&status) {
-        let patch = json!({
-            "apiVersion": DmsNetworkClass::api_version(&()),
-            "kind": DmsNetworkClass::kind(&()),
-            "metadata": {"uid": class.uid()},
-            "status": status,
-        });
-        match api.patch_status(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await {
-            // Gone with its last user.
-            Err(kube::Error::Api(s)) if s.is_not_found() || s.is_conflict() => {}
-            other => drop(other?),
-        }
+        // None where it went with its last user.
+        kubernetes::write_status(&api, &*class, &status).await?;
     }
     Ok(Action::requeue(if works { WORKING } else { BROKEN }))
 }
@@ -68,7 +54,7 @@ pub fn on_error(_: Arc<DmsNetworkClass>, error: &Error, _: Arc<Context>) -> Acti
     match error {
         // Somebody else wrote it meanwhile: the next pass sees how it is now.
         Error::Kubernetes(kube::Error::Api(status)) if status.is_conflict() => tracing::debug!(%error, "class changed meanwhile"),
-        Error::Kubernetes(_) => tracing::warn!(%error, "pass over a class failed"),
+        error => tracing::warn!(%error, "pass over a class failed"),
     }
     Action::requeue(Duration::from_secs(2))
 }

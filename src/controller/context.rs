@@ -16,6 +16,7 @@ use crate::{
     api::{DmsNetwork, DmsNetworkClass, network::Mode, status::ClassRecord},
     aws::{Scope, Stores},
     model::Owner,
+    plan::Uid,
 };
 
 /// Default of `resyncInterval`.
@@ -67,6 +68,17 @@ impl Context {
         self.classes.get(&ObjectRef::new(name))
     }
 
+    /// A network is gone: nothing of it counts any more, from now on.
+    pub fn forget(self: &Arc<Self>, network: &Uid) {
+        self.wake_all(self.registry.gone(network));
+        let (ctx, network) = (self.clone(), network.clone());
+        tokio::spawn(async move {
+            for store in ctx.stores.all().await {
+                store.unsubscribe(&network);
+            }
+        });
+    }
+
     /// Asks for a pass of each.
     pub fn wake_all(&self, networks: impl IntoIterator<Item = ObjectRef<DmsNetwork>>) {
         for network in networks {
@@ -74,6 +86,11 @@ impl Context {
             let _ = self.wake.send(network);
         }
     }
+}
+
+/// When a network was made, in seconds since 1970: its seniority among those that share an endpoint.
+pub fn created(network: &DmsNetwork) -> i64 {
+    network.creation_timestamp().map_or(0, |t| t.0.as_second())
 }
 
 /// The account and Region of a class, as status keeps it.

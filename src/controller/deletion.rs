@@ -1,7 +1,5 @@
 //! A network that is being deleted: what it alone holds is removed, then its finalizer goes (design.md 2).
 
-use std::time::Duration;
-
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 
@@ -10,7 +8,7 @@ use super::{
     events::{EventReason, enumerate},
     kubernetes,
     metrics::Outcome,
-    network::{Error, failures, label, retry},
+    network::{Error, WAITING, failures, label, retry},
     report::Reporter,
     site::{Site, restore},
     status::Failure,
@@ -28,9 +26,6 @@ use crate::{
 
 /// How many passes in a row must have ended in waiting before a network that may be abandoned is let go.
 const GIVE_UP: u32 = 5;
-/// AWS is at work: look again soon.
-const WAITING: Duration = Duration::from_secs(2);
-
 /// Why a deletion is not over.
 enum Rest {
     /// AWS is at work, or others are to be looked at first.
@@ -48,6 +43,10 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
     let class = network.spec.class_name.as_ref().or(old.default_class.as_ref()).and_then(|name| ctx.class(name));
     if ctx.sharded && class.is_none() && !ctx.registry.serves(uid) {
         return Ok((Action::await_change(), Outcome::Idle));
+    }
+    // The cache may still show one that we let go: a pass over it would claim for it what others are to remove.
+    if !kubernetes::is_there(&ctx.api(network), network).await? {
+        return Err(Error::Gone);
     }
     let reporter = Reporter { ctx, network, uid };
     let made: Vec<&OwnedEntry> = old.owned.iter().filter(|e| e.made).collect();
@@ -142,7 +141,7 @@ fn rest(plan: &Plan, failures: Vec<Failure>) -> Rest {
 }
 
 fn deleting(network: &DmsNetwork, ledger: &[OwnedEntry]) -> crate::plan::Claim {
-    claim_of_ledger(&label(network), network.creation_timestamp().map_or(0, |t| t.0.as_second()), true, ledger)
+    claim_of_ledger(&label(network), context::created(network), true, ledger)
 }
 
 async fn site<'a>(
@@ -167,19 +166,7 @@ async fn site<'a>(
     }
     // Where the class is gone, or now means another place, its record is what deletion works from.
     let class = class.filter(|c| c.spec.region == record.region && c.spec.endpoint_url == record.endpoint_url);
-    Ok(Site {
-        ctx,
-        network,
-        uid: uid.clone(),
-        label: label(network),
-        spec: None,
-        guardrails: class.map(|c| &c.spec.guardrails),
-        tags: class.map(|c| c.spec.tags.clone()).unwrap_or_default(),
-        scope,
-        store,
-        interval: context::interval(network, class),
-        record: record.clone(),
-    })
+    Ok(Site::new(ctx, network, uid, None, class, record.clone(), store))
 }
 
 /// Lets the network go. Its claims go with the finalizer, before the locks are given back.
@@ -189,7 +176,7 @@ async fn end(reporter: &Reporter<'_>) -> Result<(Action, Outcome), Error> {
     for store in ctx.stores.all().await {
         store.unsubscribe(reporter.uid);
     }
-    ctx.wake_all(ctx.registry.end(reporter.uid));
+    ctx.wake_all(ctx.registry.forget(reporter.uid));
     tracing::info!("the network is gone");
     Ok((Action::await_change(), Outcome::Applied))
 }

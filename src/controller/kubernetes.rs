@@ -7,7 +7,10 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use crate::api::{DmsNetwork, DmsNetworkStatus, names::MANAGER};
+use crate::api::names::MANAGER;
+
+/// What the API server answers where a JSON patch's test fails (422), and to an invalid object.
+const TEST_FAILED: u16 = 422;
 
 /// Adds a finalizer, if it is not there.
 ///
@@ -58,16 +61,42 @@ where
     api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
 }
 
-/// Writes a network's status whole. The UID keeps it from a namesake that was made meanwhile.
+/// Whether the API server still has this very object, whatever the cache shows.
 ///
 /// # Errors
 /// Those of the API server.
-pub async fn write_status(api: &Api<DmsNetwork>, network: &DmsNetwork, status: &DmsNetworkStatus) -> kube::Result<DmsNetwork> {
-    let patch = json!({
-        "apiVersion": DmsNetwork::api_version(&()),
-        "kind": DmsNetwork::kind(&()),
-        "metadata": {"uid": network.uid()},
-        "status": status,
-    });
-    api.patch_status(&network.name_any(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await
+pub async fn is_there<K>(api: &Api<K>, object: &K) -> kube::Result<bool>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    Ok(api.get_metadata_opt(&object.name_any()).await?.is_some_and(|found| found.uid() == object.uid()))
+}
+
+/// Writes an object's status whole, to this very object. None: it is gone, whether or not a namesake was made meanwhile.
+///
+/// Server-side apply would not do: on the status subresource the API server takes any `metadata.uid`, and a late pass would
+/// give a namesake the ledger of the one before it. A JSON patch with a test is refused.
+///
+/// # Errors
+/// Those of the API server.
+pub async fn write_status<K, S>(api: &Api<K>, object: &K, status: &S) -> kube::Result<Option<K>>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+    S: Serialize,
+{
+    let patch = json!([
+        { "op": "test", "path": "/metadata/uid", "value": object.uid() },
+        { "op": "add", "path": "/status", "value": status },
+    ]);
+    let patch = Patch::Json::<()>(serde_json::from_value(patch).map_err(kube::Error::SerdeError)?);
+    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    match api.patch_status(&object.name_any(), &params, &patch).await {
+        Ok(answer) => Ok(Some(answer)),
+        Err(kube::Error::Api(refusal)) if refusal.is_not_found() => Ok(None),
+        Err(kube::Error::Api(refusal)) if refusal.code == TEST_FAILED => {
+            // A status that breaks the schema is refused with the same code: only a look tells the two apart.
+            if is_there(api, object).await? { Err(kube::Error::Api(refusal)) } else { Ok(None) }
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -5,7 +5,7 @@ mod context;
 mod deletion;
 mod events;
 mod http;
-mod kubernetes;
+pub mod kubernetes;
 mod metrics;
 mod network;
 mod registry;

@@ -32,7 +32,7 @@ use crate::{
 /// A pass without news comes at the latest after this; changes in AWS wake a network before.
 const IDLE: Duration = Duration::from_secs(600);
 /// AWS is at work: look again soon.
-const WAITING: Duration = Duration::from_secs(2);
+pub(super) const WAITING: Duration = Duration::from_secs(2);
 
 /// What ends a pass early.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,9 @@ pub enum Error {
     /// Kubernetes refused a read or write; nothing was done in AWS after it.
     #[error("Kubernetes: {0}")]
     Kubernetes(#[from] kube::Error),
+    /// The object is gone; there may be another of its name.
+    #[error("the object is gone")]
+    Gone,
 }
 
 /// The entry point of kube's controller: one pass, measured, with the network's name on every log line.
@@ -55,12 +58,24 @@ pub async fn reconcile(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Ac
         tracing::info!("every network was looked at once: from now on what is given up is removed");
         ctx.wake_all(ctx.networks.state().iter().map(|n| ObjectRef::from_obj(&**n)));
     }
-    let outcome = result.as_ref().map_or(Outcome::Failed, |(_, outcome)| *outcome);
+    if matches!(result, Err(Error::Gone)) || is_gone(&network, &ctx) {
+        // Its end may have been seen before the pass noted what it did.
+        ctx.forget(&uid);
+    }
+    let outcome = match &result {
+        Ok((_, outcome)) => *outcome,
+        Err(Error::Gone) => Outcome::Idle,
+        Err(Error::Kubernetes(_)) => Outcome::Failed,
+    };
     ctx.metrics.pass(outcome, started.elapsed().as_secs_f64());
     match result {
         Ok((action, outcome)) => {
             span.in_scope(|| tracing::debug!(?outcome, ms = started.elapsed().as_millis(), "pass ended"));
             Ok(action)
+        }
+        Err(Error::Gone) => {
+            span.in_scope(|| tracing::debug!("the network is gone: the pass was late"));
+            Ok(Action::await_change())
         }
         Err(error) => {
             span.in_scope(|| tracing::warn!(%error, "pass failed"));
@@ -79,10 +94,12 @@ pub fn label(network: &DmsNetwork) -> String {
     format!("{}/{}", network.namespace().unwrap_or_default(), network.name_any())
 }
 
+/// Whether the cache shows no network of this UID any more.
+fn is_gone(network: &DmsNetwork, ctx: &Context) -> bool {
+    ctx.networks.get(&ObjectRef::from_obj(network)).is_none_or(|now| now.uid() != network.uid())
+}
+
 async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action, Outcome), Error> {
-    if ctx.registry.has_ended(uid) {
-        return Ok((Action::await_change(), Outcome::Idle));
-    }
     let old = ctx.registry.latest_status(uid, network);
     if network.meta().deletion_timestamp.is_some() {
         return deletion::run(network, uid, &old, ctx).await;
@@ -274,19 +291,7 @@ async fn site<'a>(
         );
         return Err(Problem::new(Reason::ClassChanged, "spec.className", message));
     }
-    Ok(Site {
-        ctx,
-        network,
-        uid: uid.clone(),
-        label: label(network),
-        spec: Some(&network.spec),
-        guardrails: Some(&class.spec.guardrails),
-        tags: class.spec.tags.clone(),
-        scope,
-        store,
-        interval: context::interval(network, Some(class)),
-        record,
-    })
+    Ok(Site::new(ctx, network, uid, Some(&network.spec), Some(class), record, store))
 }
 
 /// A pass that cannot see AWS: what is known stays, the problem is said, and the ledger goes on counting for others.
@@ -299,7 +304,7 @@ async fn blind(
 ) -> Result<(Action, Outcome), Error> {
     ctx.registry.note(uid, network);
     if let Some(record) = old.classes.first() {
-        let claim = plan::claim_of_ledger(&label(network), network.creation_timestamp().map_or(0, |t| t.0.as_second()), false, &old.owned);
+        let claim = plan::claim_of_ledger(&label(network), context::created(network), false, &old.owned);
         ctx.wake_all(ctx.registry.claim(&context::scope(record), uid, network, claim));
     }
     if network.spec.suspend {

@@ -32,8 +32,6 @@ pub struct Registry {
     written: Mutex<HashMap<Uid, (u64, DmsNetworkStatus)>>,
     /// Which networks still have to be looked at before anything is removed.
     looks: Mutex<Looks>,
-    /// Networks that we let go and that the cache may still show: a late pass must not write to a namesake that is made meanwhile.
-    ended: Mutex<BTreeSet<Uid>>,
     /// What counts of each class for its networks, as it was last seen.
     classes: Mutex<HashMap<String, String>>,
     /// How often in a row a network's changes have failed.
@@ -171,20 +169,8 @@ impl Registry {
         looks.started && looks.untried.keys().all(|uid| uid == but)
     }
 
-    /// A network was let go; returns those that shared an endpoint with it.
-    pub fn end(&self, uid: &Uid) -> Vec<ObjectRef<DmsNetwork>> {
-        lock(&self.ended).insert(uid.clone());
-        self.forget(uid)
-    }
-
-    /// Whether a network was let go.
-    pub fn has_ended(&self, uid: &Uid) -> bool {
-        lock(&self.ended).contains(uid)
-    }
-
     /// A network is gone, with or without a last pass.
     pub fn gone(&self, uid: &Uid) -> Vec<ObjectRef<DmsNetwork>> {
-        lock(&self.ended).remove(uid);
         let mut looks = lock(&self.looks);
         looks.untried.remove(uid);
         looks.tried.remove(uid);
@@ -195,10 +181,7 @@ impl Registry {
     /// Networks that we know and that are in no list any more.
     pub fn missing_from(&self, known: &BTreeSet<Uid>) -> Vec<Uid> {
         let looks = lock(&self.looks);
-        let all: BTreeSet<Uid> = {
-            let (places, ended) = (lock(&self.places), lock(&self.ended));
-            looks.untried.keys().chain(looks.tried.keys()).chain(places.keys()).chain(ended.iter()).cloned().collect()
-        };
+        let all: BTreeSet<Uid> = looks.untried.keys().chain(looks.tried.keys()).chain(lock(&self.places).keys()).cloned().collect();
         all.difference(known).cloned().collect()
     }
 

@@ -8,6 +8,7 @@ use super::{
     context::Context,
     events::{EventReason, enumerate},
     kubernetes,
+    network::Error,
 };
 use crate::{
     api::{
@@ -30,10 +31,13 @@ pub struct Reporter<'a> {
 
 impl Reporter<'_> {
     /// Writes the status if it differs from the last, and returns it.
-    pub async fn write(&self, old: &DmsNetworkStatus, new: DmsNetworkStatus) -> kube::Result<DmsNetworkStatus> {
+    ///
+    /// # Errors
+    /// Those of the API server; and where the network is gone: then the pass is over.
+    pub async fn write(&self, old: &DmsNetworkStatus, new: DmsNetworkStatus) -> Result<DmsNetworkStatus, Error> {
         if *old != new {
             let answer = kubernetes::write_status(&self.ctx.api(self.network), self.network, &new).await?;
-            self.ctx.registry.wrote(self.uid, &answer, &new);
+            self.ctx.registry.wrote(self.uid, &answer.ok_or(Error::Gone)?, &new);
         }
         Ok(new)
     }

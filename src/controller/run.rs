@@ -243,9 +243,8 @@ fn counted(ctx: &Context, network: &DmsNetwork) {
     if ctx.sharded && ctx.class(&record.name).is_none() {
         return;
     }
-    let created = network.creation_timestamp().map_or(0, |t| t.0.as_second());
     let deleting = network.metadata.deletion_timestamp.is_some();
-    let claim = plan::claim_of_ledger(&network::label(network), created, deleting, &status.owned);
+    let claim = plan::claim_of_ledger(&network::label(network), context::created(network), deleting, &status.owned);
     ctx.registry.claim(&context::scope(record), &uid.into(), network, claim);
 }
 
@@ -265,13 +264,7 @@ fn followed(ctx: &Arc<Context>, event: &Result<watcher::Event<DmsNetwork>, watch
         Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => return,
     };
     for uid in gone {
-        ctx.wake_all(ctx.registry.gone(&uid));
-        let ctx = ctx.clone();
-        tokio::spawn(async move {
-            for store in ctx.stores.all().await {
-                store.unsubscribe(&uid);
-            }
-        });
+        ctx.forget(&uid);
     }
 }
 

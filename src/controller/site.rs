@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use kube::ResourceExt;
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 
-use super::{context::Context, status::Failure};
+use super::{
+    context::{self, Context},
+    network::label,
+    status::Failure,
+};
 use crate::{
     api::{
-        DmsNetwork, DmsNetworkSpec,
+        DmsNetwork, DmsNetworkClass, DmsNetworkSpec,
         class::Guardrails,
         conditions::Reason,
         network::DeletionPolicy,
@@ -59,6 +62,33 @@ pub struct Locked {
     _guards: Vec<OwnedMutexGuard<()>>,
 }
 
+impl<'a> Site<'a> {
+    /// A network where `record` says. `spec` is none while it is being deleted, `class` where it is gone.
+    pub fn new(
+        ctx: &'a Context,
+        network: &'a DmsNetwork,
+        uid: &Uid,
+        spec: Option<&'a DmsNetworkSpec>,
+        class: Option<&'a DmsNetworkClass>,
+        record: ClassRecord,
+        store: Arc<Store>,
+    ) -> Self {
+        Self {
+            ctx,
+            network,
+            uid: uid.clone(),
+            label: label(network),
+            spec,
+            guardrails: class.map(|c| &c.spec.guardrails),
+            tags: class.map(|c| c.spec.tags.clone()).unwrap_or_default(),
+            scope: context::scope(&record),
+            store,
+            interval: context::interval(network, class),
+            record,
+        }
+    }
+}
+
 impl Site<'_> {
     /// Plans on what is known now.
     pub fn plan(&self, ledger: &[OwnedEntry]) -> Plan {
@@ -67,7 +97,7 @@ impl Site<'_> {
             plan::plan(&Input {
                 uid: &self.uid,
                 label: &self.label,
-                created: self.network.creation_timestamp().map_or(0, |t| t.0.as_second()),
+                created: context::created(self.network),
                 spec: self.spec,
                 deletion_policy: self.deletion_policy(),
                 ledger,
@@ -119,31 +149,43 @@ impl Site<'_> {
             asked.extend(plan.needs.iter().cloned());
             plan = self.plan(ledger);
         }
-        self.store.subscribe(&self.uid, plan.needs.clone(), self.interval);
+        self.store.subscribe(&self.uid, plan.needs.clone(), plan.fresh.clone(), self.interval);
         plan
     }
 
-    /// Takes the locks that a plan needs, reads again what it touches, and plans again, until the locks fit the plan.
+    /// Takes the locks that a plan needs, reads again what it touches, and plans again, until the locks fit the plan and all that
+    /// it touches was read since they were taken. What a fresh read shows may touch more: a group that is not ours alone stays,
+    /// so that its rules, which would have gone with it, are looked at one by one.
     pub async fn confirm(&self, ledger: &[OwnedEntry], mut plan: Plan) -> (Plan, Locked) {
-        const TRIES: usize = 4;
+        const TRIES: usize = 6;
         let mut names = plan.locks.clone();
-        let mut locked = Locked { blind: false, names: names.clone(), _guards: self.ctx.registry.lock(&self.scope, &names).await };
+        let mut locked = self.locked(&names).await;
+        let (mut since, mut seen) = (Instant::now(), BTreeSet::new());
+        let mut fits = false;
         for _ in 0..TRIES {
-            self.store.ensure(&touched(&plan), Some(Instant::now())).await;
+            let fresh = touched(&plan);
+            self.store.ensure(&fresh, Some(since)).await;
+            seen.extend(fresh);
             plan = self.observe(ledger, None).await;
-            if plan.locks.is_subset(&locked.names) {
+            if !plan.locks.is_subset(&locked.names) {
+                names.extend(plan.locks.iter().cloned());
+                // All of them anew, in their order: holding some while waiting for others could block both.
+                drop(locked);
+                locked = self.locked(&names).await;
+                (since, seen) = (Instant::now(), BTreeSet::new());
+                continue;
+            }
+            fits = touched(&plan).is_subset(&seen);
+            if fits {
                 break;
             }
-            names.extend(plan.locks.iter().cloned());
-            // All of them anew, in their order: holding some while waiting for others could block both.
-            drop(locked);
-            locked = Locked { blind: false, names: names.clone(), _guards: self.ctx.registry.lock(&self.scope, &names).await };
         }
         // Whatever still does not fit waits for the next pass.
-        if !plan.locks.is_subset(&locked.names) {
+        if !fits {
             plan.changes.clear();
             plan.unmet = true;
             plan.waiting.push("other networks work on the same objects".to_owned());
+            restore(&mut plan, ledger);
         }
         // Only what a fresh read shows is taken away.
         let fresh = touched(&plan);
@@ -154,6 +196,10 @@ impl Site<'_> {
             restore(&mut plan, ledger);
         }
         (plan, locked)
+    }
+
+    async fn locked(&self, names: &BTreeSet<String>) -> Locked {
+        Locked { blind: false, names: names.clone(), _guards: self.ctx.registry.lock(&self.scope, names).await }
     }
 
     /// Makes the changes of a plan. Returns what was done, and what was refused.
@@ -222,6 +268,10 @@ pub fn restore(plan: &mut Plan, ledger: &[OwnedEntry]) {
 /// What must be read afresh before the changes of a plan are made.
 fn touched(plan: &Plan) -> BTreeSet<Need> {
     let mut narrow = BTreeSet::new();
+    let is_managed = |n: &Need| {
+        let kind = matches!(n, Need::NetworkAclsOf(_) | Need::NetworkAcl(_) | Need::RouteTablesOf(_) | Need::RouteTable(_));
+        kind && plan.fresh.contains(n)
+    };
     // What is dropped from the ledger must have been looked for, wherever it was.
     let mut wide = plan.changes.is_empty() || plan.locks.contains(plan::RELEASE);
     for change in &plan.changes {
@@ -229,12 +279,14 @@ fn touched(plan: &Plan) -> BTreeSet<Need> {
             (Change::RevokeForeign { group, .. }, _) | (_, Some(Key::Rule(GroupRef::Id(group), _))) => {
                 narrow.insert(Need::RulesOf(group.clone()));
             }
+            (_, Some(Key::AclEntry(..) | Key::Route(..))) => narrow.extend(plan.needs.iter().filter(|n| is_managed(n)).cloned()),
             _ => wide = true,
         }
     }
     if wide {
-        let of_aws =
-            |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_));
+        let of_aws = |n: &&Need| {
+            matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_)) || is_managed(n)
+        };
         narrow.extend(plan.needs.iter().filter(of_aws).cloned());
     }
     narrow

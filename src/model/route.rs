@@ -26,6 +26,13 @@ pub struct RouteTable {
     pub tags: Tags,
 }
 
+impl RouteTable {
+    /// The route for exactly this destination that is not a propagated one, which would give way to it (domain.md 1.8).
+    pub fn written(&self, destination: &Destination) -> Option<&Route> {
+        self.routes.iter().find(|r| r.destination == *destination && r.origin != RouteOrigin::Propagated)
+    }
+}
+
 /// One route (EC2 `Route`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
@@ -106,6 +113,16 @@ pub enum RouteState {
     Blackhole,
     /// AWS has taken the route out of use: as if it were not there.
     Filtered,
+}
+
+impl fmt::Display for RouteState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Blackhole => "blackhole",
+            Self::Filtered => "filtered",
+        })
+    }
 }
 
 /// EC2 `Route.Origin`.

@@ -27,7 +27,7 @@ pub enum BlockPublicAccess {
     /// Internet gateways work.
     #[default]
     Off,
-    /// Nothing that the internet began comes in; what was begun inside, and its answers, pass.
+    /// Internet gateways carry only what NAT gateways and egress-only internet gateways send, and its answers.
     Ingress,
     /// Nothing passes an internet gateway.
     Bidirectional,

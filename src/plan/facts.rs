@@ -13,13 +13,13 @@ use crate::model::{
 pub struct Facts<'a> {
     picture: &'a Picture,
     needs: RefCell<BTreeSet<Need>>,
-    managed: RefCell<BTreeSet<Need>>,
+    fresh: RefCell<BTreeSet<Need>>,
 }
 
 impl<'a> Facts<'a> {
     /// Looks at `picture`.
     pub fn new(picture: &'a Picture) -> Self {
-        Self { picture, needs: RefCell::default(), managed: RefCell::default() }
+        Self { picture, needs: RefCell::default(), fresh: RefCell::default() }
     }
 
     /// The picture itself, for what needs no note.
@@ -27,9 +27,9 @@ impl<'a> Facts<'a> {
         self.picture
     }
 
-    /// All questions so far; and those of them about what is managed, which are as urgent as those about rules.
+    /// All questions so far, and those among them whose answers must not grow older than the interval.
     pub fn into_needs(self) -> (BTreeSet<Need>, BTreeSet<Need>) {
-        (self.needs.into_inner(), self.managed.into_inner())
+        (self.needs.into_inner(), self.fresh.into_inner())
     }
 
     /// Questions so far that AWS was never asked; DNS does not count.
@@ -39,8 +39,12 @@ impl<'a> Facts<'a> {
 
     /// Lists of what is there that AWS refused and never gave: what cannot be seen may well be there.
     pub fn unseen(&self) -> Vec<(Need, &'a ReadFailure)> {
-        let managed = self.managed.borrow();
-        let is_list = |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::EndpointsOf(_)) || managed.contains(*n);
+        let fresh = self.fresh.borrow();
+        let is_list = |n: &&Need| match n {
+            Need::RulesOf(_) | Need::GroupsOf(_) | Need::EndpointsOf(_) => true,
+            Need::NetworkAclsOf(_) | Need::NetworkAcl(_) | Need::RouteTablesOf(_) | Need::RouteTable(_) => fresh.contains(*n),
+            _ => false,
+        };
         let refused = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref().filter(|_| !self.picture.read.contains(n))?));
         self.needs.borrow().iter().filter(is_list).filter_map(refused).collect()
     }
@@ -56,10 +60,10 @@ impl<'a> Facts<'a> {
         self.needs.borrow_mut().insert(need);
     }
 
-    /// Notes a question about what is managed.
-    fn manage(&self, need: Need) {
-        self.managed.borrow_mut().insert(need.clone());
-        self.need(need);
+    /// Notes that this is read every interval, though its kind is slow: it is ours to keep (design.md 2, Freshness).
+    pub fn keep_fresh(&self, need: Need) {
+        self.need(need.clone());
+        self.fresh.borrow_mut().insert(need);
     }
 
     fn ask<T: ?Sized>(&self, need: Need, found: Option<&'a Arc<T>>) -> Lookup<'a, T> {
@@ -202,7 +206,7 @@ impl<'a> Facts<'a> {
             Some(vpc) => Need::NetworkAclsOf(vpc.clone()),
             None => Need::NetworkAcl(id.clone()),
         };
-        self.manage(need.clone());
+        self.keep_fresh(need.clone());
         self.picture.answer(&need, found.map(|a| &**a))
     }
 
@@ -213,7 +217,7 @@ impl<'a> Facts<'a> {
             Some(vpc) => Need::RouteTablesOf(vpc.clone()),
             None => Need::RouteTable(id.clone()),
         };
-        self.manage(need.clone());
+        self.keep_fresh(need.clone());
         self.picture.answer(&need, found.map(|t| &**t))
     }
 

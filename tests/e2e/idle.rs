@@ -1,6 +1,9 @@
 //! What a controller costs that has nothing to do: few reads, however many networks, and not one write.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use dmsnet::api::DmsNetwork;
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Event};
@@ -10,7 +13,7 @@ use serde_json::json;
 use crate::{
     harness::{
         Env,
-        emulator::count,
+        emulator::{Call, count},
         env::{SOON, is},
     },
     view::settled,
@@ -49,8 +52,11 @@ async fn idle(name: &str, networks: usize) {
     // Two sweeps more, until whatever was read for a reason has gone into step.
     env.calls("DescribeReplicationInstances", 2, SOON).await;
 
+    // From quiet to quiet: whole sweeps, and all that is read in between.
+    quiet(&env).await;
     let (before, mark) = (versions(&env).await, env.aws.mark());
     env.calls("DescribeReplicationInstances", SWEEPS, INTERVAL * (u32::try_from(SWEEPS).unwrap() + 3)).await;
+    quiet(&env).await;
     let calls = env.aws.calls(mark);
     let counts = count(&calls);
     let sweeps = counts["dms:DescribeReplicationInstances"];
@@ -58,12 +64,30 @@ async fn idle(name: &str, networks: usize) {
     eprintln!("{name}: {per_sweep:.2} reads per sweep over {sweeps} sweeps: {counts:?}");
     let writes: Vec<_> = calls.iter().filter(|c| c.mutating).collect();
     assert!(writes.is_empty(), "an idle network writes nothing to AWS: {writes:#?}");
-    assert!(per_sweep <= READS_PER_SWEEP, "{per_sweep} reads per sweep: {counts:#?}");
-    let seconds = calls.last().unwrap().at - calls[0].at;
-    let paced = seconds / (sweeps as f64 - 1.0);
+    assert!(per_sweep <= READS_PER_SWEEP, "{per_sweep} reads per sweep: {counts:#?}\n{}", told(&calls));
+    let paces: Vec<f64> = calls.iter().filter(|c| c.operation == "DescribeReplicationInstances").map(|c| c.at).collect();
+    let paced = (paces.last().unwrap() - paces[0]) / (sweeps as f64 - 1.0);
     assert!(paced >= INTERVAL.as_secs_f64() * 0.9, "a sweep each {paced:.1} s");
     let after = versions(&env).await;
     assert_eq!(after, before, "an idle network writes nothing to Kubernetes");
+}
+
+/// Waits until a sweep is over: nothing is asked for a good part of the interval.
+async fn quiet(env: &Env) {
+    let mut last = (env.aws.mark(), Instant::now());
+    env.eventually("a quiet moment", INTERVAL * 3, async || {
+        let now = env.aws.mark();
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        if last.1.elapsed() >= INTERVAL / 4 { Ok(()) } else { Err(format!("call {now} was {:?} ago", last.1.elapsed())) }
+    })
+    .await;
+}
+
+/// Each call in a line: when, what, about what.
+fn told(calls: &[Call]) -> String {
+    calls.iter().map(|c| format!("{:8.2} {} {}", c.at - calls[0].at, c.operation, c.params)).collect::<Vec<_>>().join("\n")
 }
 
 /// Every object that the controller could have written, with its version and how often an Event was counted.

@@ -16,4 +16,5 @@ mod reference;
 mod refusals;
 mod restore;
 mod sharing;
+mod status;
 mod view;

@@ -8,10 +8,10 @@ use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{
-    Env,
+    Controller, Env,
     emulator::count,
     env::{SOON, condition, is},
 };
@@ -63,23 +63,8 @@ async fn sixty_networks_come_and_go_on_one_endpoint() {
 async fn two_clusters_leave_each_others_alone() {
     let mut env = Env::builder("sharing-owners").topology(json!({ "instances": 2 })).without_class().without_controller().start().await;
     let before = env.aws.state();
-    for cluster in ["east", "west"] {
-        class_of_cluster(&env, cluster).await;
-    }
-    env.controller.options.cluster_name = "east".into();
-    env.controller.options.class_selector = "test=sharing-owners,cluster=east".into();
-    env.controller.start();
-    let mut west = env.another_controller("west", |options| {
-        options.cluster_name = "west".into();
-        options.class_selector = "test=sharing-owners,cluster=west".into();
-    });
-    west.start();
-    let spec = |cluster: &str, instance: usize| {
-        let mut spec = env.reference();
-        spec["className"] = format!("sharing-owners-{cluster}").into();
-        spec["replication"]["instance"] = env.topology.instances[instance].id.as_str().into();
-        spec
-    };
+    let _west = two_clusters(&mut env, "10s").await;
+    let spec = |cluster: &str, instance: usize| spec_in(&env, cluster, instance);
 
     env.apply("east", spec("east", 0)).await;
     env.ready("east").await;
@@ -87,7 +72,6 @@ async fn two_clusters_leave_each_others_alone() {
     env.apply("west", spec("west", 1)).await;
     let shared = env.ready("west").await;
     assert_eq!(only_endpoint(&env).await, endpoint, "both use one endpoint");
-    let owners = |tags: BTreeMap<String, String>| (tags.get("dmsnet.dev/owner/east").cloned(), tags.get("dmsnet.dev/owner/west").cloned());
     let (owned, sharing) = (Some("owned".to_owned()), Some("shared".to_owned()));
     assert_eq!(owners(tags(&env, &endpoint.id).await), (owned.clone(), sharing.clone()));
     assert_eq!(owners(tags(&env, &endpoint.group).await), (owned.clone(), sharing));
@@ -111,6 +95,46 @@ async fn two_clusters_leave_each_others_alone() {
     let status = env.ready("west").await.status.unwrap();
     assert_eq!((status.drift, status.summary.unwrap().rules), (vec![], "6/6".to_owned()));
 
+    env.delete("west").await;
+    env.gone("west", SOON).await;
+    assert_eq!(env.aws.state(), before, "AWS is as before");
+}
+
+/// The creator has seen nothing of the other yet, and leaves: what it takes away it looks at afresh, each rule of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creator_that_leaves_at_once_takes_nothing_that_is_shared() {
+    let mut env = Env::builder("sharing-leave").topology(json!({ "instances": 2 })).without_class().without_controller().start().await;
+    let before = env.aws.state();
+    let _west = two_clusters(&mut env, "1h").await;
+    env.apply("east", spec_in(&env, "east", 0)).await;
+    env.ready("east").await;
+    // From then on it has no reason to read.
+    env.eventually("east has seen the group that it made", SOON, async || {
+        let calls = env.aws.calls(0);
+        let wrote = calls.iter().rposition(|c| c.mutating);
+        let seen = calls.iter().rposition(|c| c.operation == "DescribeSecurityGroups");
+        if seen > wrote { Ok(()) } else { Err(format!("{seen:?} {wrote:?}")) }
+    })
+    .await;
+    let endpoint = only_endpoint(&env).await;
+    env.apply("west", spec_in(&env, "west", 1)).await;
+    env.ready("west").await;
+    let shared = callers_of(&env, &endpoint.group).await;
+
+    let leaves = env.aws.mark();
+    env.delete("east").await;
+    env.gone("east", SOON).await;
+    assert_eq!(only_endpoint(&env).await, endpoint);
+    assert_eq!(callers_of(&env, &endpoint.group).await, shared - 1, "its own rule, not the one for all: {:#?}", env.aws.writes(leaves));
+    assert_eq!(owners(tags(&env, &endpoint.group).await), (None, Some("shared".to_owned())));
+
+    env.patch("west", json!({ "metadata": { "annotations": { "dmsnet.dev/reconcile-requested-at": "now" } } })).await;
+    env.eventually("west owns what it shared", SOON, async || {
+        let now = owners(tags(&env, &endpoint.group).await);
+        if now == (None, Some("owned".to_owned())) { Ok(()) } else { Err(format!("{now:?}")) }
+    })
+    .await;
+    assert_eq!(env.ready("west").await.status.unwrap().drift, []);
     env.delete("west").await;
     env.gone("west", SOON).await;
     assert_eq!(env.aws.state(), before, "AWS is as before");
@@ -166,14 +190,42 @@ async fn two_networks_that_disagree_do_not_fight() {
     assert_eq!(env.aws.state(), before);
 }
 
-async fn class_of_cluster(env: &Env, cluster: &str) {
-    let name = format!("{}-{cluster}", env.name);
-    let class = json!({
-        "apiVersion": "dmsnet.dev/v1alpha1", "kind": "DmsNetworkClass",
-        "metadata": { "name": name, "labels": { "test": env.name, "cluster": cluster } },
-        "spec": env.class_spec(),
+/// Two controllers, as of two clusters in one account, each with a class of its own. The second is to be kept.
+async fn two_clusters(env: &mut Env, interval: &str) -> Controller {
+    for cluster in ["east", "west"] {
+        let name = format!("{}-{cluster}", env.name);
+        let mut spec = env.class_spec();
+        spec["resyncInterval"] = interval.into();
+        let class = json!({
+            "apiVersion": "dmsnet.dev/v1alpha1", "kind": "DmsNetworkClass",
+            "metadata": { "name": name, "labels": { "test": env.name, "cluster": cluster } },
+            "spec": spec,
+        });
+        env.classes().patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(class)).await.unwrap();
+    }
+    let selector = |cluster: &str| format!("test={},cluster={cluster}", env.name);
+    let (east, west) = (selector("east"), selector("west"));
+    env.controller.options.cluster_name = "east".into();
+    env.controller.options.class_selector = east;
+    env.controller.start();
+    let mut other = env.another_controller("west", |options| {
+        options.cluster_name = "west".into();
+        options.class_selector = west;
     });
-    env.classes().patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(class)).await.unwrap();
+    other.start();
+    other
+}
+
+fn spec_in(env: &Env, cluster: &str, instance: usize) -> Value {
+    let mut spec = env.reference();
+    spec["className"] = format!("{}-{cluster}", env.name).into();
+    spec["replication"]["instance"] = env.topology.instances[instance].id.as_str().into();
+    spec
+}
+
+/// What the owner tags of east and west say.
+fn owners(tags: BTreeMap<String, String>) -> (Option<String>, Option<String>) {
+    (tags.get("dmsnet.dev/owner/east").cloned(), tags.get("dmsnet.dev/owner/west").cloned())
 }
 
 async fn list(env: &Env) -> Vec<DmsNetwork> {

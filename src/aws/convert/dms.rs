@@ -3,8 +3,8 @@
 use aws_sdk_databasemigration::types as dms;
 use tracing::warn;
 
-use super::{addresses, ids, port, text};
-use crate::model::{DmsEndpoint, ReplicationInstance};
+use super::{addresses, endpoint_hosts::hosts, ids, text};
+use crate::model::{Connection, DmsEndpoint, ReplicationConfig, ReplicationInstance, SubnetGroup};
 
 /// `ReplicationInstance`.
 pub(in crate::aws) fn replication_instance(row: dms::ReplicationInstance) -> Option<ReplicationInstance> {
@@ -35,6 +35,7 @@ pub(in crate::aws) fn replication_instance(row: dms::ReplicationInstance) -> Opt
 
 /// `Endpoint`.
 pub(in crate::aws) fn dms_endpoint(row: dms::Endpoint) -> Option<DmsEndpoint> {
+    let found = hosts(&row);
     let Some(identifier) = text(row.endpoint_identifier) else {
         warn!("a DMS endpoint that AWS returned has no identifier; it is left out");
         return None;
@@ -42,11 +43,51 @@ pub(in crate::aws) fn dms_endpoint(row: dms::Endpoint) -> Option<DmsEndpoint> {
     Some(DmsEndpoint {
         identifier: identifier.to_ascii_lowercase(),
         engine: row.engine_name.unwrap_or_default(),
-        host: text(row.server_name),
-        port: port(row.port),
+        host: found.host,
+        port: found.port,
         arn: row.endpoint_arn.unwrap_or_default(),
-        more_hosts: Vec::new(),
-        secret: None,
+        more_hosts: found.more,
+        secret: found.secret,
+    })
+}
+
+/// `ReplicationConfig`.
+pub(in crate::aws) fn replication_config(row: dms::ReplicationConfig) -> Option<ReplicationConfig> {
+    let Some(identifier) = text(row.replication_config_identifier) else {
+        warn!("a replication config that AWS returned has no identifier; it is left out");
+        return None;
+    };
+    let compute = row.compute_config;
+    let subnet_group = compute.as_ref().and_then(|c| text(c.replication_subnet_group_id.clone()));
+    Some(ReplicationConfig {
+        identifier: identifier.to_ascii_lowercase(),
+        arn: row.replication_config_arn.unwrap_or_default(),
+        subnet_group: subnet_group.unwrap_or_else(|| "default".into()).to_ascii_lowercase(),
+        groups: ids(compute.into_iter().flat_map(|c| c.vpc_security_group_ids.unwrap_or_default())),
+        endpoints: [row.source_endpoint_arn, row.target_endpoint_arn].into_iter().filter_map(text).collect(),
+    })
+}
+
+/// `ReplicationSubnetGroup`.
+pub(in crate::aws) fn subnet_group(row: dms::ReplicationSubnetGroup) -> Option<SubnetGroup> {
+    let Some(identifier) = text(row.replication_subnet_group_identifier) else {
+        warn!("a replication subnet group that AWS returned has no identifier; it is left out");
+        return None;
+    };
+    Some(SubnetGroup {
+        identifier: identifier.to_ascii_lowercase(),
+        vpc: row.vpc_id.unwrap_or_default().into(),
+        subnets: ids(row.subnets.into_iter().flatten().filter_map(|s| s.subnet_identifier)),
+    })
+}
+
+/// `Connection`.
+pub(in crate::aws) fn connection(row: dms::Connection) -> Option<Connection> {
+    Some(Connection {
+        instance: text(row.replication_instance_arn)?,
+        endpoint: text(row.endpoint_arn)?,
+        status: row.status.unwrap_or_default().to_ascii_lowercase(),
+        failure: text(row.last_failure_message),
     })
 }
 
@@ -82,5 +123,19 @@ mod tests {
         let row = dms::Endpoint::builder().endpoint_identifier("SRC").engine_name("postgres").server_name(" ").port(0).build();
         let e = dms_endpoint(row).unwrap();
         assert_eq!((e.identifier.as_str(), e.host, e.port), ("src", None, None));
+    }
+
+    #[test]
+    fn a_serverless_replication_without_a_place_is_in_the_default_group() {
+        let compute = dms::ComputeConfig::builder().vpc_security_group_ids("sg-2").vpc_security_group_ids("sg-1").build();
+        let row = dms::ReplicationConfig::builder()
+            .replication_config_identifier("Orders")
+            .source_endpoint_arn("arn:src")
+            .target_endpoint_arn("arn:tgt")
+            .compute_config(compute)
+            .build();
+        let c = replication_config(row).unwrap();
+        assert_eq!((c.identifier.as_str(), c.subnet_group.as_str()), ("orders", "default"));
+        assert_eq!((c.groups, c.endpoints), (vec!["sg-1".into(), "sg-2".into()], vec!["arn:src".into(), "arn:tgt".into()]));
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-fn tags(list: Option<Vec<ec2::Tag>>) -> Tags {
+pub(super) fn tags(list: Option<Vec<ec2::Tag>>) -> Tags {
     list.into_iter().flatten().filter_map(|t| Some((t.key?, t.value.unwrap_or_default()))).collect()
 }
 

@@ -3,11 +3,16 @@
 
 mod dms;
 mod ec2;
+mod endpoint_hosts;
+mod network;
 mod rds;
 
-pub(super) use dms::{dms_endpoint, replication_instance};
+pub(super) use dms::{connection, dms_endpoint, replication_config, replication_instance, subnet_group};
 pub(super) use ec2::{endpoint, group, interface, ip_address_type_to_ec2, rule, service, subnet, tags_to_ec2, vpc};
-pub(super) use rds::{db_cluster, db_instance};
+pub(super) use network::{
+    internet_gateway, nat_gateway, network_acl, network_interface, peering, prefix_list, route_table, transit_gateway_attachment,
+};
+pub(super) use rds::{db_cluster, db_instance, db_subnet_group};
 
 use std::net::IpAddr;
 

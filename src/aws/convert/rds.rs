@@ -4,7 +4,7 @@ use aws_sdk_rds::types as rds;
 use tracing::warn;
 
 use super::{ids, port, text};
-use crate::model::{RdsDatabase, SecurityGroupId};
+use crate::model::{RdsDatabase, SecurityGroupId, SubnetGroup};
 
 fn groups(list: Option<Vec<rds::VpcSecurityGroupMembership>>) -> Vec<SecurityGroupId> {
     ids(list.into_iter().flatten().filter(|g| g.status.as_deref() != Some("removing")).filter_map(|g| g.vpc_security_group_id))
@@ -49,6 +49,19 @@ pub(in crate::aws) fn db_cluster(row: rds::DbCluster) -> Option<RdsDatabase> {
         publicly_accessible: row.publicly_accessible.unwrap_or(false),
         subnet_group: text(row.db_subnet_group),
         groups: groups(row.vpc_security_groups),
+    })
+}
+
+/// `DBSubnetGroup`.
+pub(in crate::aws) fn db_subnet_group(row: rds::DbSubnetGroup) -> Option<SubnetGroup> {
+    let Some(name) = text(row.db_subnet_group_name) else {
+        warn!("a DB subnet group that AWS returned has no name; it is left out");
+        return None;
+    };
+    Some(SubnetGroup {
+        identifier: name.to_ascii_lowercase(),
+        vpc: row.vpc_id.unwrap_or_default().into(),
+        subnets: ids(row.subnets.into_iter().flatten().filter_map(|s| s.subnet_identifier)),
     })
 }
 

@@ -15,9 +15,9 @@ use super::{
 use crate::{
     api::{
         DmsNetworkSpec,
-        class::{Guardrails, TakeOver},
+        class::{Guardrails, RuleNumbers, TakeOver},
         names::TAG_TAKEN_OVER,
-        network::{DeletionPolicy, ForeignRules, Mode},
+        network::{DeletionPolicy, ForeignRules, Mode, Upkeep},
         status::OwnedEntry,
     },
     aws::{Scope, Store, Stores},
@@ -86,6 +86,11 @@ impl Member {
             deletion_policy: DeletionPolicy::Delete,
             ledger: Vec::new(),
         }
+    }
+
+    /// Whether its class lets routes or ACL entries be ours.
+    fn may_manage(&self) -> bool {
+        self.guardrails.network_acls == Upkeep::Manage || self.guardrails.routes == Upkeep::Manage
     }
 
     fn may_write(&self) -> bool {
@@ -250,7 +255,11 @@ impl Site {
             return;
         }
         let vpcs: BTreeSet<VpcId> = plans.iter().flat_map(|p| &p.needs).filter_map(vpc_of).collect();
-        let needs: BTreeSet<Need> = vpcs.iter().flat_map(|v| [Need::GroupsOf(v.clone()), Need::EndpointsOf(v.clone())]).collect();
+        let of_vpc = |v: &VpcId| [Need::GroupsOf(v.clone()), Need::EndpointsOf(v.clone())];
+        let mut needs: BTreeSet<Need> = vpcs.iter().flat_map(of_vpc).collect();
+        if self.members.iter().any(Member::may_manage) {
+            needs.extend(vpcs.iter().flat_map(|v| [Need::NetworkAclsOf(v.clone()), Need::RouteTablesOf(v.clone())]));
+        }
         self.store.ensure(&needs, None).await;
         let groups = |p: &Picture| p.groups.values().filter(|g| vpcs.contains(&g.vpc)).map(|g| Need::RulesOf(g.id.clone())).collect();
         let rules: BTreeSet<Need> = self.store.with(groups);
@@ -281,6 +290,9 @@ fn no_guardrails() -> Guardrails {
         peer_cidrs: Some(vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()]),
         foreign_rules: ForeignRules::Ignore,
         take_over: TakeOver::Any,
+        network_acls: Upkeep::Manage,
+        routes: Upkeep::Manage,
+        network_acl_rule_numbers: Some(RuleNumbers { from: 1, to: 32_766 }),
         ..Guardrails::default()
     }
 }

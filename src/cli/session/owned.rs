@@ -9,7 +9,7 @@ use crate::{
         status::{OwnedEntry, PendingChange},
     },
     model::{Owner, Picture, SecurityGroup, Tags, VpcId, tags::has_other_owner},
-    plan::{Action, EndpointKey, EndpointRef, GroupRef, Key, wanted::short_hash},
+    plan::{Action, EndpointKey, EndpointRef, GroupRef, Key, record, wanted::short_hash},
 };
 
 /// One object that carries our owner tag.
@@ -43,6 +43,8 @@ impl Owned {
         let from = match &self.key {
             Key::Rule(GroupRef::Id(group), shape) => format!("{group} {shape} ({})", self.id),
             Key::Rule(GroupRef::OfEndpoint(endpoint), shape) => format!("group/{endpoint} {shape} ({})", self.id),
+            Key::AclEntry(acl, shape) => format!("{acl} {shape} ({})", self.id),
+            Key::Route(table, destination) => format!("{table} {destination}"),
             _ => self.id.clone(),
         };
         PendingChange { action: action.to_string(), kind: self.key.kind(), resource: self.key.to_string(), from: Some(from), to: None }
@@ -74,6 +76,18 @@ pub(super) fn owned(picture: &Picture, owner: &Owner, vpcs: &BTreeSet<VpcId>) ->
         }
         if endpoint.tags.get(TAG_TAKEN_OVER).is_some_and(|by| by == owner.as_str()) {
             add(Key::Endpoint(EndpointRef::TakenOver(endpoint.id.clone())), &endpoint.id, true);
+        }
+    }
+    for acl in picture.acls.values().filter(|a| vpcs.contains(&a.vpc)) {
+        let entries = record::entries_of(&acl.tags, owner).filter_map(|(direction, number)| acl.entry(direction, number));
+        for entry in entries.filter(|e| e.allow) {
+            add(Key::AclEntry(acl.id.clone(), entry.shape()), &record::entry_id(entry.direction, entry.number), false);
+        }
+    }
+    for table in picture.route_tables.values().filter(|t| vpcs.contains(&t.vpc)) {
+        for route in table.routes.iter().filter(|r| record::is_route_of(&table.tags, &r.destination, owner)) {
+            let key = Key::Route(table.id.clone(), route.destination.clone());
+            add(key, &record::route_id(table, &route.destination), false);
         }
     }
     found.sort_by(|a, b| (&a.key, &a.id).cmp(&(&b.key, &b.id)));
@@ -134,6 +148,7 @@ mod tests {
             ip_address_type: IpAddressType::Ipv4,
             dns_names: vec![],
             interfaces: vec![],
+            route_tables: vec![],
             tags,
             last_error: None,
         }

@@ -32,9 +32,7 @@ impl Compare<'_, '_> {
         let entry = self.ledger.get(&key).copied();
         let applied = entry.is_some_and(|e| e.want.as_deref() == Some(want.as_str()));
         let recorded = record::is_route_of(&table.tags, &wanted.destination, self.input.owner);
-        // A propagated route gives way to one that is written.
-        let written = table.routes.iter().find(|r| r.destination == wanted.destination && r.origin != RouteOrigin::Propagated);
-        match written {
+        match table.written(&wanted.destination) {
             Some(found) if found.target == wanted.target => {
                 self.hold(&key, &record::route_id(table, &wanted.destination), Some(want), recorded);
             }

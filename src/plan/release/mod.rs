@@ -78,9 +78,7 @@ impl Release<'_, '_> {
     }
 
     fn change(&mut self, change: Change) {
-        if let Some(key) = change.key() {
-            self.plan.locks.insert(key.lock());
-        }
+        self.plan.locks.extend(change.key().map(Key::lock));
         self.plan.changes.push(change);
     }
 

@@ -19,7 +19,7 @@ impl Release<'_, '_> {
             return;
         }
         self.keep(entry);
-        let found = table.routes.iter().find(|r| r.destination == *destination && r.origin == RouteOrigin::CreateRoute);
+        let found = table.written(destination).filter(|r| r.origin == RouteOrigin::CreateRoute);
         match found.filter(|_| self.input.deletion_policy == DeletionPolicy::Delete) {
             Some(found) => {
                 let (destination, target) = (destination.clone(), found.target.clone());

@@ -1,0 +1,234 @@
+//! Which call answers which question, and what its answer holds.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    calls::{self, ListEntries},
+    clients::Clients,
+    errors::AwsError,
+};
+use crate::model::{
+    Connection, DmsEndpoint, InternetGateway, NatGateway, Need, NetworkAcl, NetworkInterface, PeeringConnection, PrefixList, RdsDatabase,
+    ReplicationConfig, ReplicationInstance, RouteTable, Rule, SecurityGroup, ServiceDetail, Subnet, SubnetGroup, TransitGatewayAttachment,
+    Vpc, VpcEndpoint,
+};
+
+/// The objects that answer a call; those not among them do not exist.
+#[derive(Debug)]
+pub(super) enum Objects {
+    Rules(Vec<Rule>),
+    Groups(Vec<SecurityGroup>),
+    Endpoints(Vec<VpcEndpoint>),
+    Subnets(Vec<Subnet>),
+    Vpcs(Vec<Vpc>),
+    Services(Vec<(Arc<str>, ServiceDetail)>),
+    Instances(Vec<ReplicationInstance>),
+    Configs(Vec<ReplicationConfig>),
+    SubnetGroups(Vec<SubnetGroup>),
+    Connections(Vec<Connection>),
+    DmsEndpoints(Vec<DmsEndpoint>),
+    DbInstances(Vec<RdsDatabase>),
+    DbClusters(Vec<RdsDatabase>),
+    DbSubnetGroups(Vec<SubnetGroup>),
+    Acls(Vec<NetworkAcl>),
+    RouteTables(Vec<RouteTable>),
+    NatGateways(Vec<NatGateway>),
+    InternetGateways(Vec<InternetGateway>),
+    Peerings(Vec<PeeringConnection>),
+    TransitGatewayAttachments(Vec<TransitGatewayAttachment>),
+    Interfaces(Vec<NetworkInterface>),
+    PrefixLists(Vec<PrefixList>),
+}
+
+/// A call, and the parameter that the IDs or names go into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Call {
+    Rules,
+    Groups(&'static str),
+    Endpoints(&'static str),
+    Subnets(&'static str),
+    Vpcs,
+    Services,
+    Instances,
+    Configs,
+    SubnetGroups,
+    Connections,
+    DmsEndpoints,
+    DbInstances,
+    DbClusters,
+    DbSubnetGroups,
+    Acls(&'static str),
+    RouteTables(&'static str),
+    NatGateways,
+    InternetGateways,
+    Peerings,
+    TransitGatewayAttachments,
+    Interfaces(&'static str),
+    PrefixLists(&'static str),
+}
+
+impl Call {
+    /// The call that answers a need; DNS answers hosts.
+    pub(super) fn of(need: &Need) -> Option<Self> {
+        Some(match need {
+            Need::RulesOf(_) => Self::Rules,
+            Need::GroupsOf(_) => Self::Groups("vpc-id"),
+            Need::Group(_) => Self::Groups("group-id"),
+            Need::EndpointsOf(_) => Self::Endpoints("vpc-id"),
+            Need::Endpoint(_) => Self::Endpoints("vpc-endpoint-id"),
+            Need::SubnetsOf(_) => Self::Subnets("vpc-id"),
+            Need::Subnet(_) => Self::Subnets("subnet-id"),
+            Need::Vpc(_) => Self::Vpcs,
+            Need::Service(_) => Self::Services,
+            Need::ReplicationInstance(_) => Self::Instances,
+            Need::ReplicationConfig(_) => Self::Configs,
+            Need::SubnetGroup(_) => Self::SubnetGroups,
+            Need::ConnectionsOf(_) => Self::Connections,
+            Need::DmsEndpoint(_) => Self::DmsEndpoints,
+            Need::DbInstance(_) => Self::DbInstances,
+            Need::DbCluster(_) => Self::DbClusters,
+            Need::DbSubnetGroup(_) => Self::DbSubnetGroups,
+            Need::NetworkAclsOf(_) => Self::Acls("vpc-id"),
+            Need::NetworkAcl(_) => Self::Acls("network-acl-id"),
+            Need::RouteTablesOf(_) => Self::RouteTables("vpc-id"),
+            Need::RouteTable(_) => Self::RouteTables("route-table-id"),
+            Need::NatGatewaysOf(_) => Self::NatGateways,
+            Need::InternetGatewayOf(_) => Self::InternetGateways,
+            Need::PeeringConnectionsOf(_) => Self::Peerings,
+            Need::TransitGatewayAttachmentsOf(_) => Self::TransitGatewayAttachments,
+            Need::InterfacesWith(_) => Self::Interfaces("group-id"),
+            Need::Interface(_) => Self::Interfaces("network-interface-id"),
+            Need::PrefixListNamed(_) => Self::PrefixLists("prefix-list-name"),
+            Need::PrefixList(_) => Self::PrefixLists("prefix-list-id"),
+            Need::Host(_) => return None,
+        })
+    }
+
+    /// Whether one unknown name may fail the call for all the others.
+    pub(super) fn is_by_name(self) -> bool {
+        matches!(self, Self::Services | Self::Instances | Self::SubnetGroups | Self::DmsEndpoints | Self::DbInstances | Self::DbClusters)
+    }
+
+    /// Whether it lists all that there is, whatever is asked.
+    pub(super) fn lists_all(self) -> bool {
+        matches!(self, Self::Configs | Self::DbSubnetGroups | Self::Peerings)
+    }
+
+    /// The call for single objects of the kind that this one lists by what they belong to.
+    pub(super) fn single(self) -> Option<Self> {
+        match self {
+            Self::Groups("vpc-id") => Some(Self::Groups("group-id")),
+            Self::Endpoints("vpc-id") => Some(Self::Endpoints("vpc-endpoint-id")),
+            Self::Subnets("vpc-id") => Some(Self::Subnets("subnet-id")),
+            Self::Acls("vpc-id") => Some(Self::Acls("network-acl-id")),
+            Self::RouteTables("vpc-id") => Some(Self::RouteTables("route-table-id")),
+            Self::Interfaces("group-id") => Some(Self::Interfaces("network-interface-id")),
+            Self::PrefixLists("prefix-list-name") => Some(Self::PrefixLists("prefix-list-id")),
+            _ => None,
+        }
+    }
+
+    pub(super) async fn make(self, c: &Clients, lists: &ListEntries, values: &[String]) -> Result<Objects, AwsError> {
+        Ok(match self {
+            Self::Rules => Objects::Rules(calls::rules(c, "group-id", values).await?),
+            Self::Groups(by) => Objects::Groups(calls::groups(c, by, values).await?),
+            Self::Endpoints(by) => Objects::Endpoints(calls::endpoints(c, by, values).await?),
+            Self::Subnets(by) => Objects::Subnets(calls::subnets(c, by, values).await?),
+            Self::Vpcs => Objects::Vpcs(calls::vpcs(c, values).await?),
+            Self::Services => Objects::Services(calls::services(c, values).await?),
+            Self::Instances => Objects::Instances(calls::replication_instances(c, values).await?),
+            Self::Configs => Objects::Configs(calls::replication_configs(c).await?),
+            Self::SubnetGroups => Objects::SubnetGroups(calls::subnet_groups(c, values).await?),
+            Self::Connections => Objects::Connections(calls::connections(c, values).await?),
+            Self::DmsEndpoints => Objects::DmsEndpoints(calls::dms_endpoints(c, values).await?),
+            Self::DbInstances => Objects::DbInstances(calls::db_instances(c, values).await?),
+            Self::DbClusters => Objects::DbClusters(calls::db_clusters(c, values).await?),
+            Self::DbSubnetGroups => Objects::DbSubnetGroups(calls::db_subnet_groups(c).await?),
+            Self::Acls(by) => Objects::Acls(calls::network_acls(c, by, values).await?),
+            Self::RouteTables(by) => Objects::RouteTables(calls::route_tables(c, by, values).await?),
+            Self::NatGateways => Objects::NatGateways(calls::nat_gateways(c, "vpc-id", values).await?),
+            Self::InternetGateways => Objects::InternetGateways(calls::internet_gateways(c, "attachment.vpc-id", values).await?),
+            Self::Peerings => Objects::Peerings(calls::peerings(c).await?),
+            Self::TransitGatewayAttachments => {
+                Objects::TransitGatewayAttachments(calls::transit_gateway_attachments(c, "vpc-id", values).await?)
+            }
+            Self::Interfaces(by) => Objects::Interfaces(calls::network_interfaces(c, by, values).await?),
+            Self::PrefixLists(by) => Objects::PrefixLists(calls::prefix_lists(c, by, values, lists).await?),
+        })
+    }
+
+    /// The answer that there is no such thing.
+    pub(super) fn nothing(self) -> Objects {
+        match self {
+            Self::Rules => Objects::Rules(vec![]),
+            Self::Groups(_) => Objects::Groups(vec![]),
+            Self::Endpoints(_) => Objects::Endpoints(vec![]),
+            Self::Subnets(_) => Objects::Subnets(vec![]),
+            Self::Vpcs => Objects::Vpcs(vec![]),
+            Self::Services => Objects::Services(vec![]),
+            Self::Instances => Objects::Instances(vec![]),
+            Self::Configs => Objects::Configs(vec![]),
+            Self::SubnetGroups => Objects::SubnetGroups(vec![]),
+            Self::Connections => Objects::Connections(vec![]),
+            Self::DmsEndpoints => Objects::DmsEndpoints(vec![]),
+            Self::DbInstances => Objects::DbInstances(vec![]),
+            Self::DbClusters => Objects::DbClusters(vec![]),
+            Self::DbSubnetGroups => Objects::DbSubnetGroups(vec![]),
+            Self::Acls(_) => Objects::Acls(vec![]),
+            Self::RouteTables(_) => Objects::RouteTables(vec![]),
+            Self::NatGateways => Objects::NatGateways(vec![]),
+            Self::InternetGateways => Objects::InternetGateways(vec![]),
+            Self::Peerings => Objects::Peerings(vec![]),
+            Self::TransitGatewayAttachments => Objects::TransitGatewayAttachments(vec![]),
+            Self::Interfaces(_) => Objects::Interfaces(vec![]),
+            Self::PrefixLists(_) => Objects::PrefixLists(vec![]),
+        }
+    }
+}
+
+impl Objects {
+    /// IDs of objects that can be asked for alone or with what they belong to.
+    pub(super) fn ids(&self) -> BTreeSet<&str> {
+        match self {
+            Self::Groups(list) => list.iter().map(|g| g.id.as_str()).collect(),
+            Self::Endpoints(list) => list.iter().map(|e| e.id.as_str()).collect(),
+            Self::Subnets(list) => list.iter().map(|s| s.id.as_str()).collect(),
+            Self::Acls(list) => list.iter().map(|a| a.id.as_str()).collect(),
+            Self::RouteTables(list) => list.iter().map(|t| t.id.as_str()).collect(),
+            Self::Interfaces(list) => list.iter().map(|i| i.id.as_str()).collect(),
+            Self::PrefixLists(list) => list.iter().map(|l| l.id.as_str()).collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+}
+
+/// The ID or name that a need asks for, as AWS's answer has it.
+pub(super) fn value(need: &Need) -> String {
+    match need {
+        Need::ReplicationInstance(n)
+        | Need::ReplicationConfig(n)
+        | Need::SubnetGroup(n)
+        | Need::DmsEndpoint(n)
+        | Need::DbInstance(n)
+        | Need::DbCluster(n)
+        | Need::DbSubnetGroup(n) => n.to_ascii_lowercase(),
+        Need::Service(n) | Need::Host(n) | Need::ConnectionsOf(n) | Need::PrefixListNamed(n) => n.to_string(),
+        Need::Vpc(id)
+        | Need::SubnetsOf(id)
+        | Need::GroupsOf(id)
+        | Need::EndpointsOf(id)
+        | Need::NetworkAclsOf(id)
+        | Need::RouteTablesOf(id)
+        | Need::NatGatewaysOf(id)
+        | Need::InternetGatewayOf(id)
+        | Need::PeeringConnectionsOf(id)
+        | Need::TransitGatewayAttachmentsOf(id) => id.to_string(),
+        Need::Subnet(id) => id.to_string(),
+        Need::Group(id) | Need::RulesOf(id) | Need::InterfacesWith(id) => id.to_string(),
+        Need::Endpoint(id) => id.to_string(),
+        Need::NetworkAcl(id) => id.to_string(),
+        Need::RouteTable(id) => id.to_string(),
+        Need::Interface(id) => id.to_string(),
+        Need::PrefixList(id) => id.to_string(),
+    }
+}

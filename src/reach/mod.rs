@@ -1,0 +1,12 @@
+//! Is the path open? Every hop a packet meets from the replication to the database, and every hop its answer meets, judged
+//! by what AWS holds (domain.md 1). No packet is sent, and nothing is guessed: what AWS does not show is unknown.
+
+pub mod code;
+pub mod query;
+pub mod remedy;
+pub mod report;
+
+pub use code::Code;
+pub use query::{NatHost, Query, Side, Source, SourceKind, Target, Way};
+pub use remedy::Remedy;
+pub use report::{Asked, Decided, Finding, Hop, HopKind, Pair, Report, State, Unknown, Walk};
