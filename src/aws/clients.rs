@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use aws_config::{AppName, BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use serde::{Deserialize, Serialize};
 
 use super::{
     errors::{AwsError, AwsErrorKind},
@@ -19,9 +20,11 @@ const OPERATION: Duration = Duration::from_secs(20);
 const ATTEMPTS: u32 = 3;
 
 /// One place to work in: an account is told by the credentials, a Region by its name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Scope {
     /// One URL for every AWS service, such as an emulator's; none for AWS itself (or what the environment says).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
     /// AWS Region, such as `us-west-2`.
     pub region: String,

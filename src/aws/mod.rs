@@ -18,6 +18,7 @@ mod expect;
 mod held;
 mod network_writes;
 mod observe;
+pub mod permissions;
 mod questions;
 mod reads;
 mod schedule;

@@ -99,6 +99,8 @@ pub fn record(class: &DmsNetworkClass, account: Option<String>) -> ClassRecord {
         name: class.name_any(),
         region: class.spec.region.clone(),
         account_id: account,
+        role_arn: class.spec.assume_role.as_ref().map(|r| r.role_arn.clone()),
+        external_id: class.spec.assume_role.as_ref().and_then(|r| r.external_id.clone()),
         endpoint_url: class.spec.endpoint_url.clone(),
     }
 }

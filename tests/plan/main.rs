@@ -5,6 +5,7 @@
 mod world;
 
 mod managed;
+mod paths;
 mod properties;
 mod purity;
 mod reference;

@@ -12,7 +12,7 @@ use dmsnet::{
     },
     model::*,
     plan::{
-        self, Change, Claims, GroupRef, Input, Key, Plan, Uid,
+        self, Change, Claims, Elsewhere, GroupRef, Input, Key, Plan, Uid,
         change::{EndpointChanges, GroupTarget},
         record,
     },
@@ -21,6 +21,9 @@ use serde_json::{Value, json};
 
 /// One account and Region.
 pub struct World {
+    pub class: String,
+    pub region: String,
+    pub account: String,
     pub owner: Owner,
     pub picture: Picture,
     pub claims: Claims,
@@ -140,6 +143,9 @@ impl World {
         };
         picture.services.insert(service.name.as_str().into(), Arc::new(service));
         Self {
+            class: "class".into(),
+            region: "us-east-1".into(),
+            account: ACCOUNT.into(),
             owner: Owner::parse(owner).expect("an owner"),
             picture,
             claims: Claims::default(),
@@ -234,19 +240,31 @@ impl World {
 
     /// Plans on what is known.
     pub fn plan_once(&self, network: &Network, deleting: Option<DeletionPolicy>) -> Plan {
+        self.plan_among(network, deleting, &self.class, &BTreeMap::new())
+    }
+
+    /// Plans on what is known, here and in the network's other classes.
+    pub fn plan_among(
+        &self,
+        network: &Network,
+        deleting: Option<DeletionPolicy>,
+        home: &str,
+        elsewhere: &BTreeMap<String, Elsewhere<'_>>,
+    ) -> Plan {
+        let ledger: Vec<OwnedEntry> = network.ledger.iter().filter(|e| e.class == self.class).cloned().collect();
         plan::plan(&Input {
             uid: &network.uid,
             label: &network.label,
             created: network.created,
             spec: deleting.is_none().then_some(&network.spec),
             deletion_policy: deleting.unwrap_or_default(),
-            ledger: &network.ledger,
+            ledger: &ledger,
             owner: &self.owner,
-            class: "class",
-            region: "us-east-1",
-            account: ACCOUNT,
-            home: "class",
-            elsewhere: &BTreeMap::new(),
+            class: &self.class,
+            region: &self.region,
+            account: &self.account,
+            home,
+            elsewhere,
             guardrails: Some(&self.guardrails),
             tags: &self.tags,
             picture: &self.picture,
