@@ -340,7 +340,7 @@ async fn bad_networks_are_refused_in_words() {
         (set("/spec/databases/0/role", "Both"), "spec.databases[0].role", r#"supported values: "Source", "Target""#),
         (remove("/spec/databases/0/path"), "spec.databases[0].path", "Required value"),
         (set("/spec/databases/0/path", json!({})), "spec.databases[0].path.type", "Required value"),
-        (set("/spec/databases/0/path/type", "Teleport"), "spec.databases[0].path.type", r#"supported values: "ClassicLink", "Internet""#),
+        (set("/spec/databases/0/path/type", "Teleport"), "spec.databases[0].path.type", r#"supported values: "SameVpc", "PeeredVpc""#),
         // paths: exactly the block of the type
         (path(json!({ "type": "PeeredVpc" })), path0, "type PeeredVpc needs its block peeredVpc"),
         (path(json!({ "type": "PeeredVpc", "peeredVpc": null })), path0, "type PeeredVpc needs its block peeredVpc"),
@@ -439,7 +439,7 @@ async fn bad_networks_are_refused_in_words() {
             "must have at most 32 items",
         ),
         (set("/spec/vpcEndpoints/-", endpoint("dms", "s3")), "spec.vpcEndpoints[1]", r#"Duplicate value: {"name":"dms"}"#),
-        (set("/spec/vpcEndpoints/-", endpoint("other", "dms")), "spec.vpcEndpoints", "two entries name the same service in the same VPC"),
+        (set("/spec/vpcEndpoints/-", endpoint("other", "dms")), "spec.vpcEndpoints", "two entries name the same service and type in the same VPC"),
         (
             set(
                 "/spec/vpcEndpoints",
@@ -453,7 +453,7 @@ async fn bad_networks_are_refused_in_words() {
         (remove("/spec/vpcEndpoints/0/service"), "spec.vpcEndpoints[0].service", "Required value"),
         (set("/spec/vpcEndpoints/0/service", "com.amazonaws.us-west-2.dms"), "spec.vpcEndpoints[0].service", "must be only the last part"),
         (set("/spec/vpcEndpoints/0/service", "DMS"), "spec.vpcEndpoints[0].service", "in lower case, such as dms"),
-        (set("/spec/vpcEndpoints/0/type", "Gateway"), "spec.vpcEndpoints[0].type", r#"supported values: "Interface""#),
+        (set("/spec/vpcEndpoints/0/type", "Gateway"), "spec.vpcEndpoints[0].type", "only s3 and dynamodb have gateway endpoints"),
         (set("/spec/vpcEndpoints/0/vpcId", "orders"), "spec.vpcEndpoints[0].vpcId", "must be the ID of a VPC"),
         (
             set("/spec/vpcEndpoints/0/vpcEndpointId", "vpc-0a1b2c3d"),
