@@ -86,7 +86,7 @@ pub struct DmsNetworkClassSpec {
 }
 
 /// An IAM role that is assumed (STS AssumeRole) for every call of a class.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AssumeRole {
     /// Its ARN, such as `arn:aws:iam::111122223333:role/dmsnet`.

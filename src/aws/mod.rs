@@ -30,7 +30,7 @@ mod writes;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use changes::{ApplyContext, Outcome, apply};
-pub use clients::{Clients, Scope};
+pub use clients::{Account, Clients, Scope};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};
 pub use observe::RequestObserver;

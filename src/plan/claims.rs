@@ -40,6 +40,18 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// Adds what the same network claims there through another class.
+    pub fn join(&mut self, other: Self) {
+        self.planned &= other.planned;
+        self.deleting &= other.deleting;
+        self.wants.extend(other.wants);
+        self.withheld.extend(other.withheld);
+        self.ledger.extend(other.ledger);
+        self.shares.extend(other.shares);
+        self.routes.extend(other.routes);
+        self.applied.extend(other.applied);
+    }
+
     fn groups(&self) -> impl Iterator<Item = &GroupRef> {
         self.wants.iter().chain(&self.withheld).chain(&self.ledger).filter_map(|k| match k {
             Key::Rule(group, _) => Some(group),
