@@ -16,7 +16,9 @@ mod endpoint_writes;
 mod errors;
 mod expect;
 mod held;
+pub mod inventory;
 mod observe;
+pub mod permissions;
 mod questions;
 mod reads;
 mod schedule;
@@ -28,7 +30,7 @@ mod writes;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use changes::{ApplyContext, Outcome, apply};
-pub use clients::{Clients, Scope};
+pub use clients::{Clients, Role, Scope};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};
 pub use observe::RequestObserver;

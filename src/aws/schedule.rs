@@ -42,10 +42,12 @@ pub(super) enum Outcome {
 
 #[derive(Debug, Default)]
 struct Entry {
-    /// Who asks, and how often.
-    subscribers: BTreeMap<Arc<str>, Duration>,
+    /// Who asks, and how often: everyone's interval, and how old the answer may get.
+    subscribers: BTreeMap<Arc<str>, (Duration, Duration)>,
     /// Shortest of these intervals.
     interval: Option<Duration>,
+    /// Least of these ages.
+    oldest: Option<Duration>,
     /// When the latest read that ended had started, and how it ended.
     last: Option<(Instant, Outcome)>,
     /// When the latest read that AWS answered had started.
@@ -62,13 +64,17 @@ struct Entry {
 
 impl Entry {
     /// The interval of a sweep of it; none where nobody subscribes.
-    fn pace(&self, need: &Need) -> Option<Duration> {
-        let interval = self.interval?;
-        Some(match (need.pace(), self.last) {
+    fn pace(&self) -> Option<Duration> {
+        match self.last {
             // A missing reference is asked for every interval.
-            (Pace::Fast, _) | (Pace::Slow, Some((_, Outcome::Absent | Outcome::Failed(_)))) => interval,
-            (Pace::Slow, _) => interval * SLOW,
-        })
+            Some((_, Outcome::Absent | Outcome::Failed(_))) => self.interval,
+            _ => self.oldest,
+        }
+    }
+
+    fn resubscribe(&mut self) {
+        self.interval = self.subscribers.values().map(|(interval, _)| *interval).min();
+        self.oldest = self.subscribers.values().map(|(_, age)| *age).min();
     }
 
     /// When a sweep must ask it.
@@ -76,7 +82,7 @@ impl Entry {
         if self.in_flight.is_some() {
             return None;
         }
-        let sweep = self.pace(need).map(|pace| match self.last {
+        let sweep = self.pace().map(|pace| match self.last {
             None => now,
             // Nothing but somebody's doing brings a permission.
             Some((started, Outcome::Failed(AwsErrorKind::AccessDenied | AwsErrorKind::Credentials))) => started + pace,
@@ -92,8 +98,8 @@ impl Entry {
     /// Whether a sweep at `now` should take it along: it is nearly due, or a third as old as a sweep of its own makes it.
     /// So all that is read at one pace comes together, whenever each was first asked. At half the age, two that are half an
     /// interval apart could miss each other by milliseconds for many sweeps.
-    fn goes_along(&self, need: &Need, now: Instant, paces: &BTreeSet<Duration>) -> bool {
-        let (Some(pace), Some((started, Outcome::Found | Outcome::Absent)), None) = (self.pace(need), self.last, self.in_flight) else {
+    fn goes_along(&self, now: Instant, paces: &BTreeSet<Duration>) -> bool {
+        let (Some(pace), Some((started, Outcome::Found | Outcome::Absent)), None) = (self.pace(), self.last, self.in_flight) else {
             return false;
         };
         let age = now.saturating_duration_since(started);
@@ -106,6 +112,15 @@ fn jittered(wait: Duration, seed: &impl Hash) -> Duration {
     let mut hasher = DefaultHasher::new();
     seed.hash(&mut hasher);
     wait.mul_f64(0.8 + 0.4 * ((hasher.finish() % 1000) as f64 / 1000.0))
+}
+
+/// What somebody asks all the time.
+#[derive(Debug, PartialEq, Eq)]
+struct Subscription {
+    needs: BTreeSet<Need>,
+    /// Slow ones among them that are to be read like fast ones.
+    fresh: BTreeSet<Need>,
+    interval: Duration,
 }
 
 /// Questions to ask now.
@@ -121,7 +136,7 @@ pub(super) struct Batch {
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     entries: BTreeMap<Need, Entry>,
-    subscribers: BTreeMap<Arc<str>, (BTreeSet<Need>, Duration)>,
+    subscribers: BTreeMap<Arc<str>, Subscription>,
     stale: BTreeSet<Arc<str>>,
     batches: u64,
     /// After AWS asked us to slow down: how long sweeps wait, until when; and until when passes do.
@@ -129,28 +144,30 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// `who` asks these from now on, instead of what it asked before. Whether that is anything new.
-    pub(super) fn subscribe(&mut self, who: &Arc<str>, needs: BTreeSet<Need>, interval: Duration) -> bool {
-        let old = self.subscribers.get(who);
-        if old.is_some_and(|(n, i)| *n == needs && *i == interval) {
-            return false;
+    /// `who` asks these from now on, instead of what it asked before; the slow ones among them that are `fresh` are
+    /// read like fast ones. Whether that is anything new.
+    pub(super) fn subscribe(&mut self, who: &Arc<str>, needs: BTreeSet<Need>, fresh: BTreeSet<Need>, interval: Duration) -> bool {
+        let new = Subscription { needs, fresh, interval };
+        let old = self.subscribers.remove(who);
+        let changed = old.as_ref() != Some(&new);
+        if changed {
+            for need in old.iter().flat_map(|o| o.needs.difference(&new.needs)) {
+                self.leave(who, need);
+            }
+            for need in &new.needs {
+                let age = if need.pace() == Pace::Fast || new.fresh.contains(need) { interval } else { interval * SLOW };
+                let entry = self.entries.entry(need.clone()).or_default();
+                entry.subscribers.insert(who.clone(), (interval, age));
+                entry.resubscribe();
+            }
         }
-        let old = old.map(|(n, _)| n.clone()).unwrap_or_default();
-        for need in old.difference(&needs) {
-            self.leave(who, need);
-        }
-        for need in &needs {
-            let entry = self.entries.entry(need.clone()).or_default();
-            entry.subscribers.insert(who.clone(), interval);
-            entry.interval = entry.subscribers.values().min().copied();
-        }
-        self.subscribers.insert(who.clone(), (needs, interval));
-        true
+        self.subscribers.insert(who.clone(), new);
+        changed
     }
 
     /// `who` asks nothing any more.
     pub(super) fn unsubscribe(&mut self, who: &str) {
-        if let Some((who, (needs, _))) = self.subscribers.remove_entry(who) {
+        if let Some((who, Subscription { needs, .. })) = self.subscribers.remove_entry(who) {
             needs.iter().for_each(|need| self.leave(&who, need));
             self.stale.remove(&who);
         }
@@ -159,7 +176,7 @@ impl Schedule {
     fn leave(&mut self, who: &Arc<str>, need: &Need) {
         if let Some(entry) = self.entries.get_mut(need) {
             entry.subscribers.remove(who);
-            entry.interval = entry.subscribers.values().min().copied();
+            entry.resubscribe();
         }
     }
 
@@ -209,12 +226,12 @@ impl Schedule {
                 chosen.insert(need.clone());
                 // What is settling is looked at by itself.
                 if entry.settling.is_none_or(|(at, _)| at > now) {
-                    paces.extend(entry.pace(need));
+                    paces.extend(entry.pace());
                 }
             }
         }
         if !paces.is_empty() {
-            let along = self.entries.iter().filter(|(need, entry)| entry.goes_along(need, now, &paces));
+            let along = self.entries.iter().filter(|(_, entry)| entry.goes_along(now, &paces));
             chosen.extend(along.map(|(need, _)| need.clone()));
         }
         let mut batch = Batch::default();
@@ -345,7 +362,7 @@ impl Schedule {
     /// Subscribers whose picture has become stale, or is no longer.
     pub(super) fn turned_stale(&mut self, now: Instant) -> Vec<Arc<str>> {
         let mut turned = Vec::new();
-        for (who, (needs, interval)) in &self.subscribers {
+        for (who, Subscription { needs, interval, .. }) in &self.subscribers {
             let limit = STALE.max(*interval * 3);
             // What was never read is not old: its failure woke them.
             let stale = self.age(needs, now).is_some_and(|age| age > limit);

@@ -44,7 +44,7 @@ fn answer(s: &mut Schedule, now: Instant, outcome: Outcome) -> BTreeSet<Need> {
 fn each_at_its_pace() {
     let (c, mut s) = (clock(), Schedule::default());
     let (fast, slow) = (rules("sg-1"), Need::Vpc("vpc-1".into()));
-    s.subscribe(&who("a"), set(&[fast.clone(), slow.clone()]), MINUTE);
+    s.subscribe(&who("a"), set(&[fast.clone(), slow.clone()]), set(&[]), MINUTE);
     assert_eq!(answer(&mut s, c.at(0.0), Outcome::Found), set(&[fast.clone(), slow.clone()]));
     assert_eq!(s.next(c.at(0.0)), Some(c.at(60.0)));
     assert_eq!(answer(&mut s, c.at(59.0), Outcome::Found), set(&[]));
@@ -56,12 +56,26 @@ fn each_at_its_pace() {
 }
 
 #[test]
+fn a_slow_fact_that_somebody_writes_is_read_like_a_fast_one() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let acls = Need::NetworkAclsOf("vpc-1".into());
+    s.subscribe(&who("looks"), set(std::slice::from_ref(&acls)), set(&[]), MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Found);
+    assert_eq!(s.next(c.at(0.0)), Some(c.at(600.0)));
+    assert!(s.subscribe(&who("writes"), set(std::slice::from_ref(&acls)), set(std::slice::from_ref(&acls)), MINUTE));
+    assert_eq!(s.next(c.at(0.0)), Some(c.at(60.0)));
+    assert!(s.subscribe(&who("writes"), set(std::slice::from_ref(&acls)), set(&[]), MINUTE), "it only looks from now on");
+    assert!(!s.subscribe(&who("writes"), set(std::slice::from_ref(&acls)), set(&[]), MINUTE));
+    assert_eq!(s.next(c.at(0.0)), Some(c.at(600.0)));
+}
+
+#[test]
 fn networks_that_come_at_any_time_are_soon_read_together() {
     let (c, mut s) = (clock(), Schedule::default());
     let needs: Vec<Need> = (0..20).map(|i| rules(&format!("sg-{i:02}"))).collect();
     for (i, need) in needs.iter().enumerate() {
         let now = c.at(i as f64 * 2.9);
-        s.subscribe(&who(&i.to_string()), set(std::slice::from_ref(need)), MINUTE);
+        s.subscribe(&who(&i.to_string()), set(std::slice::from_ref(need)), set(&[]), MINUTE);
         answer(&mut s, now, Outcome::Found);
     }
     // Two intervals later there is one batch per interval.
@@ -80,9 +94,9 @@ fn half_an_interval_apart_is_soon_together() {
     // Reads start a little after they are due, now more and now less: with a limit at half the age they would miss each other.
     let (c, mut s) = (clock(), Schedule::default());
     let (first, second) = (rules("sg-1"), rules("sg-2"));
-    s.subscribe(&who("a"), set(std::slice::from_ref(&first)), MINUTE);
+    s.subscribe(&who("a"), set(std::slice::from_ref(&first)), set(&[]), MINUTE);
     answer(&mut s, c.at(0.02), Outcome::Found);
-    s.subscribe(&who("b"), set(std::slice::from_ref(&second)), MINUTE);
+    s.subscribe(&who("b"), set(std::slice::from_ref(&second)), set(&[]), MINUTE);
     assert_eq!(answer(&mut s, c.at(30.0), Outcome::Found), set(&[first.clone(), second.clone()]));
     assert_eq!(answer(&mut s, c.at(60.1), Outcome::Found), set(&[]));
     assert_eq!(answer(&mut s, c.at(90.0), Outcome::Found), set(&[first, second]));
@@ -92,8 +106,8 @@ fn half_an_interval_apart_is_soon_together() {
 fn a_short_interval_speeds_up_nobody_else() {
     let (c, mut s) = (clock(), Schedule::default());
     let (short, long) = (rules("sg-short"), rules("sg-long"));
-    s.subscribe(&who("a"), set(std::slice::from_ref(&short)), 10 * SECOND);
-    s.subscribe(&who("b"), set(std::slice::from_ref(&long)), MINUTE);
+    s.subscribe(&who("a"), set(std::slice::from_ref(&short)), set(&[]), 10 * SECOND);
+    s.subscribe(&who("b"), set(std::slice::from_ref(&long)), set(&[]), MINUTE);
     let mut reads = BTreeMap::new();
     let mut now = c.at(0.0);
     while now <= c.at(600.0) {
@@ -110,7 +124,7 @@ fn a_short_interval_speeds_up_nobody_else() {
 fn a_missing_reference_is_asked_for_every_interval() {
     let (c, mut s) = (clock(), Schedule::default());
     let slow = Need::DbInstance("orders".into());
-    s.subscribe(&who("a"), set(std::slice::from_ref(&slow)), MINUTE);
+    s.subscribe(&who("a"), set(std::slice::from_ref(&slow)), set(&[]), MINUTE);
     answer(&mut s, c.at(0.0), Outcome::Absent);
     assert_eq!(s.next(c.at(0.0)), Some(c.at(60.0)));
     assert_eq!(s.absent(&set(std::slice::from_ref(&slow))), set(std::slice::from_ref(&slow)));
@@ -121,7 +135,7 @@ fn a_missing_reference_is_asked_for_every_interval() {
 #[test]
 fn failures_back_off_to_the_interval_and_recover() {
     let (c, mut s) = (clock(), Schedule::default());
-    s.subscribe(&who("a"), set(&[rules("sg-1")]), MINUTE);
+    s.subscribe(&who("a"), set(&[rules("sg-1")]), set(&[]), MINUTE);
     let (mut now, mut waits) = (c.at(0.0), Vec::new());
     for _ in 0..8 {
         answer(&mut s, now, Outcome::Failed(AwsErrorKind::Transient));
@@ -139,7 +153,7 @@ fn failures_back_off_to_the_interval_and_recover() {
 #[test]
 fn a_missing_permission_is_not_hammered() {
     let (c, mut s) = (clock(), Schedule::default());
-    s.subscribe(&who("a"), set(&[rules("sg-1")]), MINUTE);
+    s.subscribe(&who("a"), set(&[rules("sg-1")]), set(&[]), MINUTE);
     answer(&mut s, c.at(0.0), Outcome::Failed(AwsErrorKind::AccessDenied));
     assert_eq!(s.next(c.at(0.0)), Some(c.at(60.0)));
 }
@@ -147,8 +161,8 @@ fn a_missing_permission_is_not_hammered() {
 #[test]
 fn throttling_slows_the_whole_scope_and_a_pass_only_a_little() {
     let (c, mut s) = (clock(), Schedule::default());
-    s.subscribe(&who("a"), set(&[rules("sg-1")]), 10 * SECOND);
-    s.subscribe(&who("b"), set(&[rules("sg-2")]), 10 * SECOND);
+    s.subscribe(&who("a"), set(&[rules("sg-1")]), set(&[]), 10 * SECOND);
+    s.subscribe(&who("b"), set(&[rules("sg-2")]), set(&[]), 10 * SECOND);
     let mut now = c.at(0.0);
     for _ in 0..6 {
         answer(&mut s, now, Outcome::Failed(AwsErrorKind::Throttled));
@@ -206,10 +220,10 @@ fn a_single_object_comes_with_its_vpc() {
     let (c, mut s) = (clock(), Schedule::default());
     let (one, all) = (Need::Group("sg-1".into()), Need::GroupsOf("vpc-1".into()));
     let with_vpc = |n: &Need| (*n == one).then(|| all.clone());
-    s.subscribe(&who("a"), set(std::slice::from_ref(&one)), MINUTE);
+    s.subscribe(&who("a"), set(std::slice::from_ref(&one)), set(&[]), MINUTE);
     assert_eq!(s.take(c.at(0.0), with_vpc).needs, set(std::slice::from_ref(&one)), "nobody needs the others");
     let mut s = Schedule::default();
-    s.subscribe(&who("a"), set(&[one.clone(), all.clone()]), MINUTE);
+    s.subscribe(&who("a"), set(&[one.clone(), all.clone()]), set(&[]), MINUTE);
     let batch = s.take(c.at(0.0), with_vpc);
     assert_eq!(batch.needs, set(std::slice::from_ref(&all)));
     assert_eq!(batch.riders[&all], std::slice::from_ref(&one));
@@ -223,7 +237,7 @@ fn a_single_object_comes_with_its_vpc() {
 fn what_settles_is_looked_at_soon_and_then_less_often() {
     let (c, mut s) = (clock(), Schedule::default());
     let need = Need::EndpointsOf("vpc-1".into());
-    s.subscribe(&who("a"), set(std::slice::from_ref(&need)), MINUTE);
+    s.subscribe(&who("a"), set(std::slice::from_ref(&need)), set(&[]), MINUTE);
     answer(&mut s, c.at(0.0), Outcome::Found);
     s.settle_anew(&need, c.at(0.0));
     let (mut now, mut waits) = (c.at(0.0), Vec::new());
@@ -243,7 +257,7 @@ fn what_settles_is_looked_at_soon_and_then_less_often() {
 fn staleness_is_told_once_each_way() {
     let (c, mut s) = (clock(), Schedule::default());
     let needs = set(&[rules("sg-1")]);
-    s.subscribe(&who("a"), needs.clone(), MINUTE);
+    s.subscribe(&who("a"), needs.clone(), set(&[]), MINUTE);
     answer(&mut s, c.at(0.0), Outcome::Found);
     assert_eq!(s.age(&needs, c.at(30.0)), Some(30 * SECOND));
     answer(&mut s, c.at(100.0), Outcome::Failed(AwsErrorKind::Unreachable));
@@ -261,7 +275,7 @@ fn staleness_is_told_once_each_way() {
 fn what_nobody_needs_is_forgotten_and_read_again_when_needed() {
     let (c, mut s) = (clock(), Schedule::default());
     let needs = set(&[rules("sg-1")]);
-    s.subscribe(&who("a"), needs.clone(), MINUTE);
+    s.subscribe(&who("a"), needs.clone(), set(&[]), MINUTE);
     answer(&mut s, c.at(0.0), Outcome::Found);
     s.unsubscribe("a");
     assert!(s.interested(&needs).is_empty());

@@ -105,7 +105,7 @@ pub fn record(class: &DmsNetworkClass, account: Option<String>) -> ClassRecord {
 
 /// Where a class's AWS objects live.
 pub fn scope(record: &ClassRecord) -> Scope {
-    Scope { endpoint_url: record.endpoint_url.clone(), region: record.region.clone() }
+    Scope { endpoint_url: record.endpoint_url.clone(), region: record.region.clone(), role: None }
 }
 
 /// How old the picture may get: the network's wish, else the class's, else a minute.

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use ipnet::IpNet;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Direction, NetworkAclId, Ports, Protocol, SubnetId, VpcId, tags::Tags};
 
 /// A network ACL (EC2 `NetworkAcl`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NetworkAcl {
     /// `acl-…`
     pub id: NetworkAclId,
@@ -25,7 +26,8 @@ pub struct NetworkAcl {
 }
 
 /// One numbered entry (EC2 `NetworkAclEntry`). The first that matches decides.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AclEntry {
     /// In or out of the subnet.
     pub direction: Direction,

@@ -13,12 +13,13 @@ use crate::model::{
 pub struct Facts<'a> {
     picture: &'a Picture,
     needs: RefCell<BTreeSet<Need>>,
+    fresh: RefCell<BTreeSet<Need>>,
 }
 
 impl<'a> Facts<'a> {
     /// Looks at `picture`.
     pub fn new(picture: &'a Picture) -> Self {
-        Self { picture, needs: RefCell::default() }
+        Self { picture, needs: RefCell::default(), fresh: RefCell::default() }
     }
 
     /// The picture itself, for what needs no note.
@@ -26,9 +27,9 @@ impl<'a> Facts<'a> {
         self.picture
     }
 
-    /// All questions so far.
-    pub fn into_needs(self) -> BTreeSet<Need> {
-        self.needs.into_inner()
+    /// All questions so far, and those among them whose answers must not grow older than the interval.
+    pub fn into_needs(self) -> (BTreeSet<Need>, BTreeSet<Need>) {
+        (self.needs.into_inner(), self.fresh.into_inner())
     }
 
     /// Questions so far that AWS was never asked; DNS does not count.
@@ -52,6 +53,12 @@ impl<'a> Facts<'a> {
     /// Notes a question without looking at the answer.
     pub fn need(&self, need: Need) {
         self.needs.borrow_mut().insert(need);
+    }
+
+    /// Notes that this is read every interval, though its kind is slow: it is ours to keep (design.md 2, Freshness).
+    pub fn keep_fresh(&self, need: Need) {
+        self.need(need.clone());
+        self.fresh.borrow_mut().insert(need);
     }
 
     fn ask<T: ?Sized>(&self, need: Need, found: Option<&'a Arc<T>>) -> Lookup<'a, T> {

@@ -90,6 +90,8 @@ pub struct Plan {
     pub claim: Claim,
     /// Every question that was asked of AWS.
     pub needs: BTreeSet<Need>,
+    /// Those of them whose answers must not grow older than the interval, though their kind is slow.
+    pub fresh: BTreeSet<Need>,
     /// Whether some of them were never asked: read, and plan again.
     pub unread: bool,
     /// For status.
@@ -151,7 +153,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.problems.sort();
     plan.problems.dedup();
     plan.unread = facts.unread();
-    plan.needs = facts.into_needs();
+    (plan.needs, plan.fresh) = facts.into_needs();
     plan
 }
 

@@ -1,5 +1,6 @@
 //! Files against AWS: all networks of an account and Region are planned together, on one picture.
 
+mod facts;
 mod owned;
 mod settle;
 
@@ -11,6 +12,7 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{
     diff::{NetworkReport, Report},
     files::{FileNetwork, Files},
+    snapshot::{Recorded, Snapshot, SnapshotError, lacks},
 };
 use crate::{
     api::{
@@ -20,11 +22,12 @@ use crate::{
         network::{DeletionPolicy, ForeignRules, Mode},
         status::OwnedEntry,
     },
-    aws::{Scope, Store, Stores},
+    aws::{Scope, Stores},
     model::{Need, Owner, Picture, Tags, VpcId},
     plan::{self, Claims, EndpointRef, Input, Key, Plan, Problem, Uid, claim_of_ledger, class::mode},
 };
 
+use facts::Facts;
 use owned::{Owned, owned};
 pub use settle::{Journal, Refusal};
 
@@ -32,6 +35,13 @@ pub use settle::{Journal, Refusal};
 const ROUNDS: usize = 12;
 /// What is pruned is given up by a member of its own.
 const UNWANTED: &str = "unwanted";
+
+/// Where facts come from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Aws(&'a Stores),
+    Snapshot(&'a Snapshot),
+}
 
 /// The networks of some files, and the accounts and Regions that they work in.
 pub struct Session {
@@ -43,7 +53,7 @@ pub struct Session {
 struct Site {
     scope: Scope,
     account: String,
-    store: Arc<Store>,
+    store: Facts,
     owner: Owner,
     claims: Claims,
     members: Vec<Member>,
@@ -130,17 +140,46 @@ impl Session {
     pub async fn open(files: Files, owner: &Owner) -> Result<Self, String> {
         // Nobody subscribes, so nobody is woken.
         let (wakes, _) = mpsc::unbounded_channel();
-        let stores = Stores::new(Arc::new(()), wakes);
+        Self::on(files, owner, &Stores::new(Arc::new(()), wakes)).await
+    }
+
+    /// Works with stores that may have read something already.
+    ///
+    /// # Errors
+    /// Where AWS does not answer, or does not take the credentials.
+    pub async fn on(files: Files, owner: &Owner, stores: &Stores) -> Result<Self, String> {
+        Self::begin(files, owner, Origin::Aws(stores)).await
+    }
+
+    /// Works on a snapshot instead of AWS.
+    ///
+    /// # Errors
+    /// Where it was taken elsewhere than the files mean.
+    pub async fn offline(files: Files, owner: &Owner, snapshot: &Snapshot) -> Result<Self, String> {
+        Self::begin(files, owner, Origin::Snapshot(snapshot)).await
+    }
+
+    async fn begin(files: Files, owner: &Owner, origin: Origin<'_>) -> Result<Self, String> {
         let mut sites: Vec<Site> = Vec::new();
         for (place, network) in files.networks.into_iter().enumerate() {
-            let scope = Scope { endpoint_url: network.class.spec.endpoint_url.clone(), region: network.class.spec.region.clone() };
+            let scope =
+                Scope { endpoint_url: network.class.spec.endpoint_url.clone(), region: network.class.spec.region.clone(), role: None };
             let site = match sites.iter().position(|s| s.scope == scope) {
                 Some(at) => at,
                 None => {
-                    let store = stores.get(&scope).await;
-                    let account = store.account().await.map_err(|e| {
-                        format!("class {:?} ({scope}): {e} (check region, endpointUrl and credentials)", network.class.name_any())
-                    })?;
+                    let class = network.class.name_any();
+                    let (store, account) = match origin {
+                        Origin::Aws(stores) => {
+                            let store = stores.get(&scope).await;
+                            let wrong = |e| format!("class {class:?} ({scope}): {e} (check region, endpointUrl and credentials)");
+                            let account = store.account().await.map_err(wrong)?;
+                            (Facts::Live(store), account)
+                        }
+                        Origin::Snapshot(snapshot) => {
+                            let recorded = snapshot.of(&scope, &class).map_err(|e| e.to_string())?;
+                            (Facts::recorded(&recorded.picture), recorded.account.clone())
+                        }
+                    };
                     let (claims, members) = (Claims::default(), Vec::new());
                     sites.push(Site { scope, account, store, owner: owner.clone(), claims, members, unwanted: None });
                     sites.len() - 1
@@ -158,6 +197,23 @@ impl Session {
             site.find_unwanted(&mut self.notes).await;
         }
         self.report(prune).await
+    }
+
+    /// Reads all that the commands read for these networks, and keeps it.
+    pub async fn record(&mut self) -> Vec<Recorded> {
+        self.plan(false).await;
+        let recorded = |s: &Site| Recorded { scope: s.scope.clone(), account: s.account.clone(), picture: s.store.with(Clone::clone) };
+        self.sites.iter().map(recorded).collect()
+    }
+
+    /// What the files asked for and a snapshot does not hold: then nothing that was said of them holds.
+    pub fn lacks(&self) -> Option<SnapshotError> {
+        lacks(self.sites.iter().flat_map(|s| s.store.missing()))
+    }
+
+    /// What the networks want when no guardrail drops any of it, as far as it is known.
+    pub fn wants(&self) -> BTreeSet<Key> {
+        self.sites.iter().flat_map(|s| s.wants().0).collect()
     }
 
     /// What there is to say now.
@@ -199,8 +255,8 @@ impl Site {
         let mut asked: BTreeSet<Need> = BTreeSet::new();
         let (mut plans, mut settled) = self.plan();
         for _ in 0..ROUNDS {
-            let needs: BTreeSet<Need> = plans.iter().flat_map(|p| &p.needs).filter(|n| !n.is_dns()).cloned().collect();
-            let unread = plans.iter().any(|p| p.unread);
+            let needs: BTreeSet<Need> = plans.iter().flat_map(|p| &p.needs).cloned().collect();
+            let unread = self.store.with(|p| needs.iter().any(|n| !p.asked.contains_key(n)));
             let old = not_older_than.is_some() && !needs.is_subset(&asked);
             if settled && !unread && !old {
                 break;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use aws_smithy_http_client::Builder;
+use dmsnet::aws::permissions::OPERATIONS;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use ureq::Agent;
@@ -47,6 +48,12 @@ pub struct Call {
     /// AWS's error code; empty if it went well.
     pub code: String,
     pub access_key: String,
+    /// The host that the caller meant.
+    pub host: String,
+    /// The algorithm of its signature.
+    pub signature: String,
+    /// Whether it came with a session token, as temporary credentials do.
+    pub session_token: bool,
     pub duration_ms: f64,
     /// Whether it is a write.
     pub mutating: bool,
@@ -176,6 +183,17 @@ impl Emulator {
         aws_sdk_rds::Client::from_conf(config.build())
     }
 
+    pub fn sts(&self) -> aws_sdk_sts::Client {
+        use aws_sdk_sts::config::{BehaviorVersion, Config, Credentials, Region};
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .credentials_provider(Credentials::new(TEST_KEY, "not-a-secret", None, None, "test"))
+            .endpoint_url(&self.url)
+            .http_client(Builder::new().build_http());
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+
     // ------------------------------------------------------------- what was called
 
     /// A point in the log: `let mark = aws.mark(); …; aws.calls(mark)`.
@@ -266,6 +284,23 @@ impl Emulator {
 
     pub fn thaw(&self) {
         self.process.signal("CONT");
+    }
+}
+
+/// Whatever a test is about: nothing was called that `dmsnet iam-policy` does not allow.
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        // One that was stopped or killed has nothing to tell.
+        let request = self.http.get(self.control("calls?after=0")).config().timeout_global(Some(Duration::from_secs(5))).build();
+        let Ok(Ok(mut answer)) = request.call().map(|mut r| r.body_mut().read_json::<Value>()) else { return };
+        let mut calls: Vec<Call> = from_json(answer["calls"].take());
+        calls.retain(|call| call.access_key == CONTROLLER_KEY);
+        for action in count(&calls).keys() {
+            assert!(OPERATIONS.iter().any(|o| o.action() == *action), "{action} was called, and is not in aws/permissions.rs");
+        }
     }
 }
 

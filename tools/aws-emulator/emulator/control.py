@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from . import state, topology
+from . import paths, state, topology
 from .accounts import DEFAULT_ACCOUNT
 from .registry import Call
 from .server import Answer, Request
@@ -38,6 +38,9 @@ class Control:
             ("POST", r"dms/connections", self.connection_outcome),
             ("POST", r"dms/replications/([^/]+)", self.replication_status),
             ("POST", r"vpc-endpoints/([^/]+)", self.endpoint_state),
+            ("POST", r"nat-gateways/([^/]+)", self.nat_gateway_state),
+            ("POST", r"peerings/([^/]+)", self.peering_status),
+            ("POST", r"dms/instances/([^/]+)/public-ips", self.instance_public_ips),
             ("POST", r"route-tables/([^/]+)/propagated", self.propagated_route),
             ("GET", r"state", self.state),
             ("POST", r"topology", self.topology),
@@ -93,7 +96,7 @@ class Control:
         with LOCK:
             WORLD.settle()
             WORLD.version += 1
-            return topology.build(**body)
+            return paths.build_path(**body) if "path" in body else topology.build(**body)
 
     def reset(self, query: dict[str, str], body: Any) -> Any:
         from moto.core.base_backend import BackendDict
@@ -127,6 +130,34 @@ class Control:
             WORLD.version += 1
         return {"id": identifier, "state": endpoint.state}
 
+    def nat_gateway_state(self, query: dict[str, str], body: Any, identifier: str) -> Any:
+        """What AWS does to a NAT gateway by itself: it fails, or, a regional one, gets another address."""
+        from .ec2 import gateways
+
+        call = place(query, body)
+        with LOCK:
+            gateway = call.ec2.nat_gateways.get(identifier)
+            if gateway is None:
+                raise NotFound(f"there is no NAT gateway {identifier}")
+            gateway.state = body.get("state", gateway.state)
+            gateway.regional = body.get("regional", gateway.regional)
+            if "failure" in body:  # {"Code", "Message"}
+                gateway.failure = (body["failure"].get("Code"), body["failure"].get("Message")) if body["failure"] else None
+            for _ in range(body.get("add_addresses", 0)):
+                gateways.add_address(call.ec2, gateway, call.ec2.allocate_address("vpc"))
+            gateways.become_available(gateway)
+            WORLD.version += 1
+        return {"id": identifier, "state": gateway.state, "publicIps": [each.public_ip for each in gateway.addresses]}
+
+    def peering_status(self, query: dict[str, str], body: Any, identifier: str) -> Any:
+        with LOCK:
+            peering = place(query, body).ec2.vpc_pcxs.get(identifier)
+            if peering is None:
+                raise NotFound(f"there is no peering connection {identifier}")
+            peering._status.code, peering._status.message = body["status"], body.get("message", body["status"])
+            WORLD.version += 1
+        return {"id": identifier, "status": body["status"]}
+
     # ---------------------------------------------------------------------- DMS
 
     def instance_status(self, query: dict[str, str], body: Any, identifier: str) -> Any:
@@ -139,6 +170,17 @@ class Control:
             instance.status = body["status"]
             WORLD.version += 1
         return {"id": identifier, "status": instance.status}
+
+    def instance_public_ips(self, query: dict[str, str], body: Any, identifier: str) -> Any:
+        """A public address of an instance is not kept for good: {"public_ips": []}, as many as it has interfaces."""
+        call = place(query, body)
+        with LOCK:
+            instance = find_instance(call, identifier)
+            instance.public_ips = list(body["public_ips"])
+            for eni_id, public_ip in zip(instance.eni_ids, instance.public_ips, strict=True):
+                call.ec2.enis[eni_id].public_ip = public_ip
+            WORLD.version += 1
+        return {"id": identifier, "publicIps": instance.public_ips}
 
     def connection_outcome(self, query: dict[str, str], body: Any) -> Any:
         """How connection tests of an instance and an endpoint end from now on; `now` also ends the last one so."""

@@ -30,6 +30,10 @@ def dump(account: str, region: str) -> dict[str, Any]:
         "networkInterfaces": by_key({eni.id: interface_state(backend, eni) for eni in backend.enis.values()}),
         "networkAcls": by_key({acl.id: acl_state(backend, acl) for acl in backend.network_acls.values()}),
         "routeTables": by_key({table.id: table_state(backend, table) for table in backend.route_tables.values()}),
+        "natGateways": by_key({g.id: {"state": g.state, "publicIps": [a.public_ip for a in g.addresses], "tags": tagged(backend, g.id)}
+                               for g in backend.nat_gateways.values()}),
+        "peerings": by_key({p.id: {"status": p._status.code, "requester": p.requester_options, "accepter": p.accepter_options}
+                            for p in backend.vpc_pcxs.values()}),
         "dms": dms_state(call),
     }
 

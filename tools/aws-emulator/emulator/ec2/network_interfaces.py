@@ -130,7 +130,7 @@ def shown_interface(backend: Any, eni: Any) -> dict[str, Any]:
         "PrivateIpAddresses": [
             {"PrivateIpAddress": a["PrivateIpAddress"], "Primary": a["PrivateIpAddress"] == eni.private_ip_address,
              "PrivateDnsName": a.get("PrivateDnsName"),
-             "Association": association if a["PrivateIpAddress"] == eni.private_ip_address else None}
+             "Association": association if a["PrivateIpAddress"] == eni.private_ip_address else nat_association(backend, eni, a["PrivateIpAddress"])}
             for a in eni.private_ip_addresses
         ],
         "Ipv6Addresses": [{"Ipv6Address": address} for address in eni.ipv6_addresses if address],
@@ -158,6 +158,15 @@ def shown_association(backend: Any, eni: Any) -> dict[str, Any] | None:
     if elastic:
         shown |= {"AllocationId": elastic.allocation_id, "AssociationId": elastic.association_id}
     return shown
+
+
+def nat_association(backend: Any, eni: Any, private_ip: str) -> dict[str, Any] | None:
+    """Of a further address of a NAT gateway."""
+    held = [a for g in backend.nat_gateways.values() if g.eni_id == eni.id for a in g.addresses if a.private_ip == private_ip]
+    if not held or not held[0].public_ip:
+        return None
+    return {"PublicIp": held[0].public_ip, "AllocationId": held[0].allocation_id, "AssociationId": held[0].association_id,
+            "IpOwnerId": backend.account_id}
 
 
 GETTERS = {

@@ -5,6 +5,7 @@ from typing import Any
 from .. import filters, paging, tags
 from ..errors import AwsError, dependency
 from ..registry import Call, operation
+from . import block_public_access
 from .network_interfaces import find_subnet
 
 
@@ -30,7 +31,7 @@ def shown_vpc(backend: Any, vpc: Any) -> dict[str, Any]:
             {"AssociationId": each["association_id"], "Ipv6CidrBlock": each["cidr_block"], "Ipv6CidrBlockState": {"State": "associated"}}
             for each in blocks if ":" in each["cidr_block"]
         ],
-        "BlockPublicAccessStates": {"InternetGatewayBlockMode": "off"}, "Tags": tags.shown(backend, vpc.id),
+        "BlockPublicAccessStates": block_public_access.states(backend, vpc.id), "Tags": tags.shown(backend, vpc.id),
     }
 
 
@@ -60,7 +61,7 @@ def shown_subnet(backend: Any, subnet: Any) -> dict[str, Any]:
             {"AssociationId": each["associationId"], "Ipv6CidrBlock": each["ipv6CidrBlock"], "Ipv6CidrBlockState": {"State": "associated"}}
             for each in subnet.ipv6_cidr_block_associations.values()
         ],
-        "SubnetArn": subnet.arn, "BlockPublicAccessStates": {"InternetGatewayBlockMode": "off"},
+        "SubnetArn": subnet.arn, "BlockPublicAccessStates": block_public_access.states(backend, subnet.vpc_id, subnet.id),
         "Tags": tags.shown(backend, subnet.id),
     }
 

@@ -82,7 +82,9 @@ def target_is_alive(backend: Any, route: Any) -> bool:
         gateway = backend.vpn_gateways.get(route.gateway.id)
         return gateway is not None and route.route_table.vpc_id in gateway.attachments
     if route.transit_gateway:
-        return route.transit_gateway.id in backend.transit_gateways
+        return any(each.transit_gateway_id == route.transit_gateway.id and each.state == "available"
+                   and getattr(each, "vpc_id", None) == route.route_table.vpc_id
+                   for each in backend.transit_gateway_attachments.values())
     return True
 
 
