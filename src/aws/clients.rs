@@ -8,6 +8,7 @@ use aws_config::{
 use aws_sdk_sts::config::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
+use serde::{Deserialize, Serialize};
 
 use super::{
     errors::{AwsError, AwsErrorKind},
@@ -26,23 +27,28 @@ const ATTEMPTS: u32 = 3;
 const SESSION: &str = "dmsnet";
 
 /// One place to work in: an account is told by the credentials, a Region by its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Scope {
     /// One URL for every AWS service, such as an emulator's; none for AWS itself, or what the environment or profile says of
     /// each service (`AWS_ENDPOINT_URL_DATABASE_MIGRATION_SERVICE`, `AWS_ENDPOINT_URL`).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
     /// AWS Region, such as `us-west-2`.
     pub region: String,
     /// Whose permissions are used: none for those of our own credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
 }
 
 /// An IAM role that is assumed (STS AssumeRole).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Role {
     /// `arn:aws:iam::<account>:role/<name>`
     pub arn: String,
     /// What the role's trust policy may ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
 }
 

@@ -17,6 +17,7 @@ mod errors;
 mod expect;
 mod held;
 mod observe;
+pub mod permissions;
 mod questions;
 mod reads;
 mod schedule;

@@ -94,8 +94,20 @@ impl Store {
     /// `not_older_than` where that is given, else by any. What many callers want at the same time is asked once.
     /// Names (DNS) are never waited for: who subscribes to them is woken.
     pub async fn ensure(&self, needs: &BTreeSet<Need>, not_older_than: Option<Instant>) {
-        let mut answers = self.answers.subscribe();
+        let waiting = lock(&self.schedule).want(needs, not_older_than, Instant::now());
+        self.answered_all(waiting).await;
+    }
+
+    /// As [`Store::ensure`], and waits for names that were never looked up, too: no longer than the resolver is waited for.
+    pub async fn ensure_all(&self, needs: &BTreeSet<Need>, not_older_than: Option<Instant>) {
         let mut waiting = lock(&self.schedule).want(needs, not_older_than, Instant::now());
+        waiting.extend(needs.iter().filter(|n| n.is_dns()).map(|n| (n.clone(), None)));
+        self.answered_all(waiting).await;
+    }
+
+    /// Waits until each of these was read by a read that is no older than it says.
+    async fn answered_all(&self, mut waiting: Vec<(Need, Option<Instant>)>) {
+        let mut answers = self.answers.subscribe();
         self.kick.notify_one();
         loop {
             answers.borrow_and_update();

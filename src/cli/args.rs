@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
 use clap_complete::Shell;
 
+use super::iam_policy::Wish;
 use crate::{controller, model::Owner};
 
 const STYLES: styling::Styles = styling::Styles::styled()
@@ -34,6 +35,24 @@ Exit codes:
   0  nothing to change
   2  there are changes
   1  an error, or a problem that stands in the way";
+
+const SNAPSHOT_HELP: &str = "\
+Examples:
+  dmsnet snapshot -f class.yaml network.yaml -o snapshot.json
+  dmsnet plan -f class.yaml network.yaml --snapshot snapshot.json
+                                        Anywhere, without credentials, with the same output
+
+A snapshot holds what AWS was found to hold for these networks: IDs, addresses, rules, names, tags,
+policies; and which reads were refused. It holds no credentials.";
+
+const IAM_POLICY_HELP: &str = "\
+Examples:
+  dmsnet iam-policy --mode observe
+  dmsnet iam-policy --mode enforce --region us-west-2 --account 111122223333 --vpc vpc-0a1b2c3d
+  dmsnet iam-policy --mode enforce --service dms --service s3 --tag-key cost-center
+
+Whatever is not named is not narrowed: without --region, any Region. STS GetCallerIdentity is called
+as well; it needs no permission.";
 
 const APPLY_HELP: &str = "\
 Examples:
@@ -90,6 +109,12 @@ pub enum Command {
     /// Remove from AWS what was made for the networks in files
     #[command(after_help = DELETE_HELP)]
     Delete(DeleteArgs),
+    /// Record what AWS holds for the networks in files
+    #[command(after_help = SNAPSHOT_HELP)]
+    Snapshot(SnapshotArgs),
+    /// Print the IAM policy that dmsnet needs
+    #[command(after_help = IAM_POLICY_HELP)]
+    IamPolicy(IamPolicyArgs),
     /// Print the CustomResourceDefinitions as YAML
     Crds,
     /// Print a completion script for a shell
@@ -144,14 +169,22 @@ impl From<RunArgs> for controller::Options {
     }
 }
 
-/// Which networks, and how to speak of them.
+/// Which networks.
 #[derive(Clone, Debug, Args)]
-pub struct FileArgs {
+pub struct NetworkArgs {
     /// Files with DmsNetworks and their DmsNetworkClasses, as YAML or JSON; `-` is standard input
     #[arg(short, long = "filename", value_name = "FILE", required = true, num_args = 1.., value_hint = clap::ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
+}
+
+/// Which networks, and how to speak of them.
+#[derive(Clone, Debug, Args)]
+pub struct FileArgs {
+    /// The networks.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
     /// Name under which AWS objects are owned: 1 to 40 of a-z, 0-9 and '-'; one for each set of files
-    #[arg(long, value_name = "NAME", default_value = "cli", value_parser = owner)]
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = owner)]
     pub owner: Owner,
     /// Form of the output
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
@@ -170,6 +203,28 @@ pub struct PlanArgs {
     /// Count what the files no longer want as changes, as `apply --prune` would remove it
     #[arg(long)]
     pub prune: bool,
+    /// Where the facts come from.
+    #[command(flatten)]
+    pub facts: FactArgs,
+}
+
+/// Where facts come from.
+#[derive(Clone, Debug, Args)]
+pub struct FactArgs {
+    /// Take what AWS holds from this file, which `dmsnet snapshot` wrote, and ask nobody
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub snapshot: Option<PathBuf>,
+}
+
+/// Arguments of `snapshot`.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotArgs {
+    /// The networks.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
+    /// Where to write it; `-` is standard output
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub output: PathBuf,
 }
 
 /// Arguments of `apply`.
@@ -189,6 +244,52 @@ pub struct DeleteArgs {
     /// The networks.
     #[command(flatten)]
     pub files: FileArgs,
+}
+
+/// Arguments of `iam-policy`.
+#[derive(Clone, Debug, Args)]
+pub struct IamPolicyArgs {
+    /// Whether dmsnet is to write to AWS
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub mode: PolicyMode,
+    /// The Region of the class
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// The account of the class, 12 digits
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// A VPC that networks may touch; may be repeated
+    #[arg(long = "vpc", value_name = "ID")]
+    pub vpcs: Vec<String>,
+    /// A service for which VPC endpoints are made; may be repeated; `none`: no VPC endpoints
+    #[arg(long = "service", value_name = "SERVICE", default_value = "dms")]
+    pub services: Vec<String>,
+    /// Allow to change VPC endpoints that are taken over, which others made
+    #[arg(long)]
+    pub take_over: bool,
+    /// A key of the class's `tags`; may be repeated
+    #[arg(long = "tag-key", value_name = "KEY")]
+    pub tag_keys: Vec<String>,
+    /// The role of a class's `assumeRole`, for the policy of what assumes it; may be repeated
+    #[arg(long = "assume-role", value_name = "ARN")]
+    pub roles: Vec<String>,
+}
+
+/// What a policy is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyMode {
+    /// To look and report
+    Observe,
+    /// To make and repair as well
+    Enforce,
+}
+
+impl From<IamPolicyArgs> for Wish {
+    fn from(args: IamPolicyArgs) -> Self {
+        let IamPolicyArgs { mode, region, account, vpcs, mut services, take_over, tag_keys, roles } = args;
+        services.retain(|s| s != "none");
+        Self { enforce: mode == PolicyMode::Enforce, region, account, vpcs, services, take_over, tag_keys, roles }
+    }
 }
 
 /// Form of the output.
@@ -237,7 +338,7 @@ mod tests {
     fn several_files_by_one_flag_or_many() {
         let cli = Cli::try_parse_from(["dmsnet", "plan", "-f", "a.yaml", "b.yaml", "-f", "-", "--owner", "ci"]).unwrap();
         let Command::Plan(args) = cli.command else { panic!("{cli:?}") };
-        assert_eq!(args.files.files, ["a.yaml", "b.yaml", "-"].map(PathBuf::from));
+        assert_eq!(args.files.networks.files, ["a.yaml", "b.yaml", "-"].map(PathBuf::from));
         assert_eq!(args.files.owner.as_str(), "ci");
         assert!(Cli::try_parse_from(["dmsnet", "plan"]).is_err(), "files are required");
         let error = Cli::try_parse_from(["dmsnet", "apply", "-f", "a", "--owner", "Team A"]).unwrap_err().to_string();

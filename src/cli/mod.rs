@@ -3,20 +3,28 @@
 pub mod args;
 pub mod diff;
 pub mod files;
+pub mod iam_policy;
 mod logging;
 mod output;
 pub mod session;
+pub mod snapshot;
 
-use std::process::ExitCode;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anstream::ColorChoice;
 use clap::{CommandFactory, Parser};
 
-use crate::{api::crds, controller};
-use args::{ApplyArgs, Cli, Command, DeleteArgs, FileArgs, Output, PlanArgs};
+use crate::{api::crds, controller, model::Owner};
+use args::{ApplyArgs, Cli, Command, DeleteArgs, FactArgs, FileArgs, NetworkArgs, Output, PlanArgs, SnapshotArgs};
 use diff::Report;
-use output::{FAILURE, Progress, fail, print};
+use iam_policy::Wish;
+use output::{FAILURE, Progress, fail, note, print};
 use session::Session;
+use snapshot::Snapshot;
 
 /// There are changes.
 const CHANGES: u8 = 2;
@@ -37,6 +45,7 @@ pub fn main() -> ExitCode {
     }
     match cli.command {
         Command::Crds => crds_yaml().map_or_else(fail, |yaml| print(&yaml, ColorChoice::Never)),
+        Command::IamPolicy(args) => output::json(&Wish::from(args).document()).map_or_else(fail, |json| print(&json, ColorChoice::Never)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "dmsnet", &mut script);
@@ -46,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => block_on(plan(&args)),
         Command::Apply(args) => block_on(apply(&args)),
         Command::Delete(args) => block_on(delete(&args)),
+        Command::Snapshot(args) => block_on(snapshot(&args)),
     }
 }
 
@@ -56,23 +66,46 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-/// Reads the files and asks AWS who we are.
-async fn open(args: &FileArgs) -> Result<Session, ExitCode> {
-    let files = files::load(&args.files).map_err(|errors| {
+/// Reads the networks.
+fn load(args: &NetworkArgs) -> Result<files::Files, ExitCode> {
+    files::load(&args.files).map_err(|errors| {
         for error in errors {
             fail(error);
         }
         ExitCode::from(FAILURE)
-    })?;
-    Session::open(files, &args.owner).await.map_err(fail)
+    })
+}
+
+/// Reads the networks and asks AWS who we are.
+async fn open(args: &FileArgs) -> Result<Session, ExitCode> {
+    Session::open(load(&args.networks)?, &args.owner).await.map_err(fail)
+}
+
+/// Reads the networks, and takes the facts from where they are to come from.
+async fn look(args: &FileArgs, facts: &FactArgs) -> Result<Session, ExitCode> {
+    let Some(file) = &facts.snapshot else { return open(args).await };
+    let networks = load(&args.networks)?;
+    let named = |error: &dyn std::fmt::Display| fail(format!("{}: {error}", file.display()));
+    let text = fs::read_to_string(file).map_err(|e| named(&format!("cannot be read: {e}")))?;
+    let snapshot = Snapshot::read(&text).map_err(|e| named(&e))?;
+    Session::offline(networks, &args.owner, &snapshot).await.map_err(|e| named(&e))
+}
+
+/// Says so where a snapshot does not hold all that was asked.
+fn complete(session: &Session, facts: &FactArgs) -> Result<(), ExitCode> {
+    let file = || facts.snapshot.as_deref().unwrap_or(Path::new("")).display();
+    session.lacks().map_or(Ok(()), |e| Err(fail(format!("{}: {e}", file()))))
 }
 
 async fn plan(args: &PlanArgs) -> ExitCode {
-    let mut session = match open(&args.files).await {
+    let mut session = match look(&args.files, &args.facts).await {
         Ok(session) => session,
         Err(code) => return code,
     };
     let report = session.plan(args.prune).await;
+    if let Err(code) = complete(&session, &args.facts) {
+        return code;
+    }
     let text = match args.files.output {
         Output::Text => Ok(report.render()),
         Output::Json => output::json(&report),
@@ -111,6 +144,34 @@ async fn delete(args: &DeleteArgs) -> ExitCode {
     let (report, refused) = session.delete(&mut progress).await;
     let gone = !report.has_problems() && report.networks.iter().all(|n| n.left.is_empty());
     progress.end(&report, &refused, gone)
+}
+
+async fn snapshot(args: &SnapshotArgs) -> ExitCode {
+    let opened = match load(&args.networks) {
+        // Whoever owns what is there, it is recorded.
+        Ok(files) => Session::open(files, &Owner::default()).await.map_err(fail),
+        Err(code) => Err(code),
+    };
+    let mut session = match opened {
+        Ok(session) => session,
+        Err(code) => return code,
+    };
+    let snapshot = Snapshot::new(jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default(), session.record().await);
+    let text = match output::json(&snapshot) {
+        Ok(text) => text,
+        Err(error) => return fail(error),
+    };
+    let (held, refused) = snapshot.summary();
+    for read in refused {
+        note(format!("recorded as refused: {read}"));
+    }
+    if args.output == PathBuf::from("-") {
+        return print(&text, ColorChoice::Never);
+    }
+    match fs::write(&args.output, text) {
+        Err(error) => fail(format!("{}: cannot be written: {error}", args.output.display())),
+        Ok(()) => print(&format!("{}: {held}\n", args.output.display()), ColorChoice::Never),
+    }
 }
 
 /// The CustomResourceDefinitions, ready for `kubectl apply`.

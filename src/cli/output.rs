@@ -41,6 +41,12 @@ pub(super) fn fail(error: impl Display) -> ExitCode {
     FAILURE.into()
 }
 
+/// Says what people should know, beside the result.
+pub(super) fn note(text: impl Display) {
+    let mut out = AutoStream::auto(io::stderr().lock());
+    let _ = writeln!(out, "{} {text}", "note:".cyan());
+}
+
 /// As JSON, with a line break.
 pub(super) fn json(value: &impl Serialize) -> Result<String, String> {
     serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|e| format!("cannot be told as JSON: {e}"))

@@ -111,7 +111,7 @@ async fn settle(site: &Site<'_>, mut ledger: Vec<OwnedEntry>, blind: bool) -> Pl
         let mut plan = site.observe(&ledger, None).await;
         if blind {
             restore(&mut plan, &ledger);
-            plan.waiting.push("AWS did not show what is left; it is asked again".to_owned());
+            plan.waiting.push("what is left could not be looked at afresh; AWS is asked again".to_owned());
         }
         if plan.ledger.len() == ledger.len() {
             return plan;

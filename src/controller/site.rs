@@ -56,7 +56,8 @@ pub struct Site<'a> {
 
 /// Locks that are held while changes are made, until they are reported.
 pub struct Locked {
-    /// Whether AWS refused a fresh look: then nothing is taken away, and nothing is dropped from the ledger.
+    /// Whether not all was looked at afresh, such as where AWS refused: then nothing is taken away, and nothing is dropped from
+    /// the ledger.
     pub blind: bool,
     names: BTreeSet<String>,
     _guards: Vec<OwnedMutexGuard<()>>,
@@ -185,6 +186,7 @@ impl Site<'_> {
             plan.changes.clear();
             plan.unmet = true;
             plan.waiting.push("other networks work on the same objects".to_owned());
+            locked.blind = true;
             restore(&mut plan, ledger);
         }
         // Only what a fresh read shows is taken away.

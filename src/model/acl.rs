@@ -1,11 +1,13 @@
 //! Network ACLs: stateless, asked only where a packet crosses the border of a subnet (domain.md 1.0).
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::{Direction, NetworkAclId, Ports, Protocol, SubnetId, VpcId, tags::Tags};
 
 /// A network ACL (EC2 `NetworkAcl`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NetworkAcl {
     /// `acl-…`
     pub id: NetworkAclId,
@@ -22,7 +24,8 @@ pub struct NetworkAcl {
 }
 
 /// One numbered entry (EC2 `NetworkAclEntry`). The first that matches decides.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AclEntry {
     /// In or out of the subnet.
     pub direction: Direction,

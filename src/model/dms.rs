@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{SecurityGroupId, SubnetId, VpcId};
 
 /// A DMS replication instance (DMS `ReplicationInstance`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ReplicationInstance {
     /// Its identifier, lower case.
     pub identifier: String,
@@ -32,7 +35,8 @@ pub struct ReplicationInstance {
 }
 
 /// A DMS Serverless replication (DMS `ReplicationConfig`): no public address, and its interfaces' addresses are not told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ReplicationConfig {
     /// Its identifier, lower case.
     pub identifier: String,
@@ -47,7 +51,8 @@ pub struct ReplicationConfig {
 }
 
 /// A replication subnet group (DMS `ReplicationSubnetGroup`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SubnetGroup {
     /// Its identifier, lower case.
     pub identifier: String,
@@ -58,7 +63,8 @@ pub struct SubnetGroup {
 }
 
 /// DMS's last test of one instance with one endpoint (DMS `Connection`).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Connection {
     /// ARN of the instance.
     pub instance: String,
@@ -71,7 +77,8 @@ pub struct Connection {
 }
 
 /// A DMS endpoint (DMS `Endpoint`): how DMS reaches one database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DmsEndpoint {
     /// Its identifier, lower case.
     pub identifier: String,
@@ -90,7 +97,8 @@ pub struct DmsEndpoint {
 }
 
 /// An RDS DB instance or cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RdsDatabase {
     /// Its identifier.
     pub identifier: String,

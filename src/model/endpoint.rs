@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{NetworkInterfaceId, Policy, RouteTableId, SecurityGroupId, SubnetId, VpcEndpointId, VpcId, tags::Tags};
 use crate::api::network::IpAddressType;
 
 /// State of a VPC endpoint. EC2's model names states in upper camel case and the service answers in lower:
 /// it is read case-insensitively (domain.md 2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
 #[allow(missing_docs)]
 pub enum EndpointState {
     PendingAcceptance,
@@ -40,6 +43,18 @@ impl EndpointState {
     }
 }
 
+impl From<String> for EndpointState {
+    fn from(text: String) -> Self {
+        Self::parse(&text)
+    }
+}
+
+impl From<EndpointState> for String {
+    fn from(state: EndpointState) -> Self {
+        state.to_string()
+    }
+}
+
 impl fmt::Display for EndpointState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -58,7 +73,8 @@ impl fmt::Display for EndpointState {
 }
 
 /// A VPC endpoint (EC2 `VpcEndpoint`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct VpcEndpoint {
     /// `vpce-…`
     pub id: VpcEndpointId,
@@ -100,7 +116,8 @@ impl VpcEndpoint {
 }
 
 /// A service that endpoints can be made for (EC2 `ServiceDetail`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ServiceDetail {
     /// Full service name.
     pub name: String,

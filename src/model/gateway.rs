@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::{InternetGatewayId, NatGatewayId, NetworkInterfaceId, PeeringConnectionId, SubnetId, TransitGatewayId, VpcId};
 
 /// An internet gateway (EC2 `InternetGateway`) that is attached to a VPC.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct InternetGateway {
     /// `igw-…`
     pub id: InternetGatewayId,
@@ -16,7 +18,8 @@ pub struct InternetGateway {
 }
 
 /// A NAT gateway (EC2 `NatGateway`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NatGateway {
     /// `nat-…`
     pub id: NatGatewayId,
@@ -37,7 +40,8 @@ pub struct NatGateway {
 }
 
 /// One address of a NAT gateway (EC2 `NatGatewayAddress`).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NatAddress {
     /// What the far side sees.
     pub public_ip: Option<IpAddr>,
@@ -50,7 +54,8 @@ pub struct NatAddress {
 }
 
 /// A VPC peering connection (EC2 `VpcPeeringConnection`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PeeringConnection {
     /// `pcx-…`
     pub id: PeeringConnectionId,
@@ -65,7 +70,8 @@ pub struct PeeringConnection {
 }
 
 /// One side of a peering (EC2 `VpcPeeringConnectionVpcInfo`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PeeringSide {
     /// Its VPC.
     pub vpc: VpcId,
@@ -98,7 +104,8 @@ impl PeeringConnection {
 }
 
 /// A VPC's attachment to a transit gateway (EC2 `TransitGatewayVpcAttachment`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TransitGatewayAttachment {
     /// `tgw-attach-…`
     pub id: String,

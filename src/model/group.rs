@@ -1,9 +1,12 @@
 //! Security groups.
 
+use serde::{Deserialize, Serialize};
+
 use super::{SecurityGroupId, VpcId, tags::Tags};
 
 /// A security group (EC2 `SecurityGroup`), without its rules.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SecurityGroup {
     /// `sg-…`
     pub id: SecurityGroupId,

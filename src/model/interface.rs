@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::{NetworkInterfaceId, PrefixListId, SecurityGroupId, SubnetId, VpcId};
 
 /// A network interface (EC2 `NetworkInterface`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NetworkInterface {
     /// `eni-…`
     pub id: NetworkInterfaceId,
@@ -30,7 +32,8 @@ pub struct NetworkInterface {
 }
 
 /// A managed prefix list with its entries (EC2 `ManagedPrefixList`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PrefixList {
     /// `pl-…`
     pub id: PrefixListId,

@@ -2,10 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use super::{NetworkInterfaceId, PrefixListId, SecurityGroupId, SubnetId, VpcEndpointId, VpcId};
 
 /// One question to AWS (or to DNS). Networks that ask the same share the answer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Need {
     /// DescribeReplicationInstances by identifier.
     ReplicationInstance(Arc<str>),

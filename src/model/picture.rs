@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::{
     Connection, DmsEndpoint, InternetGateway, NatGateway, NatGatewayId, Need, NetworkAcl, NetworkAclId, NetworkInterface,
     NetworkInterfaceId, PeeringConnection, PeeringConnectionId, PrefixList, PrefixListId, RdsDatabase, ReplicationConfig,
@@ -27,7 +29,8 @@ pub enum Lookup<'a, T: ?Sized> {
 }
 
 /// A read that AWS refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ReadFailure {
     /// Whether a permission is missing (then nothing but somebody's action helps).
     pub denied: bool,
@@ -36,7 +39,8 @@ pub struct ReadFailure {
 }
 
 /// What a host name resolves to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Resolution {
     /// Addresses, sorted.
     Addresses(Vec<IpAddr>),
@@ -45,9 +49,11 @@ pub enum Resolution {
 }
 
 /// All that is known of one account and Region. Reads replace parts of it; plans only look.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Picture {
     /// Questions that were asked: `None` where AWS answered (perhaps with nothing), else why not.
+    #[serde(with = "asked")]
     pub asked: BTreeMap<Need, Option<ReadFailure>>,
     /// Questions that AWS has answered at least once: a failure later leaves that answer as it was.
     pub read: BTreeSet<Need>,
@@ -129,5 +135,26 @@ impl Picture {
     /// Endpoints of a VPC for a service, by full name.
     pub fn endpoints_for<'a>(&'a self, vpc: &'a VpcId, service_name: &'a str) -> impl Iterator<Item = &'a Arc<VpcEndpoint>> {
         self.endpoints.values().filter(move |e| e.vpc == *vpc && e.service_name == service_name)
+    }
+}
+
+/// Questions as a list: JSON's keys are texts.
+mod asked {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Asked<N, F> {
+        need: N,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure: Option<F>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Need, Option<ReadFailure>>, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(map.iter().map(|(need, failure)| Asked { need, failure: failure.as_ref() }))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Need, Option<ReadFailure>>, D::Error> {
+        let list = Vec::<Asked<Need, ReadFailure>>::deserialize(d)?;
+        Ok(list.into_iter().map(|a| (a.need, a.failure)).collect())
     }
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// AWS's limit for an endpoint policy, in characters including white space (domain.md 2).
 pub const MAX_CHARS: usize = 20_480;
 
 /// A policy in canonical form. Equal policies mean the same; unequal ones may still, but are then treated as different.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Policy(Arc<str>);
 
 /// Why a document is no endpoint policy.

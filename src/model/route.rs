@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::{
     InternetGatewayId, NatGatewayId, NetworkInterfaceId, PeeringConnectionId, PrefixListId, RouteTableId, SubnetId, TransitGatewayId,
@@ -10,7 +11,8 @@ use super::{
 };
 
 /// A route table (EC2 `RouteTable`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RouteTable {
     /// `rtb-…`
     pub id: RouteTableId,
@@ -27,7 +29,8 @@ pub struct RouteTable {
 }
 
 /// One route (EC2 `Route`).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Route {
     /// Where packets want to go.
     pub destination: Destination,
@@ -40,7 +43,8 @@ pub struct Route {
 }
 
 /// What a route matches.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Destination {
     /// Addresses.
     Cidr(IpNet),
@@ -58,7 +62,8 @@ impl fmt::Display for Destination {
 }
 
 /// Where a route sends packets.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Target {
     /// Within the VPC.
     Local,
@@ -98,7 +103,8 @@ impl fmt::Display for Target {
 }
 
 /// EC2 `Route.State`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum RouteState {
     /// Packets arrive at the target.
     Active,
@@ -119,7 +125,8 @@ impl fmt::Display for RouteState {
 }
 
 /// EC2 `Route.Origin`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum RouteOrigin {
     /// Came with the table (`local`).
     CreateRouteTable,

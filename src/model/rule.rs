@@ -3,12 +3,12 @@
 use std::fmt;
 
 use ipnet::IpNet;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::{PrefixListId, SecurityGroupId, SecurityGroupRuleId, tags::Tags};
 
 /// Which way a rule lets traffic through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Ingress.
@@ -109,6 +109,14 @@ impl Ports {
         (1 <= from && from <= to).then_some(Self { from: from.into(), to: to.into() })
     }
 
+    /// Reads what is displayed; ICMP's types and codes may be -1.
+    fn read(text: &str) -> Option<Self> {
+        match text.get(1..).and_then(|rest| rest.find('-')) {
+            Some(at) => Some(Self { from: text.get(..=at)?.parse().ok()?, to: text.get(at + 2..)?.parse().ok()? }),
+            None => text.parse().ok().map(|port| Self { from: port, to: port }),
+        }
+    }
+
     /// Whether every one of these ports is in `ranges`.
     pub fn covered_by(self, ranges: &[Self]) -> bool {
         let mut sorted: Vec<_> = ranges.iter().filter(|r| r.overlaps(self)).collect();
@@ -198,14 +206,54 @@ impl fmt::Display for RuleShape {
     }
 }
 
-impl Serialize for RuleShape {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+impl RuleShape {
+    /// Reads `in/tcp/5432/sg-0a1b2c3d`, as it is displayed.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(4, '/');
+        let (direction, protocol, ports, peer) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        Some(Self {
+            direction: match direction {
+                "in" => Direction::In,
+                "out" => Direction::Out,
+                _ => return None,
+            },
+            protocol: Protocol::parse(protocol)?,
+            ports: if ports == "all" { None } else { Some(Ports::read(ports)?) },
+            peer: match peer {
+                g if g.starts_with("sg-") => Peer::SecurityGroup(g.into()),
+                p if p.starts_with("pl-") => Peer::PrefixList(p.into()),
+                cidr => Peer::Cidr(cidr.parse().ok()?),
+            },
+        })
     }
 }
 
+/// A value that is written as its text.
+macro_rules! as_text {
+    ($($type:ident: $read:expr, $what:literal;)+) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(d)?;
+                $read(&text).ok_or_else(|| D::Error::custom(format_args!("{text:?} is no {}", $what)))
+            }
+        }
+    )+};
+}
+
+as_text! {
+    Protocol: Protocol::parse, "IP protocol";
+    Ports: Ports::read, "range of ports";
+    RuleShape: RuleShape::parse, "rule, such as in/tcp/5432/sg-0a1b2c3d";
+}
+
 /// A rule as AWS holds it (EC2 `SecurityGroupRule`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// `sgr-…`
     pub id: SecurityGroupRuleId,
@@ -229,6 +277,18 @@ mod tests {
             assert_eq!(Protocol::parse(given).unwrap().to_string(), expected);
         }
         assert_eq!(Protocol::parse("tpc"), None);
+    }
+
+    #[test]
+    fn rules_are_read_as_they_are_written() {
+        for text in
+            ["in/tcp/5432/sg-0a1b2c3d", "out/all/all/0.0.0.0/0", "in/icmp/8--1/10.0.0.0/8", "in/icmpv6/-1/2001:db8::/32", "out/50/all/pl-1"]
+        {
+            assert_eq!(RuleShape::parse(text).unwrap().to_string(), text);
+        }
+        for broken in ["", "in/tcp/5432", "up/tcp/1/sg-1", "in/tcp/x/sg-1", "in/tcp/1-/sg-1", "in/tcp/1/10.0.0.0"] {
+            assert_eq!(RuleShape::parse(broken), None, "{broken}");
+        }
     }
 
     #[test]

@@ -46,6 +46,13 @@ impl Owner {
     }
 }
 
+/// The command line's, where it names none.
+impl Default for Owner {
+    fn default() -> Self {
+        Self("cli".to_owned())
+    }
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

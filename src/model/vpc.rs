@@ -1,11 +1,13 @@
 //! VPCs and subnets.
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::{SubnetId, VpcId};
 
 /// A VPC (EC2 `Vpc`) with its two DNS attributes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Vpc {
     /// `vpc-…`
     pub id: VpcId,
@@ -22,7 +24,8 @@ pub struct Vpc {
 }
 
 /// `BlockPublicAccessStates.InternetGatewayBlockMode`: it defeats internet gateways in silence (domain.md 1.4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum BlockPublicAccess {
     /// Internet gateways work.
     #[default]
@@ -34,7 +37,8 @@ pub enum BlockPublicAccess {
 }
 
 /// A subnet (EC2 `Subnet`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Subnet {
     /// `subnet-…`
     pub id: SubnetId,

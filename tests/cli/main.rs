@@ -64,10 +64,10 @@ fn help_is_worth_reading() {
     let help = run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     let text = out(&help);
-    for word in ["run", "plan", "apply", "delete", "crds", "completions", "Examples:", "credentials"] {
+    for word in ["run", "plan", "apply", "delete", "snapshot", "iam-policy", "crds", "completions", "Examples:", "credentials"] {
         assert!(text.contains(word), "{word}\n{text}");
     }
-    for command in ["run", "plan", "apply", "delete", "crds", "completions"] {
+    for command in ["run", "plan", "apply", "delete", "snapshot", "iam-policy", "crds", "completions"] {
         let help = run(&[command, "--help"]);
         assert_eq!(help.status.code(), Some(0), "{command}");
         insta::assert_snapshot!(format!("help_{command}"), out(&help).lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
@@ -97,6 +97,26 @@ fn crds_are_the_committed_ones() {
     files.sort();
     let committed: String = files.iter().map(|f| fs::read_to_string(f).unwrap()).collect();
     assert_eq!(out(&output), committed);
+}
+
+/// The page shows what this prints.
+#[test]
+fn the_iam_policy_is_the_documented_one() {
+    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md")).unwrap();
+    for args in [
+        &["iam-policy", "--mode", "observe"][..],
+        &["iam-policy", "--mode", "enforce", "--region", "us-west-2", "--account", "111122223333", "--vpc", "vpc-0a1b2c3d"],
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        let command = format!("dmsnet {}\n", args.join(" "));
+        let shown = docs.split_once(&command).unwrap_or_else(|| panic!("the page does not run {command}")).1;
+        let json = shown.split_once("```json\n").unwrap().1.split_once("```").unwrap().0;
+        assert_eq!(json, out(&output), "docs/security.md, {command}");
+    }
+    let none = run(&["iam-policy", "--mode", "enforce", "--service", "none"]);
+    assert!(!out(&none).contains("CreateVpcEndpoint"));
+    assert_eq!(run(&["iam-policy"]).status.code(), Some(1), "the mode is no matter of chance");
 }
 
 #[test]

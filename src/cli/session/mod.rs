@@ -1,5 +1,6 @@
 //! Files against AWS: all networks of an account and Region are planned together, on one picture.
 
+mod facts;
 mod owned;
 mod settle;
 
@@ -11,6 +12,7 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{
     diff::{NetworkReport, Report},
     files::{FileNetwork, Files},
+    snapshot::{Recorded, Snapshot, SnapshotError, lacks},
 };
 use crate::{
     api::{
@@ -20,11 +22,12 @@ use crate::{
         network::{DeletionPolicy, ForeignRules, Mode},
         status::OwnedEntry,
     },
-    aws::{Scope, Store, Stores},
+    aws::{Scope, Stores},
     model::{Need, Owner, Picture, Tags, VpcId},
     plan::{self, Claims, EndpointRef, Input, Key, Plan, Problem, Uid, claim_of_ledger, class::mode},
 };
 
+use facts::Facts;
 use owned::{Owned, owned};
 pub use settle::{Journal, Refusal};
 
@@ -43,7 +46,7 @@ pub struct Session {
 struct Site {
     scope: Scope,
     account: String,
-    store: Arc<Store>,
+    store: Facts,
     owner: Owner,
     claims: Claims,
     members: Vec<Member>,
@@ -128,6 +131,18 @@ impl Session {
     /// # Errors
     /// Where AWS does not answer, or does not take the credentials.
     pub async fn open(files: Files, owner: &Owner) -> Result<Self, String> {
+        Self::begin(files, owner, None).await
+    }
+
+    /// Works on a snapshot instead of AWS.
+    ///
+    /// # Errors
+    /// Where it was taken elsewhere than the files mean.
+    pub async fn offline(files: Files, owner: &Owner, snapshot: &Snapshot) -> Result<Self, String> {
+        Self::begin(files, owner, Some(snapshot)).await
+    }
+
+    async fn begin(files: Files, owner: &Owner, snapshot: Option<&Snapshot>) -> Result<Self, String> {
         // Nobody subscribes, so nobody is woken.
         let (wakes, _) = mpsc::unbounded_channel();
         let stores = Stores::new(Arc::new(()), wakes);
@@ -138,10 +153,19 @@ impl Session {
             let site = match sites.iter().position(|s| s.scope == scope) {
                 Some(at) => at,
                 None => {
-                    let store = stores.get(&scope).await;
-                    let account = store.account().await.map_err(|e| {
-                        format!("class {:?} ({scope}): {e} (check region, endpointUrl and credentials)", network.class.name_any())
-                    })?;
+                    let class = network.class.name_any();
+                    let (store, account) = match snapshot {
+                        None => {
+                            let store = stores.get(&scope).await;
+                            let wrong = |e| format!("class {class:?} ({scope}): {e} (check region, endpointUrl and credentials)");
+                            let account = store.account().await.map_err(wrong)?;
+                            (Facts::Live(store), account)
+                        }
+                        Some(snapshot) => {
+                            let recorded = snapshot.of(&scope, &class).map_err(|e| e.to_string())?;
+                            (Facts::recorded(&recorded.picture), recorded.account.clone())
+                        }
+                    };
                     let (claims, members) = (Claims::default(), Vec::new());
                     sites.push(Site { scope, account, store, owner: owner.clone(), claims, members, unwanted: None });
                     sites.len() - 1
@@ -159,6 +183,18 @@ impl Session {
             site.find_unwanted(&mut self.notes).await;
         }
         self.report(prune).await
+    }
+
+    /// Reads all that the commands read for these networks, and keeps it.
+    pub async fn record(&mut self) -> Vec<Recorded> {
+        self.plan(false).await;
+        let recorded = |s: &Site| Recorded { scope: s.scope.clone(), account: s.account.clone(), picture: s.store.with(Clone::clone) };
+        self.sites.iter().map(recorded).collect()
+    }
+
+    /// What the files asked for and a snapshot does not hold: then nothing that was said of them holds.
+    pub fn lacks(&self) -> Option<SnapshotError> {
+        lacks(self.sites.iter().flat_map(|s| s.store.missing()))
     }
 
     /// What there is to say now.
@@ -200,8 +236,8 @@ impl Site {
         let mut asked: BTreeSet<Need> = BTreeSet::new();
         let (mut plans, mut settled) = self.plan();
         for _ in 0..ROUNDS {
-            let needs: BTreeSet<Need> = plans.iter().flat_map(|p| &p.needs).filter(|n| !n.is_dns()).cloned().collect();
-            let unread = plans.iter().any(|p| p.unread);
+            let needs: BTreeSet<Need> = plans.iter().flat_map(|p| &p.needs).cloned().collect();
+            let unread = self.store.with(|p| needs.iter().any(|n| !p.asked.contains_key(n)));
             let old = not_older_than.is_some() && !needs.is_subset(&asked);
             if settled && !unread && !old {
                 break;

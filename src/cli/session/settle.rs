@@ -188,7 +188,8 @@ impl Site {
                 continue;
             }
             let context = aws::ApplyContext { owner: &self.owner, label: &member.label, tags: &member.tags };
-            let outcome = aws::apply(&self.store, &plan.changes, &context).await;
+            let Some(store) = self.store.store() else { continue };
+            let outcome = aws::apply(store, &plan.changes, &context).await;
             for change in outcome.done.iter().map(Change::describe) {
                 any = true;
                 journal.done(&member.label, &change);

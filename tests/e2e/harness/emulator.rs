@@ -9,6 +9,7 @@ use std::{
 };
 
 use aws_smithy_http_client::Builder;
+use dmsnet::aws::permissions::OPERATIONS;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use ureq::Agent;
@@ -283,6 +284,23 @@ impl Emulator {
 
     pub fn thaw(&self) {
         self.process.signal("CONT");
+    }
+}
+
+/// Whatever a test is about: nothing was called that `dmsnet iam-policy` does not allow.
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        // One that was stopped or killed has nothing to tell.
+        let request = self.http.get(self.control("calls?after=0")).config().timeout_global(Some(Duration::from_secs(5))).build();
+        let Ok(Ok(mut answer)) = request.call().map(|mut r| r.body_mut().read_json::<Value>()) else { return };
+        let mut calls: Vec<Call> = from_json(answer["calls"].take());
+        calls.retain(|call| call.access_key == CONTROLLER_KEY);
+        for action in count(&calls).keys() {
+            assert!(OPERATIONS.iter().any(|o| o.action() == *action), "{action} was called, and is not in aws/permissions.rs");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod apiserver;
 pub mod controller;
+pub mod desk;
 pub mod emulator;
 pub mod env;
 pub mod kubectl;
@@ -12,6 +13,7 @@ pub mod wait;
 
 pub use apiserver::ApiServer;
 pub use controller::Controller;
+pub use desk::{Answer, Desk};
 pub use emulator::{Call, Emulator, Topology};
 pub use env::Env;
 pub use kubectl::Kubectl;
