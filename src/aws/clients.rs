@@ -37,7 +37,7 @@ pub struct Scope {
     /// AWS Region, such as `us-west-2`.
     pub region: String,
     /// Whose permissions are used: none for those of our own credentials.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
 }
 
@@ -48,7 +48,7 @@ pub struct Role {
     /// `arn:aws:iam::<account>:role/<name>`
     pub arn: String,
     /// What the role's trust policy may ask for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
 }
 

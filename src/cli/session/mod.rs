@@ -36,6 +36,13 @@ const ROUNDS: usize = 12;
 /// What is pruned is given up by a member of its own.
 const UNWANTED: &str = "unwanted";
 
+/// Where facts come from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Aws(&'a Stores),
+    Snapshot(&'a Snapshot),
+}
+
 /// The networks of some files, and the accounts and Regions that they work in.
 pub struct Session {
     sites: Vec<Site>,
@@ -131,7 +138,17 @@ impl Session {
     /// # Errors
     /// Where AWS does not answer, or does not take the credentials.
     pub async fn open(files: Files, owner: &Owner) -> Result<Self, String> {
-        Self::begin(files, owner, None).await
+        // Nobody subscribes, so nobody is woken.
+        let (wakes, _) = mpsc::unbounded_channel();
+        Self::on(files, owner, &Stores::new(Arc::new(()), wakes)).await
+    }
+
+    /// Works with stores that may have read something already.
+    ///
+    /// # Errors
+    /// Where AWS does not answer, or does not take the credentials.
+    pub async fn on(files: Files, owner: &Owner, stores: &Stores) -> Result<Self, String> {
+        Self::begin(files, owner, Origin::Aws(stores)).await
     }
 
     /// Works on a snapshot instead of AWS.
@@ -139,13 +156,10 @@ impl Session {
     /// # Errors
     /// Where it was taken elsewhere than the files mean.
     pub async fn offline(files: Files, owner: &Owner, snapshot: &Snapshot) -> Result<Self, String> {
-        Self::begin(files, owner, Some(snapshot)).await
+        Self::begin(files, owner, Origin::Snapshot(snapshot)).await
     }
 
-    async fn begin(files: Files, owner: &Owner, snapshot: Option<&Snapshot>) -> Result<Self, String> {
-        // Nobody subscribes, so nobody is woken.
-        let (wakes, _) = mpsc::unbounded_channel();
-        let stores = Stores::new(Arc::new(()), wakes);
+    async fn begin(files: Files, owner: &Owner, origin: Origin<'_>) -> Result<Self, String> {
         let mut sites: Vec<Site> = Vec::new();
         for (place, network) in files.networks.into_iter().enumerate() {
             let scope =
@@ -154,14 +168,14 @@ impl Session {
                 Some(at) => at,
                 None => {
                     let class = network.class.name_any();
-                    let (store, account) = match snapshot {
-                        None => {
+                    let (store, account) = match origin {
+                        Origin::Aws(stores) => {
                             let store = stores.get(&scope).await;
                             let wrong = |e| format!("class {class:?} ({scope}): {e} (check region, endpointUrl and credentials)");
                             let account = store.account().await.map_err(wrong)?;
                             (Facts::Live(store), account)
                         }
-                        Some(snapshot) => {
+                        Origin::Snapshot(snapshot) => {
                             let recorded = snapshot.of(&scope, &class).map_err(|e| e.to_string())?;
                             (Facts::recorded(&recorded.picture), recorded.account.clone())
                         }
@@ -195,6 +209,11 @@ impl Session {
     /// What the files asked for and a snapshot does not hold: then nothing that was said of them holds.
     pub fn lacks(&self) -> Option<SnapshotError> {
         lacks(self.sites.iter().flat_map(|s| s.store.missing()))
+    }
+
+    /// What the networks want when no guardrail drops any of it, as far as it is known.
+    pub fn wants(&self) -> BTreeSet<Key> {
+        self.sites.iter().flat_map(|s| s.wants().0).collect()
     }
 
     /// What there is to say now.
