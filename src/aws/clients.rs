@@ -2,9 +2,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use aws_config::{AppName, BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{AppName, BehaviorVersion, Region, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use serde::{Deserialize, Serialize};
+
+use crate::api::{DmsNetworkClassSpec, class::AssumeRole};
 
 use super::{
     errors::{AwsError, AwsErrorKind},
@@ -16,10 +18,12 @@ use super::{
 const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(8);
 const OPERATION: Duration = Duration::from_secs(20);
+/// Name of our sessions under an assumed role: CloudTrail shows it.
+const SESSION: &str = "dmsnet";
 /// Attempts of a read, the first included. Writes are not repeated by the SDK (see `writes`).
 const ATTEMPTS: u32 = 3;
 
-/// One place to work in: an account is told by the credentials, a Region by its name.
+/// One way to work in a place: an account is told by the credentials, a Region by its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Scope {
@@ -28,15 +32,39 @@ pub struct Scope {
     pub endpoint_url: Option<String>,
     /// AWS Region, such as `us-west-2`.
     pub region: String,
+    /// The role to work as; none: the environment's credentials as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<AssumeRole>,
+}
+
+impl From<&DmsNetworkClassSpec> for Scope {
+    fn from(class: &DmsNetworkClassSpec) -> Self {
+        Self { endpoint_url: class.endpoint_url.clone(), region: class.region.clone(), role: class.assume_role.clone() }
+    }
 }
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.endpoint_url {
-            Some(url) => write!(f, "{} at {url}", self.region),
-            None => f.write_str(&self.region),
+        f.write_str(&self.region)?;
+        if let Some(url) = &self.endpoint_url {
+            write!(f, " at {url}")?;
+        }
+        match &self.role {
+            Some(role) => write!(f, " as {}", role.role_arn),
+            None => Ok(()),
         }
     }
+}
+
+/// One account in one Region: what networks share, whatever role each of them works as (design.md 2, Sharing).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Account {
+    /// As in [`Scope`].
+    pub endpoint_url: Option<String>,
+    /// 12 digits.
+    pub id: String,
+    /// As in [`Scope`].
+    pub region: String,
 }
 
 /// The clients of one scope. Cheap to clone.
@@ -55,7 +83,8 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients with the environment's credentials (variables, profile, web identity, container, instance). Talks to nobody yet.
+    /// Clients with the environment's credentials (variables, profile, web identity, container, instance), which assume the scope's
+    /// role if it has one. Talks to nobody yet.
     pub async fn new(scope: &Scope, observer: Arc<dyn RequestObserver>) -> Self {
         let http = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
         let timeouts =
@@ -71,7 +100,15 @@ impl Clients {
         if let Some(url) = &scope.endpoint_url {
             loader = loader.endpoint_url(url);
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
+        if let Some(role) = &scope.role {
+            let mut assume = AssumeRoleProvider::builder(&role.role_arn).session_name(SESSION).configure(&config);
+            if let Some(id) = &role.external_id {
+                assume = assume.external_id(id);
+            }
+            let credentials = aws_sdk_sts::config::SharedCredentialsProvider::new(assume.build().await);
+            config = config.into_builder().credentials_provider(credentials).build();
+        }
         let observe = Observe(observer, scope.clone());
         Self {
             scope: scope.clone(),

@@ -12,6 +12,7 @@ mod registry;
 mod report;
 mod run;
 mod site;
+mod sites;
 mod status;
 
 pub use metrics::Metrics;
