@@ -10,6 +10,7 @@ pub mod facts;
 pub mod guardrails;
 pub mod key;
 mod merge;
+pub mod paths;
 pub mod problem;
 pub mod record;
 mod release;
