@@ -11,6 +11,7 @@ pub mod facts;
 pub mod guardrails;
 pub mod key;
 mod merge;
+pub mod paths;
 pub mod problem;
 pub mod record;
 mod release;

@@ -8,6 +8,7 @@ mod crash;
 mod crds;
 mod deletion;
 mod drift;
+mod explain;
 mod facts;
 mod faults;
 mod harness;
