@@ -82,6 +82,10 @@ pub struct DmsNetworkSpec {
     /// Event) or `Revoke` (those that open no more than managed ports). The class sets the strongest that is allowed.
     #[serde(default)]
     pub foreign_rules: ForeignRules,
+    /// Whether dmsnet starts DMS's own connection test: `OnChange` after each change that it made in AWS, for every database that
+    /// names a `dmsEndpoint`. With `Never` only tests that others started are shown.
+    #[serde(default)]
+    pub connection_test: ConnectionTest,
 }
 
 /// Whether dmsnet may write to AWS.
@@ -114,6 +118,16 @@ pub enum ForeignRules {
     Report,
     /// Revoke those that open no more than managed ports.
     Revoke,
+}
+
+/// When DMS's own connection test is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ConnectionTest {
+    /// Not by dmsnet.
+    #[default]
+    Never,
+    /// After a change.
+    OnChange,
 }
 
 /// The DMS side of all paths.

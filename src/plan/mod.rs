@@ -4,6 +4,7 @@ pub mod change;
 pub mod claims;
 pub mod class;
 mod compare;
+pub mod connected;
 pub mod derive;
 pub mod drift;
 pub mod evidence;
@@ -99,6 +100,8 @@ pub struct Plan {
     pub replication: Option<ReplicationStatus>,
     /// For status.
     pub databases: Vec<DatabaseStatus>,
+    /// DMS's own last connection tests.
+    pub connections: connected::Connections,
     /// For status.
     pub vpc_endpoints: Vec<VpcEndpointStatus>,
     /// Rules that are as wanted, and rules that are wanted.
@@ -126,6 +129,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         plan.problems = derived.problems;
         plan.replication = derived.replication;
         plan.databases = derived.databases;
+        plan.connections = connected::connections(spec, &facts, &mut plan.databases);
         guarded = guardrails::guard(derived.wanted, spec.foreign_rules, input.class, rails, &facts);
         plan.problems.append(&mut guarded.violations);
     }
