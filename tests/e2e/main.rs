@@ -4,6 +4,7 @@
 
 mod cli;
 mod conditions;
+mod connection;
 mod crash;
 mod crds;
 mod deletion;
