@@ -16,6 +16,7 @@ mod endpoint_writes;
 mod errors;
 mod expect;
 mod held;
+pub mod inventory;
 mod network_writes;
 mod observe;
 pub mod permissions;

@@ -24,6 +24,8 @@ pub struct Wish {
     pub vpcs: Vec<String>,
     /// Services for which VPC endpoints are made, such as `dms`; empty: none are.
     pub services: Vec<String>,
+    /// To read what `dmsnet import` reads, too.
+    pub import: bool,
     /// To change endpoints that are taken over.
     pub take_over: bool,
     /// To change entries of network ACLs.
@@ -32,6 +34,8 @@ pub struct Wish {
     pub routes: bool,
     /// Keys of the class's own tags.
     pub tag_keys: Vec<String>,
+    /// ARNs of the roles of classes: what assumes them needs nothing else.
+    pub roles: Vec<String>,
 }
 
 /// An IAM policy document.
@@ -94,6 +98,9 @@ impl Wish {
             self.borders(&mut statement);
             self.tags(&mut statement);
         }
+        if !self.roles.is_empty() {
+            statement.push(Statement::allow("RolesOfClasses", actions(&[Purpose::Assume]), self.roles.clone()));
+        }
         Document { version: "2012-10-17", statement }
     }
 
@@ -131,7 +138,8 @@ impl Wish {
     /// Describe calls take no resources, at most a Region.
     fn read(&self) -> Statement {
         let region = self.region.iter().cloned().collect();
-        Statement::allow("Read", actions(&[Purpose::Read]), vec!["*".to_owned()]).when("StringEquals", "aws:RequestedRegion", region)
+        let purposes = if self.import { &[Purpose::Read, Purpose::Import][..] } else { &[Purpose::Read] };
+        Statement::allow("Read", actions(purposes), vec!["*".to_owned()]).when("StringEquals", "aws:RequestedRegion", region)
     }
 
     fn rules(&self, out: &mut Vec<Statement>) {
@@ -225,10 +233,12 @@ mod tests {
             account: Some("111122223333".into()),
             vpcs: vec!["vpc-0a1b2c3d".into()],
             services: vec!["dms".into(), "s3".into()],
+            import: true,
             take_over: false,
             network_acls: true,
             routes: true,
             tag_keys: vec!["cost-center".into()],
+            roles: vec![],
         }
     }
 
@@ -245,8 +255,11 @@ mod tests {
         let mut called: BTreeSet<String> = OPERATIONS.iter().filter(|o| o.purpose != Purpose::Free).map(|o| o.action()).collect();
         // EC2 calls it for us, for private DNS.
         called.insert("route53:AssociateVPCWithHostedZone".to_owned());
-        assert_eq!(named(&full().document()), called);
-        let observe = Wish { enforce: false, ..full() }.document();
+        let roles = vec!["arn:aws:iam::444455556666:role/dmsnet".to_owned()];
+        assert_eq!(named(&Wish { roles, ..full() }.document()), called);
+        called.remove("sts:AssumeRole");
+        assert_eq!(named(&full().document()), called, "no class has a role");
+        let observe = Wish { enforce: false, import: false, ..full() }.document();
         assert_eq!(named(&observe), actions(&[Purpose::Read]).into_iter().collect());
         let without = named(&Wish { services: vec![], ..full() }.document());
         assert!(without.iter().all(|a| !a.contains("VpcEndpoint") || a.contains("Describe")), "{without:?}");
