@@ -8,6 +8,8 @@ pub enum Purpose {
     Free,
     /// To look; nearly none can be narrowed to resources.
     Read,
+    /// To look for what `dmsnet import` describes; the controller never does.
+    Import,
     /// Rules of security groups.
     AuthorizeRules,
     /// Rules of ours, put right in place.
@@ -59,6 +61,7 @@ pub const OPERATIONS: &[Operation] = operations! {
     Free: "sts" "GetCallerIdentity";
     Read: "dms" "DescribeConnections" "DescribeEndpoints" "DescribeReplicationConfigs" "DescribeReplicationInstances"
         "DescribeReplicationSubnetGroups";
+    Import: "dms" "DescribeReplicationTasks";
     Read: "ec2" "DescribeInternetGateways" "DescribeManagedPrefixLists" "DescribeNatGateways" "DescribeNetworkAcls"
         "DescribeNetworkInterfaces" "DescribeRouteTables" "DescribeSecurityGroupRules" "DescribeSecurityGroups" "DescribeSubnets"
         "DescribeTransitGatewayVpcAttachments" "DescribeVpcAttribute" "DescribeVpcEndpointServices" "DescribeVpcEndpoints"

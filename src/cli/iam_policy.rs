@@ -24,6 +24,8 @@ pub struct Wish {
     pub vpcs: Vec<String>,
     /// Services for which VPC endpoints are made, such as `dms`; empty: none are.
     pub services: Vec<String>,
+    /// To read what `dmsnet import` reads, too.
+    pub import: bool,
     /// To change endpoints that are taken over.
     pub take_over: bool,
     /// Keys of the class's own tags.
@@ -126,7 +128,8 @@ impl Wish {
     /// Describe calls take no resources, at most a Region.
     fn read(&self) -> Statement {
         let region = self.region.iter().cloned().collect();
-        Statement::allow("Read", actions(&[Purpose::Read]), vec!["*".to_owned()]).when("StringEquals", "aws:RequestedRegion", region)
+        let purposes = if self.import { &[Purpose::Read, Purpose::Import][..] } else { &[Purpose::Read] };
+        Statement::allow("Read", actions(purposes), vec!["*".to_owned()]).when("StringEquals", "aws:RequestedRegion", region)
     }
 
     fn rules(&self, out: &mut Vec<Statement>) {
@@ -198,6 +201,7 @@ mod tests {
             account: Some("111122223333".into()),
             vpcs: vec!["vpc-0a1b2c3d".into()],
             services: vec!["dms".into(), "s3".into()],
+            import: true,
             take_over: false,
             tag_keys: vec!["cost-center".into()],
         }
@@ -217,7 +221,7 @@ mod tests {
         // EC2 calls it for us, for private DNS.
         called.insert("route53:AssociateVPCWithHostedZone".to_owned());
         assert_eq!(named(&full().document()), called);
-        let observe = Wish { enforce: false, ..full() }.document();
+        let observe = Wish { enforce: false, import: false, ..full() }.document();
         assert_eq!(named(&observe), actions(&[Purpose::Read]).into_iter().collect());
         let without = named(&Wish { services: vec![], ..full() }.document());
         assert!(without.iter().all(|a| !a.contains("VpcEndpoint") || a.contains("Describe")), "{without:?}");

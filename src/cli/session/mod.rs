@@ -39,6 +39,13 @@ const ROUNDS: usize = 12;
 /// What is pruned is given up by a member of its own.
 const UNWANTED: &str = "unwanted";
 
+/// Where facts come from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Aws(&'a Stores),
+    Snapshot(&'a Snapshot),
+}
+
 /// The networks of some files, and the accounts and Regions that they work in.
 pub struct Session {
     sites: Vec<Site>,
@@ -167,7 +174,17 @@ impl Session {
     /// # Errors
     /// Where AWS does not answer, or does not take the credentials.
     pub async fn open(files: Files, owner: &Owner) -> Result<Self, String> {
-        Self::begin(files, owner, None).await
+        // Nobody subscribes, so nobody is woken.
+        let (wakes, _) = mpsc::unbounded_channel();
+        Self::on(files, owner, &Stores::new(Arc::new(()), wakes)).await
+    }
+
+    /// Works with stores that may have read something already.
+    ///
+    /// # Errors
+    /// Where AWS does not answer, or does not take the credentials.
+    pub async fn on(files: Files, owner: &Owner, stores: &Stores) -> Result<Self, String> {
+        Self::begin(files, owner, Origin::Aws(stores)).await
     }
 
     /// Works on a snapshot instead of AWS.
@@ -175,13 +192,10 @@ impl Session {
     /// # Errors
     /// Where it was taken elsewhere than the files mean.
     pub async fn offline(files: Files, owner: &Owner, snapshot: &Snapshot) -> Result<Self, String> {
-        Self::begin(files, owner, Some(snapshot)).await
+        Self::begin(files, owner, Origin::Snapshot(snapshot)).await
     }
 
-    async fn begin(files: Files, owner: &Owner, snapshot: Option<&Snapshot>) -> Result<Self, String> {
-        // Nobody subscribes, so nobody is woken.
-        let (wakes, _) = mpsc::unbounded_channel();
-        let stores = Stores::new(Arc::new(()), wakes);
+    async fn begin(files: Files, owner: &Owner, origin: Origin<'_>) -> Result<Self, String> {
         let mut sites: Vec<Site> = Vec::new();
         for (place, network) in files.networks.iter().enumerate() {
             for class in std::iter::once(&network.class).chain(&network.others) {
@@ -189,7 +203,7 @@ impl Session {
                 let site = match sites.iter().position(|s| s.scope == scope) {
                     Some(at) => at,
                     None => {
-                        let (store, account) = facts(&stores, &scope, &class.name_any(), snapshot).await?;
+                        let (store, account) = facts(origin, &scope, &class.name_any()).await?;
                         let (claims, members, around) = (Claims::default(), Vec::new(), BTreeMap::new());
                         sites.push(Site { scope, account, store, owner: owner.clone(), claims, members, around, unwanted: None });
                         sites.len() - 1
@@ -252,6 +266,11 @@ impl Session {
         lacks(self.sites.iter().flat_map(|s| s.store.missing()))
     }
 
+    /// What the networks want when no guardrail drops any of it, as far as it is known.
+    pub fn wants(&self) -> BTreeSet<Key> {
+        self.sites.iter().flat_map(|s| s.wants().0).collect()
+    }
+
     /// What there is to say now.
     async fn report(&mut self, prune: bool) -> Report {
         let mut networks: Vec<(usize, bool, NetworkReport)> = Vec::new();
@@ -277,15 +296,15 @@ impl Session {
 }
 
 /// Where the facts of a scope come from, and its account.
-async fn facts(stores: &Stores, scope: &Scope, class: &str, snapshot: Option<&Snapshot>) -> Result<(Facts, String), String> {
-    match snapshot {
-        None => {
+async fn facts(origin: Origin<'_>, scope: &Scope, class: &str) -> Result<(Facts, String), String> {
+    match origin {
+        Origin::Aws(stores) => {
             let store = stores.get(scope).await;
             let wrong = |e| format!("class {class:?} ({scope}): {e} (check region, endpointUrl and credentials)");
             let account = store.account().await.map_err(wrong)?;
             Ok((Facts::Live(store), account))
         }
-        Some(snapshot) => {
+        Origin::Snapshot(snapshot) => {
             let recorded = snapshot.of(scope, class).map_err(|e| e.to_string())?;
             Ok((Facts::recorded(&recorded.picture), recorded.account.clone()))
         }
