@@ -26,6 +26,10 @@ pub enum Purpose {
     ModifyEndpoint,
     /// VPC endpoints of ours.
     DeleteEndpoint,
+    /// Entries of network ACLs, where networks say `networkAcls: Manage`.
+    AclEntries,
+    /// Routes, where networks say `routes: Manage`.
+    Routes,
     /// Marks of ownership.
     Tag,
     /// The same, taken off.
@@ -75,6 +79,8 @@ pub const OPERATIONS: &[Operation] = operations! {
     CreateEndpoint: "ec2" "CreateVpcEndpoint";
     ModifyEndpoint: "ec2" "ModifyVpcEndpoint";
     DeleteEndpoint: "ec2" "DeleteVpcEndpoints";
+    AclEntries: "ec2" "CreateNetworkAclEntry" "DeleteNetworkAclEntry" "ReplaceNetworkAclEntry";
+    Routes: "ec2" "CreateRoute" "DeleteRoute" "ReplaceRoute";
     Tag: "ec2" "CreateTags";
     Untag: "ec2" "DeleteTags";
 };

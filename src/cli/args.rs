@@ -314,6 +314,12 @@ pub struct IamPolicyArgs {
     /// Allow to change VPC endpoints that are taken over, which others made
     #[arg(long)]
     pub take_over: bool,
+    /// Allow to change entries of network ACLs, for `networkAcls: Manage`
+    #[arg(long)]
+    pub network_acls: bool,
+    /// Allow to change routes, for `routes: Manage`
+    #[arg(long)]
+    pub routes: bool,
     /// A key of the class's `tags`; may be repeated
     #[arg(long = "tag-key", value_name = "KEY")]
     pub tag_keys: Vec<String>,
@@ -330,9 +336,9 @@ pub enum PolicyMode {
 
 impl From<IamPolicyArgs> for Wish {
     fn from(args: IamPolicyArgs) -> Self {
-        let IamPolicyArgs { mode, region, account, vpcs, mut services, import, take_over, tag_keys } = args;
+        let IamPolicyArgs { mode, region, account, vpcs, mut services, import, take_over, network_acls, routes, tag_keys } = args;
         services.retain(|s| s != "none");
-        Self { enforce: mode == PolicyMode::Enforce, region, account, vpcs, services, import, take_over, tag_keys }
+        Self { enforce: mode == PolicyMode::Enforce, region, account, vpcs, services, import, take_over, network_acls, routes, tag_keys }
     }
 }
 

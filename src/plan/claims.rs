@@ -138,7 +138,7 @@ impl Claims {
     }
 
     /// Other networks that want `key` or have it in their ledger.
-    pub fn other_claimants<'a>(&'a self, me: &'a Uid, key: &Key) -> impl Iterator<Item = (&'a Uid, &'a Claim)> {
+    pub fn other_claimants<'a>(&'a self, me: &Uid, key: &Key) -> impl Iterator<Item = (&'a Uid, &'a Claim)> {
         self.by_key.get(key).into_iter().flatten().filter(move |u| *u != me).filter_map(|u| Some((u, self.get(u)?)))
     }
 
@@ -147,11 +147,12 @@ impl Claims {
         self.other_claimants(me, key).any(|(_, c)| c.wants.contains(key))
     }
 
-    /// An older network that wants the same route to lead elsewhere: its name, and where.
-    pub fn older_route<'a>(&'a self, me: &'a Seniority, key: &Key, target: &'a Target) -> Option<(&'a str, &'a Target)> {
+    /// Where the oldest network that wants a route wants it to lead, and its name; none where that is `me`.
+    pub fn lead_of_route(&self, me: &Seniority, key: &Key) -> Option<(&str, &Target)> {
         let others = self.other_claimants(&me.1, key).filter(|(_, c)| !c.deleting);
-        let older = others.filter(|(u, c)| (c.created, (*u).clone()) < *me);
-        older.filter_map(|(_, c)| Some((c.name.as_str(), c.routes.get(key)?))).find(|(_, theirs)| *theirs != target)
+        let wanting = others.filter_map(|(u, c)| Some(((c.created, u.clone()), c, c.routes.get(key)?)));
+        let (_, lead, target) = wanting.filter(|(seniority, ..)| seniority < me).min_by(|a, b| a.0.cmp(&b.0))?;
+        Some((&lead.name, target))
     }
 
     /// The oldest of those that hold an endpoint and cannot be planned now: what they want of it is not known.

@@ -439,7 +439,11 @@ async fn bad_networks_are_refused_in_words() {
             "must have at most 32 items",
         ),
         (set("/spec/vpcEndpoints/-", endpoint("dms", "s3")), "spec.vpcEndpoints[1]", r#"Duplicate value: {"name":"dms"}"#),
-        (set("/spec/vpcEndpoints/-", endpoint("other", "dms")), "spec.vpcEndpoints", "two entries name the same service and type in the same VPC"),
+        (
+            set("/spec/vpcEndpoints/-", endpoint("other", "dms")),
+            "spec.vpcEndpoints",
+            "two entries name the same service and type in the same VPC",
+        ),
         (
             set(
                 "/spec/vpcEndpoints",
@@ -633,8 +637,12 @@ async fn bad_classes_are_refused_in_words() {
     ];
     all_refused(place.classes(), class("crds-bad"), &table).await;
     let other = edited(class("crds-bad"), &[set("/spec/assumeRole", role("arn:aws:iam::444455556666:role/dmsnet"))]);
-    all_refused(place.classes(), other, &[(set("/spec/accountId", ACCOUNT), "spec.accountId", "must be the account of assumeRole.roleArn")])
-        .await;
+    all_refused(
+        place.classes(),
+        other,
+        &[(set("/spec/accountId", ACCOUNT), "spec.accountId", "must be the account of assumeRole.roleArn")],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use dmsnet::{
     api::{
         DmsNetworkSpec,
-        class::Guardrails,
-        network::{DeletionPolicy, Mode},
+        class::{Guardrails, RuleNumbers},
+        network::{DeletionPolicy, Mode, Upkeep},
         status::OwnedEntry,
     },
     model::*,
@@ -56,6 +56,18 @@ pub const VPC: &str = "vpc-0a000001";
 pub const REPLICATION: &str = "sg-0a000001";
 pub const SOURCE: &str = "sg-0a000002";
 pub const TARGET: &str = "sg-0a000003";
+/// Of [`World::with_borders`].
+pub const FAR_VPC: &str = "vpc-0b000001";
+pub const FAR_SUBNET: &str = "subnet-0b000001";
+pub const NEAR_ACL: &str = "acl-0a000001";
+pub const DATABASE_ACL: &str = "acl-0a000002";
+pub const FAR_ACL: &str = "acl-0b000001";
+/// The main table: of the first and the third subnet.
+pub const NEAR_TABLE: &str = "rtb-0a000001";
+pub const SECOND_TABLE: &str = "rtb-0a000002";
+pub const FAR_TABLE: &str = "rtb-0b000001";
+pub const PEERING: &str = "pcx-0a000001";
+pub const OTHER_PEERING: &str = "pcx-0a000002";
 
 /// Source and target by DMS endpoint and address, and the DMS API's endpoint: the reference topology.
 pub fn reference_spec() -> Value {
@@ -146,6 +158,68 @@ impl World {
             all_tried: true,
             next: 0,
         }
+    }
+
+    /// The reference, and what routes and ACLs need: a database in the third subnet behind an ACL of its own, another VPC with a
+    /// peering, and the endpoint services of S3. Both ACLs are closed, no table has a route to the other VPC.
+    pub fn with_borders(owner: &str) -> Self {
+        let mut world = Self::reference(owner);
+        let far: VpcId = FAR_VPC.into();
+        let cidr: ipnet::IpNet = "10.1.0.0/16".parse().expect("a CIDR");
+        let vpc = (*world.picture.vpcs[VPC]).clone();
+        world.picture.vpcs.insert(far.clone(), Arc::new(Vpc { id: far.clone(), cidrs: vec![cidr], ..vpc }));
+        let subnet = Subnet {
+            id: FAR_SUBNET.into(),
+            vpc: far.clone(),
+            zone: "us-east-1a".into(),
+            cidrs: vec!["10.1.1.0/24".parse().expect("a CIDR")],
+            block_public_access: BlockPublicAccess::Off,
+        };
+        world.picture.subnets.insert(subnet.id.clone(), Arc::new(subnet));
+        for (id, vpc, subnets) in [
+            (NEAR_ACL, VPC, vec!["subnet-0a000001", "subnet-0a000002"]),
+            (DATABASE_ACL, VPC, vec!["subnet-0a000003"]),
+            (FAR_ACL, FAR_VPC, vec![FAR_SUBNET]),
+        ] {
+            let subnets = subnets.into_iter().map(Into::into).collect();
+            let acl = NetworkAcl { id: id.into(), vpc: vpc.into(), is_default: false, subnets, entries: vec![], tags: Tags::new() };
+            world.picture.acls.insert(id.into(), Arc::new(acl));
+        }
+        for (id, vpc, local, subnets) in [
+            (NEAR_TABLE, VPC, "10.0.0.0/16", vec![]),
+            (SECOND_TABLE, VPC, "10.0.0.0/16", vec!["subnet-0a000002"]),
+            (FAR_TABLE, FAR_VPC, "10.1.0.0/16", vec![]),
+        ] {
+            let destination = Destination::Cidr(local.parse().expect("a CIDR"));
+            let local = Route { destination, target: Target::Local, state: RouteState::Active, origin: RouteOrigin::CreateRouteTable };
+            let subnets: Vec<SubnetId> = subnets.into_iter().map(Into::into).collect();
+            let main = subnets.is_empty();
+            let table = RouteTable { id: id.into(), vpc: vpc.into(), main, subnets, routes: vec![local], tags: Tags::new() };
+            world.picture.route_tables.insert(id.into(), Arc::new(table));
+        }
+        let side = |vpc: &str, cidr: &str| PeeringSide {
+            vpc: vpc.into(),
+            account: ACCOUNT.into(),
+            region: "us-east-1".into(),
+            cidrs: vec![cidr.parse().expect("a CIDR")],
+            dns_resolution: Some(true),
+        };
+        for id in [PEERING, OTHER_PEERING] {
+            let (requester, accepter) = (side(VPC, "10.0.0.0/16"), side(FAR_VPC, "10.1.0.0/16"));
+            let peering = PeeringConnection { id: id.into(), status: "active".into(), message: None, requester, accepter };
+            world.picture.peerings.insert(id.into(), Arc::new(peering));
+        }
+        let name = "com.amazonaws.us-east-1.s3";
+        let types = vec!["Gateway".into(), "Interface".into()];
+        let zones = vec!["us-east-1a".into(), "us-east-1b".into()];
+        let service = ServiceDetail { name: name.into(), zones, private_dns_name: None, types };
+        world.picture.services.insert(name.into(), Arc::new(service));
+        let list = PrefixList { id: "pl-0a000001".into(), name: name.into(), cidrs: vec![], max_entries: None };
+        world.picture.prefix_lists.insert(list.id.clone(), Arc::new(list));
+        world.guardrails.network_acls = Upkeep::Manage;
+        world.guardrails.routes = Upkeep::Manage;
+        world.guardrails.network_acl_rule_numbers = Some(RuleNumbers { from: 20_000, to: 20_099 });
+        world
     }
 
     fn id(&mut self, prefix: &str) -> String {
@@ -302,7 +376,7 @@ impl World {
                     self.record(table.as_str(), (record::route_tag(destination), self.owner.to_string()), *record);
                     let new = route(destination.clone(), target.clone());
                     self.edit_table(table, |t| {
-                        assert!(t.routes.iter().all(|r| r.destination != new.destination), "RouteAlreadyExists: {}", new.destination);
+                        assert!(t.written(&new.destination).is_none(), "RouteAlreadyExists: {}", new.destination);
                         t.routes.push(new);
                     });
                 }
@@ -310,14 +384,15 @@ impl World {
                     self.recorded(table.as_str(), &record::route_tag(destination));
                     let new = route(destination.clone(), to.clone());
                     self.edit_table(table, |t| {
-                        let old = t.routes.iter_mut().find(|r| r.destination == new.destination).expect("InvalidRoute.NotFound");
+                        let is_it = |r: &&mut Route| r.destination == new.destination && r.origin != RouteOrigin::Propagated;
+                        let old = t.routes.iter_mut().find(is_it).expect("InvalidRoute.NotFound");
                         *old = new;
                     });
                 }
                 Change::DeleteRoute { table, destination, .. } => {
                     let tag = record::route_tag(destination);
                     self.recorded(table.as_str(), &tag);
-                    self.edit_table(table, |t| t.routes.retain(|r| r.destination != *destination));
+                    self.edit_table(table, |t| t.routes.retain(|r| r.destination != *destination || r.origin == RouteOrigin::Propagated));
                     self.retag(table.as_str(), |t| drop(t.remove(&tag)));
                 }
                 Change::DeleteEndpoint { id, .. } => drop(self.picture.endpoints.remove(id)),

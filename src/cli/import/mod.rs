@@ -28,7 +28,7 @@ const INGRESS: [Option<&str>; 5] = [None, Some("SecurityGroup"), Some("SubnetCid
 /// # Errors
 /// Where there is no such replication, or AWS does not answer.
 pub async fn import(args: &ImportArgs) -> Result<String, String> {
-    let scope = Scope { endpoint_url: args.endpoint_url.clone(), region: args.region.clone() };
+    let scope = Scope { endpoint_url: args.endpoint_url.clone(), region: args.region.clone(), role: None };
     let (wakes, _) = mpsc::unbounded_channel();
     let stores = Stores::new(Arc::new(()), wakes);
     let store = stores.get(&scope).await;

@@ -19,9 +19,10 @@ impl Compare<'_, '_> {
             }
         };
         let me = (self.input.created, self.input.uid.clone());
-        if let Some((lead, theirs)) = self.input.claims.older_route(&me, &key, &wanted.target) {
+        let lead = self.input.claims.lead_of_route(&me, &key).filter(|(_, target)| **target != wanted.target);
+        if let Some((lead, theirs)) = lead {
             let message = format!(
-                "{lead}, the older network, wants packets to {} in {} to go to {theirs}, this one to {}: a table holds one route for a \
+                "{lead}, the oldest network that shares it, wants packets to {} in {} to go to {theirs}, this one to {}: a table holds one route for a \
                  destination, so agree, or use subnets with tables of their own",
                 wanted.destination, table.id, wanted.target
             );
