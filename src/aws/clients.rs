@@ -10,7 +10,7 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
 use serde::{Deserialize, Serialize};
 
-use crate::api::DmsNetworkClassSpec;
+use crate::api::{DmsNetworkClassSpec, class::AssumeRole};
 
 use super::{
     errors::{AwsError, AwsErrorKind},
@@ -22,13 +22,12 @@ use super::{
 const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(8);
 const OPERATION: Duration = Duration::from_secs(20);
+/// Name of our sessions under an assumed role: CloudTrail shows it.
+const SESSION: &str = "dmsnet";
 /// Attempts of a read, the first included. Writes are not repeated by the SDK (see `writes`).
 const ATTEMPTS: u32 = 3;
 
-/// How AWS's records name our sessions of a role.
-const SESSION: &str = "dmsnet";
-
-/// One place to work in: an account is told by the credentials, a Region by its name.
+/// One way to work in a place: an account is told by the credentials, a Region by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Scope {
@@ -38,27 +37,28 @@ pub struct Scope {
     pub endpoint_url: Option<String>,
     /// AWS Region, such as `us-west-2`.
     pub region: String,
-    /// Whose permissions are used: none for those of our own credentials.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
+    /// The role to work as; none: the environment's credentials as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<AssumeRole>,
 }
 
 impl From<&DmsNetworkClassSpec> for Scope {
     fn from(class: &DmsNetworkClassSpec) -> Self {
-        let role = class.assume_role.as_ref().map(|r| Role { arn: r.role_arn.clone(), external_id: r.external_id.clone() });
-        Self { endpoint_url: class.endpoint_url.clone(), region: class.region.clone(), role }
+        Self { endpoint_url: class.endpoint_url.clone(), region: class.region.clone(), role: class.assume_role.clone() }
     }
 }
 
-/// An IAM role that is assumed (STS AssumeRole).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Role {
-    /// `arn:aws:iam::<account>:role/<name>`
-    pub arn: String,
-    /// What the role's trust policy may ask for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_id: Option<String>,
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.region)?;
+        if let Some(url) = &self.endpoint_url {
+            write!(f, " at {url}")?;
+        }
+        match &self.role {
+            Some(role) => write!(f, " as {}", role.role_arn),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One account in one Region: what networks share, whatever role each of them works as (design.md 2, Sharing).
@@ -70,19 +70,6 @@ pub struct Account {
     pub id: String,
     /// As in [`Scope`].
     pub region: String,
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.region)?;
-        if let Some(url) = &self.endpoint_url {
-            write!(f, " at {url}")?;
-        }
-        match &self.role {
-            Some(role) => write!(f, " as {}", role.arn),
-            None => Ok(()),
-        }
-    }
 }
 
 /// The clients of one scope. Cheap to clone.
@@ -101,8 +88,8 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients with the environment's credentials (variables, profile, web identity, container, instance), or the role that
-    /// those may assume. Talks to nobody yet.
+    /// Clients with the environment's credentials (variables, profile, web identity, container, instance), which assume the scope's
+    /// role if it has one. Talks to nobody yet.
     pub async fn new(scope: &Scope, observer: Arc<dyn RequestObserver>) -> Self {
         Self::load(aws_config::defaults(BehaviorVersion::v2026_01_12()), scope, observer).await
     }
@@ -151,8 +138,8 @@ impl Clients {
 }
 
 /// The same with a role's temporary credentials: asked for when first needed, and again before they expire.
-async fn assume(own: SdkConfig, role: &Role) -> SdkConfig {
-    let mut provider = AssumeRoleProvider::builder(&role.arn).session_name(SESSION).configure(&own);
+async fn assume(own: SdkConfig, role: &AssumeRole) -> SdkConfig {
+    let mut provider = AssumeRoleProvider::builder(&role.role_arn).session_name(SESSION).configure(&own);
     if let Some(id) = &role.external_id {
         provider = provider.external_id(id);
     }

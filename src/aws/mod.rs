@@ -31,7 +31,7 @@ mod writes;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use changes::{ApplyContext, Outcome, apply};
-pub use clients::{Account, Clients, Role, Scope};
+pub use clients::{Account, Clients, Scope};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};
 pub use observe::RequestObserver;

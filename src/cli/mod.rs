@@ -1,7 +1,9 @@
 //! The command line: the same engine without a cluster, and the way to start the controller.
 
 pub mod args;
+pub mod diagram;
 pub mod diff;
+pub mod explain;
 pub mod files;
 pub mod iam_policy;
 pub mod import;

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{events::Events, metrics::Metrics, registry::Registry};
 use crate::{
-    api::{DmsNetwork, DmsNetworkClass, network::Mode, status::ClassRecord},
-    aws::{Account, Role, Scope, Stores},
+    api::{DmsNetwork, DmsNetworkClass, class::AssumeRole, network::Mode, status::ClassRecord},
+    aws::{Account, Scope, Stores},
     model::Owner,
     plan::Uid,
 };
@@ -108,7 +108,7 @@ pub fn record(class: &DmsNetworkClass, account: Option<String>) -> ClassRecord {
 /// Where a class's AWS objects live.
 pub fn scope(record: &ClassRecord) -> Scope {
     let external_id = record.external_id.clone();
-    let role = record.role_arn.clone().map(|arn| Role { arn, external_id });
+    let role = record.role_arn.clone().map(|role_arn| AssumeRole { role_arn, external_id });
     Scope { endpoint_url: record.endpoint_url.clone(), region: record.region.clone(), role }
 }
 

@@ -196,7 +196,8 @@ impl<'a> Trip<'_, 'a> {
         let group = &groups[0];
         let peers: Vec<Peer> = match other {
             Membership::Members([first, ..]) => vec![Peer::SecurityGroup(first.clone())],
-            _ => uncovered.iter().copied().map(Peer::Cidr).collect(),
+            // Of a subnet of which a part is missing, one rule for all of it.
+            _ => nets.iter().filter(|n| uncovered.iter().any(|u| n.contains(u))).copied().map(Peer::Cidr).collect(),
         };
         let who = if uncovered.is_empty() { List(&peers).to_string() } else { List(&uncovered).to_string() };
         let because = match (reference, stale) {

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fs, io::Read, net::TcpListener, process::Comman
 
 use aws_config::BehaviorVersion;
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
-use dmsnet::aws::{AwsErrorKind, Clients, Role, Scope};
+use dmsnet::{
+    api::class::AssumeRole,
+    aws::{AwsErrorKind, Clients, Scope},
+};
 use serde_json::json;
 
 use crate::harness::{
@@ -21,7 +24,7 @@ fn emulator() -> (tempfile::TempDir, Emulator) {
     (dir, aws)
 }
 
-async fn clients(url: &str, token: Option<&str>, role: Option<Role>) -> Clients {
+async fn clients(url: &str, token: Option<&str>, role: Option<AssumeRole>) -> Clients {
     let own = Credentials::new(CONTROLLER_KEY, "not-a-secret", token.map(str::to_owned), None, "test");
     let loader = aws_config::defaults(BehaviorVersion::latest()).credentials_provider(SharedCredentialsProvider::new(own));
     let scope = Scope { endpoint_url: Some(url.to_owned()), region: REGION.into(), role };
@@ -51,7 +54,7 @@ async fn every_request_is_signed_and_temporary_credentials_bring_their_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_is_assumed_once_with_its_external_id_and_its_token_is_sent() {
     let (_dir, aws) = emulator();
-    let role = Role { arn: format!("arn:aws:iam::{OTHER}:role/dmsnet"), external_id: Some("platform".into()) };
+    let role = AssumeRole { role_arn: format!("arn:aws:iam::{OTHER}:role/dmsnet"), external_id: Some("platform".into()) };
     let c = clients(&aws.url, None, Some(role.clone())).await;
     assert!(calls(&aws).is_empty(), "nobody was asked yet");
     assert_eq!(c.account().await.unwrap(), OTHER);
@@ -62,7 +65,7 @@ async fn a_role_is_assumed_once_with_its_external_id_and_its_token_is_sent() {
     assert_eq!(operations, ["AssumeRole", "GetCallerIdentity", "DescribeVpcs", "DescribeEndpoints"]);
     let (assumed, others) = calls.split_first().unwrap();
     assert_eq!((assumed.access_key.as_str(), assumed.session_token), (CONTROLLER_KEY, false));
-    assert_eq!((&assumed.params["RoleArn"], &assumed.params["ExternalId"]), (&json!(role.arn), &json!("platform")));
+    assert_eq!((&assumed.params["RoleArn"], &assumed.params["ExternalId"]), (&json!(role.role_arn), &json!("platform")));
     assert_eq!((&assumed.params["RoleSessionName"], assumed.region.as_str()), (&json!("dmsnet"), REGION));
     for call in others {
         assert!(call.session_token && call.access_key != CONTROLLER_KEY, "{call:#?}");
@@ -73,7 +76,7 @@ async fn a_role_is_assumed_once_with_its_external_id_and_its_token_is_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_may_not_be_assumed_is_told_as_such() {
     let (_dir, aws) = emulator();
-    let role = || Some(Role { arn: format!("arn:aws:iam::{OTHER}:role/dmsnet"), external_id: None });
+    let role = || Some(AssumeRole { role_arn: format!("arn:aws:iam::{OTHER}:role/dmsnet"), external_id: None });
     aws.fault(json!({ "kind": "denied", "operation": "AssumeRole" }));
     let refused = clients(&aws.url, None, role()).await.account().await.unwrap_err();
     assert_eq!((refused.kind, refused.iam_action().as_str()), (AwsErrorKind::AccessDenied, "sts:AssumeRole"), "{refused}");

@@ -5,4 +5,5 @@ mod faults;
 mod mend;
 mod model;
 mod random;
+mod rules;
 mod simulator;
