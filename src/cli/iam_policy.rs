@@ -186,11 +186,11 @@ impl Wish {
     fn borders(&self, out: &mut Vec<Statement>) {
         if self.network_acls {
             let acls = self.all(&["network-acl"]);
-            out.push(self.within(Statement::allow("EntriesOfNetworkAcls", actions(&[Purpose::AclEntries]), acls)));
+            out.push(self.within(Statement::allow("AclEntries", actions(&[Purpose::AclEntries]), acls)));
         }
         if self.routes {
             let tables = self.all(&["route-table"]);
-            out.push(self.within(Statement::allow("RoutesOfTables", actions(&[Purpose::Routes]), tables)));
+            out.push(self.within(Statement::allow("Routes", actions(&[Purpose::Routes]), tables)));
         }
     }
 
