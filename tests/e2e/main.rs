@@ -15,6 +15,7 @@ mod idle;
 mod import;
 mod offline;
 mod parts;
+mod paths;
 mod reference;
 mod refusals;
 mod restore;

@@ -82,6 +82,9 @@ pub struct Topology {
     pub instances: Vec<Instance>,
     pub endpoints: Endpoints,
     pub rds: Option<Rds>,
+    /// What lies on the way to the source, if a `path` was asked for.
+    #[serde(default)]
+    pub path: Value,
 }
 
 #[derive(Clone, Debug, Deserialize)]
