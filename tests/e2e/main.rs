@@ -4,10 +4,12 @@
 
 mod cli;
 mod conditions;
+mod connection;
 mod crash;
 mod crds;
 mod deletion;
 mod drift;
+mod explain;
 mod facts;
 mod faults;
 mod harness;
