@@ -18,6 +18,7 @@ mod import;
 mod managed;
 mod offline;
 mod parts;
+mod paths;
 mod reference;
 mod refusals;
 mod restore;
