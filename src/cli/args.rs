@@ -387,6 +387,9 @@ pub struct IamPolicyArgs {
     /// A key of the class's `tags`; may be repeated
     #[arg(long = "tag-key", value_name = "KEY")]
     pub tag_keys: Vec<String>,
+    /// The role of a class's `assumeRole`, for the policy of what assumes it; may be repeated
+    #[arg(long = "assume-role", value_name = "ARN")]
+    pub roles: Vec<String>,
 }
 
 /// What a policy is for.
@@ -400,10 +403,10 @@ pub enum PolicyMode {
 
 impl From<IamPolicyArgs> for Wish {
     fn from(args: IamPolicyArgs) -> Self {
-        let IamPolicyArgs { mode, region, account, vpcs, mut services, import, take_over, network_acls, routes, tag_keys } = args;
+        let IamPolicyArgs { mode, region, account, vpcs, mut services, import, take_over, network_acls, routes, tag_keys, roles } = args;
         services.retain(|s| s != "none");
         let enforce = mode == PolicyMode::Enforce;
-        Self { enforce, region, account, vpcs, services, import, take_over, network_acls, routes, tag_keys }
+        Self { enforce, region, account, vpcs, services, import, take_over, network_acls, routes, tag_keys, roles }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod class;
 mod compare;
 pub mod derive;
 pub mod drift;
+pub mod evidence;
 pub mod facts;
 pub mod guardrails;
 pub mod key;

@@ -22,3 +22,4 @@ mod restore;
 mod sharing;
 mod status;
 mod view;
+mod wire;

@@ -302,7 +302,7 @@ impl Session {
     }
 }
 
-/// The facts of a scope, and its account.
+/// Where the facts of a scope come from, and its account.
 async fn facts(origin: Origin<'_>, scope: &Scope, class: &str) -> Result<(Facts, String), String> {
     match origin {
         Origin::Aws(stores) => {
