@@ -11,6 +11,8 @@ pub const READY: &str = "Ready";
 pub const SYNCED: &str = "Synced";
 /// A drift was found and is not corrected.
 pub const DRIFT_DETECTED: &str = "DriftDetected";
+/// Every hop to every database lets packets there and back.
+pub const PATHS_OPEN: &str = "PathsOpen";
 /// Each VPC endpoint is available.
 pub const ENDPOINTS_AVAILABLE: &str = "EndpointsAvailable";
 /// DMS's own last connection tests succeeded.
@@ -44,6 +46,11 @@ pub enum Reason {
     NoDrift,
     DriftFound,
     DriftCorrected,
+    // PathsOpen
+    AllOpen,
+    PathBlocked,
+    PathUnknown,
+    ConfigurationRetired,
     // EndpointsAvailable
     Available,
     NotRequested,

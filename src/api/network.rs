@@ -23,6 +23,7 @@ use super::{schema, status::DmsNetworkStatus};
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Synced", type_ = "string", json_path = ".status.conditions[?(@.type=='Synced')].status"),
     printcolumn(name = "Drift", type_ = "string", json_path = ".status.conditions[?(@.type=='DriftDetected')].status"),
+    printcolumn(name = "Paths", type_ = "string", json_path = ".status.conditions[?(@.type=='PathsOpen')].status"),
     printcolumn(name = "Endpoints", type_ = "string", json_path = ".status.conditions[?(@.type=='EndpointsAvailable')].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Class", type_ = "string", priority = "1", json_path = ".spec.className"),

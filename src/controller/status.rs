@@ -17,6 +17,7 @@ use crate::{
     plan::{
         Change, Drift, DriftKind, Key, Plan, Problem,
         connected::{Test, explained},
+        proof,
         wanted::short_hash,
     },
 };
@@ -70,6 +71,8 @@ pub fn of_pass(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
     let drift = drift_records(&old.drift, pass);
     let pending = pending(plan, pass.mode);
     let (available, endpoints) = endpoint_counts(plan);
+    let databases = and_hidden(plan, &dated(&plan.databases, old, pass.now), &old.databases, |d| &d.name);
+    let (open, paths) = proof::counts(&databases);
     let mut status = DmsNetworkStatus {
         observed_generation: Some(pass.generation),
         last_handled_reconcile_at: pass.requested.clone().or_else(|| old.last_handled_reconcile_at.clone()),
@@ -77,14 +80,18 @@ pub fn of_pass(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
         classes: classes(&old.classes, &pass.classes, &owned),
         conditions: Vec::new(),
         replication: plan.replication.clone().or_else(|| old.replication.clone()),
-        databases: and_hidden(plan, &dated(&plan.databases, old, pass.now), &old.databases, |d| &d.name),
+        databases,
         vpc_endpoints: and_hidden(plan, &plan.vpc_endpoints, &old.vpc_endpoints, |e| &e.name),
         owned,
         pending,
         foreign: plan.foreign.iter().take(LIST_MAX).cloned().collect(),
         foreign_count: (!plan.foreign.is_empty()).then_some(i64::try_from(plan.foreign.len()).unwrap_or(i64::MAX)),
         drift,
-        summary: Some(Summary { rules: format!("{}/{}", plan.rules.0, plan.rules.1), endpoints: format!("{available}/{endpoints}") }),
+        summary: Some(Summary {
+            rules: format!("{}/{}", plan.rules.0, plan.rules.1),
+            paths: format!("{open}/{paths}"),
+            endpoints: format!("{available}/{endpoints}"),
+        }),
     };
     let new = conditions_of(old, &status, pass);
     status.conditions = conditions::merge(&old.conditions, new, pass.generation, pass.now);
@@ -231,12 +238,13 @@ fn conditions_of(old: &DmsNetworkStatus, new: &DmsNetworkStatus, pass: &Pass<'_>
     let synced = synced(old, pass);
     let drift = drift_detected(new);
     let endpoints = endpoints_available(pass);
+    let paths = proof::paths_open(&new.databases);
     let stalled = pass.plan.problems.iter().find(|p| p.is_terminal());
     let busy = !pass.plan.waiting.is_empty()
         || pass.failures.iter().any(|f| f.reason.is_none())
         || (endpoints.status != Truth::True && endpoints.reason == Reason::Pending);
-    let ready = ready(old, pass, stalled, &synced, &endpoints);
-    let mut list = vec![ready, synced, drift, endpoints, connected(pass.plan)];
+    let ready = ready(old, pass, stalled, &synced, [&paths, &endpoints]);
+    let mut list = vec![ready, synced, drift, paths, endpoints, connected(pass.plan)];
     if busy && stalled.is_none() {
         let message = pass.plan.waiting.first().cloned().unwrap_or_else(|| "AWS is at work, or is asked again soon".into());
         list.push(NewCondition { type_: RECONCILING, status: Truth::True, reason: Reason::Progressing, message });
@@ -382,7 +390,7 @@ fn ready(
     pass: &Pass<'_>,
     stalled: Option<&Problem>,
     synced: &NewCondition,
-    endpoints: &NewCondition,
+    [paths, endpoints]: [&NewCondition; 2],
 ) -> NewCondition {
     let of = |status, reason, message| NewCondition { type_: READY, status, reason, message };
     if let Some(problem) = stalled {
@@ -391,6 +399,10 @@ fn ready(
     let observed = pass.mode == Mode::Observe && synced.reason == Reason::ChangesPending;
     if synced.status == Truth::False && !observed {
         return of(Truth::False, synced.reason, synced.message.clone());
+    }
+    // In Observe a path that waits for what may not be written is no failure.
+    if paths.status == Truth::False && !observed {
+        return of(Truth::False, paths.reason, paths.message.clone());
     }
     // In Observe an endpoint that is yet to be made is no failure.
     if endpoints.status == Truth::False && !(observed && endpoints.reason == Reason::Pending) {

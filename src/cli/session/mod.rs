@@ -262,8 +262,7 @@ impl Session {
 
     /// Reads all that the commands read for these networks, and keeps it.
     pub async fn record(&mut self) -> Vec<Recorded> {
-        // The paths, too: whoever takes a snapshot may want to explain it.
-        self.look_at_paths().await;
+        self.plan(false).await;
         let recorded = |s: &Site| Recorded { scope: s.scope.clone(), account: s.account.clone(), picture: s.store.with(Clone::clone) };
         self.sites.iter().map(recorded).collect()
     }

@@ -6,7 +6,13 @@ mod refused;
 
 use std::sync::Arc;
 
-use dmsnet::{api::network::DeletionPolicy, model::*};
+use dmsnet::{
+    api::{
+        conditions::{Reason, Truth},
+        network::DeletionPolicy,
+    },
+    model::*,
+};
 use serde_json::{Value, json};
 
 use self::land::*;
@@ -291,7 +297,9 @@ fn of_classic_link_the_proxy_is_left_and_status_says_that_it_is_retired() {
     let network = needs("proxy", &mut world, spec, &[out(15432, "sg-0a000009"), rule("sg-0a000009", "in", 15432, REPLICATION)]);
     let plan = world.plan(&network, None);
     let told: Vec<&str> = plan.databases[0].unknown.iter().map(|u| u.code.as_str()).collect();
-    assert_eq!(told, ["ConfigurationRetired"]);
+    assert_eq!(told, ["ConfigurationRetired", "BeyondProxyUnknown"]);
+    let condition = dmsnet::plan::proof::paths_open(&plan.databases);
+    assert_eq!((condition.status, condition.reason), (Truth::True, Reason::ConfigurationRetired));
 }
 
 #[test]
