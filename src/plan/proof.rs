@@ -233,3 +233,51 @@ pub fn paths_open(databases: &[DatabaseStatus]) -> NewCondition {
     }
     of(Truth::True, Reason::AllOpen, format!("open there and back: {}", databases.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(name: &str, verdict: Option<PathVerdict>) -> DatabaseStatus {
+        DatabaseStatus { name: name.into(), verdict, ..DatabaseStatus::default() }
+    }
+
+    fn said(databases: &[DatabaseStatus]) -> (Truth, Reason, String) {
+        let condition = paths_open(databases);
+        (condition.status, condition.reason, condition.message)
+    }
+
+    #[test]
+    fn what_blocks_outranks_what_is_unknown_and_that_what_is_open() {
+        let mut blocked = database("orders", Some(PathVerdict::Blocked));
+        let hop = |code: &str| BlockingHop {
+            code: code.into(),
+            resource: "sg-1".into(),
+            message: "no rule".into(),
+            fix: "add one".into(),
+            commands: vec![],
+        };
+        blocked.blocked_by = vec![hop("EgressMissing"), hop("IngressMissing")];
+        let mut unknown = database("ledger", Some(PathVerdict::Unknown));
+        unknown.unknown =
+            vec![UnknownFact { code: "OnPremReturnPathUnknown".into(), resource: "h".into(), message: "behind the VPN".into() }];
+        let open = database("audit", Some(PathVerdict::Open));
+        let (status, reason, message) = said(&[open.clone(), unknown.clone(), blocked]);
+        assert_eq!((status, reason), (Truth::False, Reason::PathBlocked));
+        assert_eq!(message, "orders: EgressMissing sg-1: no rule; fix: add one; and 1 more, see status.databases");
+        let (status, reason, message) = said(&[open.clone(), unknown]);
+        assert_eq!((status, reason), (Truth::Unknown, Reason::PathUnknown));
+        assert!(message.contains("ledger: OnPremReturnPathUnknown h: behind the VPN"), "{message}");
+        assert_eq!(said(&[open.clone(), database("new", None)]).2, "not known yet: new");
+        assert_eq!(counts(&[open.clone(), database("new", None)]), (1, 2));
+        let (status, reason, _) = said(&[open]);
+        assert_eq!((status, reason), (Truth::True, Reason::AllOpen));
+        assert_eq!(said(&[]).0, Truth::Unknown);
+    }
+
+    #[test]
+    fn sentences_are_cut_at_a_character() {
+        assert_eq!(short("ü"), "ü");
+        assert_eq!(short(&"ü".repeat(500)).chars().count(), SENTENCE_MAX + 1);
+    }
+}
