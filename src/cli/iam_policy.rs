@@ -97,6 +97,8 @@ impl Wish {
             }
             self.borders(&mut statement);
             self.tags(&mut statement);
+            let tested = ["endpoint:*", "rep:*"].iter().map(|r| self.arn("dms", r)).collect();
+            statement.push(Statement::allow("ConnectionTests", actions(&[Purpose::Test]), tested));
         }
         if !self.roles.is_empty() {
             statement.push(Statement::allow("RolesOfClasses", actions(&[Purpose::Assume]), self.roles.clone()));

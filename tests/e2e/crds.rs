@@ -208,6 +208,7 @@ async fn good_networks_are_accepted() {
             set("/spec/suspend", true),
             set("/spec/deletionPolicy", "Retain"),
             set("/spec/foreignRules", "Revoke"),
+            set("/spec/connectionTest", "OnChange"),
         ],
         &[set("/spec/databases/1/rds", json!({ "cluster": "orders-cluster" })), set("/spec/databases/1/role", "Target")],
         // null is unset
@@ -296,6 +297,7 @@ async fn bad_networks_are_refused_in_words() {
         (set("/spec/mode", "enforce"), "spec.mode", r#"supported values: "Enforce", "Observe""#),
         (set("/spec/suspend", "yes"), "spec.suspend", "must be of type boolean"),
         (set("/spec/deletionPolicy", "Keep"), "spec.deletionPolicy", r#"supported values: "Delete", "Retain""#),
+        (set("/spec/connectionTest", "Always"), "spec.connectionTest", r#"supported values: "Never", "OnChange""#),
         (set("/spec/networkAcls", "Enforce"), "spec.networkAcls", r#"supported values: "Check", "Manage""#),
         (
             set("/spec/vpcEndpoints/0", json!({ "name": "dms", "service": "dms", "type": "Gateway" })),
@@ -742,6 +744,7 @@ async fn defaults_are_filled_in() {
     let spec = &made.data["spec"];
     assert_eq!((&spec["mode"], &spec["suspend"]), (&json!("Enforce"), &json!(false)));
     assert_eq!((&spec["deletionPolicy"], &spec["foreignRules"]), (&json!("Delete"), &json!("Report")));
+    assert_eq!(spec["connectionTest"], "Never");
     assert_eq!((&spec["databases"][0]["ingressFrom"], &spec["vpcEndpoints"][0]["type"]), (&json!("Auto"), &json!("Interface")));
     for unset in
         ["resyncInterval", "vpcEndpoints/0/privateDns", "vpcEndpoints/0/policy", "vpcEndpoints/0/ipAddressType", "vpcEndpoints/0/subnetIds"]

@@ -4,6 +4,7 @@
 
 mod cli;
 mod conditions;
+mod connection;
 mod crash;
 mod crds;
 mod deletion;
@@ -17,6 +18,7 @@ mod import;
 mod managed;
 mod offline;
 mod parts;
+mod paths;
 mod reference;
 mod refusals;
 mod restore;
