@@ -110,6 +110,8 @@ impl Wish {
             }
             self.borders(&mut statement);
             self.tags(&mut statement);
+            let tested = ["endpoint:*", "rep:*"].iter().map(|r| self.arn("dms", r)).collect();
+            statement.push(Statement::allow("ConnectionTests", actions(&[Purpose::Test]), tested));
         }
         if !self.roles.is_empty() {
             statement.push(Statement::allow("RolesOfClasses", actions(&[Purpose::Assume]), self.roles.clone()));
@@ -197,11 +199,11 @@ impl Wish {
     fn borders(&self, out: &mut Vec<Statement>) {
         if self.network_acls {
             let acls = self.all(&["network-acl"]);
-            out.push(self.within(Statement::allow("EntriesOfNetworkAcls", actions(&[Purpose::AclEntries]), acls)));
+            out.push(self.within(Statement::allow("AclEntries", actions(&[Purpose::AclEntries]), acls)));
         }
         if self.routes {
             let tables = self.all(&["route-table"]);
-            out.push(self.within(Statement::allow("RoutesOfTables", actions(&[Purpose::Routes]), tables)));
+            out.push(self.within(Statement::allow("Routes", actions(&[Purpose::Routes]), tables)));
         }
     }
 

@@ -4,6 +4,7 @@ pub mod change;
 pub mod claims;
 pub mod class;
 mod compare;
+pub mod connected;
 pub mod derive;
 pub mod drift;
 pub mod evidence;
@@ -124,6 +125,8 @@ pub struct Plan {
     pub replication: Option<ReplicationStatus>,
     /// For status.
     pub databases: Vec<DatabaseStatus>,
+    /// DMS's own last connection tests.
+    pub connections: connected::Connections,
     /// For status.
     pub vpc_endpoints: Vec<VpcEndpointStatus>,
     /// Rules that are as wanted, and rules that are wanted.
@@ -153,6 +156,9 @@ pub fn plan(input: &Input<'_>) -> Plan {
         plan.problems = std::mem::take(&mut derived.problems);
         plan.replication = derived.replication;
         plan.databases = derived.databases;
+        if input.class == input.home {
+            plan.connections = connected::connections(spec, &facts, &mut plan.databases);
+        }
         let wanted = derived.wanted.remove(input.class).unwrap_or_default();
         guarded = guardrails::guard(wanted, spec, input.class, rails, &facts);
         for (name, other, facts) in others.iter().filter(|(_, e, _)| e.same_place) {

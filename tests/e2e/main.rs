@@ -4,6 +4,7 @@
 
 mod cli;
 mod conditions;
+mod connection;
 mod crash;
 mod crds;
 mod deletion;
@@ -14,8 +15,10 @@ mod faults;
 mod harness;
 mod idle;
 mod import;
+mod managed;
 mod offline;
 mod parts;
+mod paths;
 mod reference;
 mod refusals;
 mod restore;
