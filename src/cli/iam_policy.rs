@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     api::names::{MANAGED_BY, TAG_MANAGED_BY},
@@ -51,20 +51,33 @@ pub struct Document {
 struct Statement {
     sid: &'static str,
     effect: &'static str,
-    action: Vec<String>,
-    resource: Vec<String>,
+    action: Words,
+    resource: Words,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    condition: BTreeMap<&'static str, BTreeMap<String, Vec<String>>>,
+    condition: BTreeMap<&'static str, BTreeMap<String, Words>>,
+}
+
+/// One text, or several: IAM takes a single one without a list, and limits the characters of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Words(Vec<String>);
+
+impl Serialize for Words {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(s),
+            several => several.serialize(s),
+        }
+    }
 }
 
 impl Statement {
     fn allow(sid: &'static str, action: Vec<String>, resource: Vec<String>) -> Self {
-        Self { sid, effect: "Allow", action, resource, condition: BTreeMap::new() }
+        Self { sid, effect: "Allow", action: Words(action), resource: Words(resource), condition: BTreeMap::new() }
     }
 
     fn when(mut self, operator: &'static str, key: impl Into<String>, values: Vec<String>) -> Self {
         if !values.is_empty() {
-            self.condition.entry(operator).or_default().insert(key.into(), values);
+            self.condition.entry(operator).or_default().insert(key.into(), Words(values));
         }
         self
     }
@@ -249,7 +262,7 @@ mod tests {
     }
 
     fn named(document: &Document) -> BTreeSet<String> {
-        document.statement.iter().flat_map(|s| s.action.clone()).collect()
+        document.statement.iter().flat_map(|s| s.action.0.clone()).collect()
     }
 
     #[test]
