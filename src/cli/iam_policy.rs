@@ -34,6 +34,8 @@ pub struct Wish {
     pub routes: bool,
     /// Keys of the class's own tags.
     pub tag_keys: Vec<String>,
+    /// ARNs of the roles of classes: what assumes them needs nothing else.
+    pub roles: Vec<String>,
 }
 
 /// An IAM policy document.
@@ -95,6 +97,11 @@ impl Wish {
             }
             self.borders(&mut statement);
             self.tags(&mut statement);
+            let tested = ["endpoint:*", "rep:*"].iter().map(|r| self.arn("dms", r)).collect();
+            statement.push(Statement::allow("ConnectionTests", actions(&[Purpose::Test]), tested));
+        }
+        if !self.roles.is_empty() {
+            statement.push(Statement::allow("RolesOfClasses", actions(&[Purpose::Assume]), self.roles.clone()));
         }
         Document { version: "2012-10-17", statement }
     }
@@ -179,11 +186,11 @@ impl Wish {
     fn borders(&self, out: &mut Vec<Statement>) {
         if self.network_acls {
             let acls = self.all(&["network-acl"]);
-            out.push(self.within(Statement::allow("EntriesOfNetworkAcls", actions(&[Purpose::AclEntries]), acls)));
+            out.push(self.within(Statement::allow("AclEntries", actions(&[Purpose::AclEntries]), acls)));
         }
         if self.routes {
             let tables = self.all(&["route-table"]);
-            out.push(self.within(Statement::allow("RoutesOfTables", actions(&[Purpose::Routes]), tables)));
+            out.push(self.within(Statement::allow("Routes", actions(&[Purpose::Routes]), tables)));
         }
     }
 
@@ -233,6 +240,7 @@ mod tests {
             network_acls: true,
             routes: true,
             tag_keys: vec!["cost-center".into()],
+            roles: vec![],
         }
     }
 
@@ -249,7 +257,10 @@ mod tests {
         let mut called: BTreeSet<String> = OPERATIONS.iter().filter(|o| o.purpose != Purpose::Free).map(|o| o.action()).collect();
         // EC2 calls it for us, for private DNS.
         called.insert("route53:AssociateVPCWithHostedZone".to_owned());
-        assert_eq!(named(&full().document()), called);
+        let roles = vec!["arn:aws:iam::444455556666:role/dmsnet".to_owned()];
+        assert_eq!(named(&Wish { roles, ..full() }.document()), called);
+        called.remove("sts:AssumeRole");
+        assert_eq!(named(&full().document()), called, "no class has a role");
         let observe = Wish { enforce: false, import: false, ..full() }.document();
         assert_eq!(named(&observe), actions(&[Purpose::Read]).into_iter().collect());
         let without = named(&Wish { services: vec![], ..full() }.document());

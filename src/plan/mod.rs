@@ -4,12 +4,15 @@ pub mod change;
 pub mod claims;
 pub mod class;
 mod compare;
+pub mod connected;
 pub mod derive;
 pub mod drift;
+pub mod evidence;
 pub mod facts;
 pub mod guardrails;
 pub mod key;
 mod merge;
+pub mod paths;
 pub mod problem;
 pub mod proof;
 pub mod record;
@@ -126,6 +129,8 @@ pub struct Plan {
     pub databases: Vec<DatabaseStatus>,
     /// Each path hop by hop, as AWS now is.
     pub paths: Vec<Report>,
+    /// DMS's own last connection tests.
+    pub connections: connected::Connections,
     /// For status.
     pub vpc_endpoints: Vec<VpcEndpointStatus>,
     /// Rules that are as wanted, and rules that are wanted.
@@ -157,6 +162,9 @@ pub fn plan(input: &Input<'_>) -> Plan {
         plan.databases = derived.databases;
         proof::tell(&mut plan.databases, &paths);
         plan.paths = paths;
+        if input.class == input.home {
+            plan.connections = connected::connections(spec, &facts, &mut plan.databases);
+        }
         let wanted = derived.wanted.remove(input.class).unwrap_or_default();
         guarded = guardrails::guard(wanted, spec, input.class, rails, &facts);
         for (name, other, facts) in others.iter().filter(|(_, e, _)| e.same_place) {
@@ -211,7 +219,7 @@ fn derived(
     };
     let views = view::Views { home, others };
     let derived = derive::derive(input.label, spec, &views);
-    let paths = proof::prove(&derived, &views);
+    let paths = proof::prove(input.label, &derived, &views);
     (derived, paths)
 }
 

@@ -198,7 +198,7 @@ fn over_the_internet_the_far_group_admits_the_instances_public_address() {
     let expected = [
         out(5432, "203.0.113.7/32"),
         rule(FAR_GROUP, "in", 5432, "198.51.100.9/32"),
-        format!("route/{NEAR_TABLE}/0.0.0.0/0"),
+        format!("route/{NEAR_TABLE}/203.0.113.7/32"),
         format!("acl-entry/{NEAR_ACL}/out/tcp/5432/203.0.113.7/32"),
         format!("acl-entry/{NEAR_ACL}/in/tcp/32768-65535/203.0.113.7/32"),
         format!("acl-entry/{FAR_ACL}/in/tcp/5432/198.51.100.9/32"),
@@ -283,7 +283,7 @@ fn a_nat_gateways_own_subnet_is_crossed_by_all_four_legs() {
     let path = json!({"type": "NatGateway", "natGateway": {"cidrs": ["203.0.113.0/24"], "natGatewayIds": ["nat-0a000001"]}});
     let mut expected = vec![
         out(5432, "203.0.113.0/24"),
-        format!("route/{NEAR_TABLE}/0.0.0.0/0"),
+        format!("route/{NEAR_TABLE}/203.0.113.0/24"),
         format!("acl-entry/{NEAR_ACL}/out/tcp/5432/203.0.113.0/24"),
         format!("acl-entry/{NEAR_ACL}/in/tcp/32768-65535/203.0.113.0/24"),
         // NAT gateways take answers on 1024 to 65535.
