@@ -149,15 +149,15 @@ impl Wish {
         let all = actions(&[Purpose::AuthorizeRules, Purpose::ModifyRules, Purpose::RevokeRules]);
         out.push(self.within(Statement::allow("RulesOfGroups", all, groups())));
         let rules = || self.all(&["security-group-rule"]);
-        out.push(Statement::allow("NewRulesAreMarked", actions(&[Purpose::AuthorizeRules]), rules()).marked());
-        out.push(Statement::allow("ModifyOwnRules", actions(&[Purpose::ModifyRules]), rules()).of_ours());
+        out.push(Statement::allow("NewRules", actions(&[Purpose::AuthorizeRules]), rules()).marked());
+        out.push(Statement::allow("ModifyRules", actions(&[Purpose::ModifyRules]), rules()).of_ours());
     }
 
     fn endpoints(&self, out: &mut Vec<Statement>) {
         let groups = || self.all(&["security-group"]);
-        out.push(Statement::allow("NewGroupsAreMarked", actions(&[Purpose::CreateGroup]), groups()).marked());
+        out.push(Statement::allow("NewGroups", actions(&[Purpose::CreateGroup]), groups()).marked());
         out.push(Statement::allow("GroupsInVpcs", actions(&[Purpose::CreateGroup]), self.vpcs()));
-        out.push(self.within(Statement::allow("DeleteOwnGroups", actions(&[Purpose::DeleteGroup]), groups()).of_ours()));
+        out.push(self.within(Statement::allow("DeleteGroups", actions(&[Purpose::DeleteGroup]), groups()).of_ours()));
         let region = self.region.as_deref().unwrap_or("*");
         let names = || {
             let gateways = self.services.iter().filter(|s| matches!(s.as_str(), "s3" | "dynamodb"));
@@ -167,30 +167,28 @@ impl Wish {
         };
         let equals = if self.region.is_some() { "StringEquals" } else { "StringLike" };
         let endpoints = || self.all(&["vpc-endpoint"]);
-        let create = Statement::allow("NewEndpointsAreMarked", actions(&[Purpose::CreateEndpoint]), endpoints()).marked();
+        let create = Statement::allow("NewEndpoints", actions(&[Purpose::CreateEndpoint]), endpoints()).marked();
         out.push(create.when(equals, "ec2:VpceServiceName", names()));
         let around = [self.vpcs(), self.all(&["subnet", "security-group", "route-table"])].concat();
         out.push(Statement::allow("EndpointsInVpcs", actions(&[Purpose::CreateEndpoint]), around));
         let private_dns = vec!["route53:AssociateVPCWithHostedZone".to_owned()];
         out.push(Statement::allow("PrivateDns", private_dns, vec!["*".to_owned()]));
         // ModifyVpcEndpoint knows no condition on the service: the mark alone narrows it.
-        let modify = Statement::allow("ModifyOwnEndpoints", actions(&[Purpose::ModifyEndpoint]), endpoints());
-        out.push(if self.take_over { Statement { sid: "ModifyEndpoints", ..modify } } else { modify.of_ours() });
+        let modify = Statement::allow("ModifyEndpoints", actions(&[Purpose::ModifyEndpoint]), endpoints());
+        out.push(if self.take_over { modify } else { modify.of_ours() });
         let around = self.all(&["subnet", "security-group", "route-table"]);
-        out.push(Statement::allow("WhatEndpointsUse", actions(&[Purpose::ModifyEndpoint]), around));
-        let delete = Statement::allow("DeleteOwnEndpoints", actions(&[Purpose::DeleteEndpoint]), endpoints()).of_ours();
+        out.push(Statement::allow("AroundEndpoints", actions(&[Purpose::ModifyEndpoint]), around));
+        let delete = Statement::allow("DeleteEndpoints", actions(&[Purpose::DeleteEndpoint]), endpoints()).of_ours();
         out.push(delete.when(equals, "ec2:VpceServiceName", names()));
     }
 
-    /// Entries and routes have no tags, so IAM cannot tell ours from others': only those that ask for it get this.
+    /// Entries and routes have no tags, so IAM cannot tell ours from others': only those that ask for it get this. One statement
+    /// for both is short, and lets no more through: each action is about one kind.
     fn borders(&self, out: &mut Vec<Statement>) {
-        if self.network_acls {
-            let acls = self.all(&["network-acl"]);
-            out.push(self.within(Statement::allow("AclEntries", actions(&[Purpose::AclEntries]), acls)));
-        }
-        if self.routes {
-            let tables = self.all(&["route-table"]);
-            out.push(self.within(Statement::allow("Routes", actions(&[Purpose::Routes]), tables)));
+        let wished = [(self.network_acls, Purpose::AclEntries, "network-acl"), (self.routes, Purpose::Routes, "route-table")];
+        let (purposes, kinds): (Vec<_>, Vec<_>) = wished.into_iter().filter(|(wished, ..)| *wished).map(|(_, p, kind)| (p, kind)).unzip();
+        if !kinds.is_empty() {
+            out.push(self.within(Statement::allow("Borders", actions(&purposes), self.all(&kinds))));
         }
     }
 
@@ -206,7 +204,7 @@ impl Wish {
         kinds.extend(self.network_acls.then_some("network-acl"));
         kinds.extend(self.routes.then_some("route-table"));
         let made = actions(&creators).iter().filter_map(|a| a.split_once(':')).map(|(_, name)| name.to_owned()).collect();
-        out.push(Statement::allow("TagWhatIsMade", actions(&[Purpose::Tag]), self.all(&kinds_made)).when(
+        out.push(Statement::allow("TagNew", actions(&[Purpose::Tag]), self.all(&kinds_made)).when(
             "StringEquals",
             "ec2:CreateAction",
             made,
@@ -218,7 +216,7 @@ impl Wish {
         };
         out.push(only(Statement::allow("TagAgain", actions(&[Purpose::Tag]), self.all(&kinds)), keys()));
         let ours = vec!["dmsnet.dev/*".to_owned()];
-        out.push(only(Statement::allow("TakeOwnTagsOff", actions(&[Purpose::Untag]), self.all(&kinds)), ours));
+        out.push(only(Statement::allow("Untag", actions(&[Purpose::Untag]), self.all(&kinds)), ours));
     }
 }
 
