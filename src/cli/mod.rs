@@ -12,11 +12,7 @@ mod output;
 pub mod session;
 pub mod snapshot;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{fs, path::Path, process::ExitCode};
 
 use anstream::ColorChoice;
 use clap::{CommandFactory, Parser};
@@ -217,7 +213,7 @@ async fn snapshot(args: &SnapshotArgs) -> ExitCode {
     for read in refused {
         note(format!("recorded as refused: {read}"));
     }
-    if args.output == PathBuf::from("-") {
+    if args.output.as_os_str() == "-" {
         return print(&text, ColorChoice::Never);
     }
     match fs::write(&args.output, text) {

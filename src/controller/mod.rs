@@ -1,6 +1,7 @@
 //! Kubernetes: passes over networks and classes, their status, Events and metrics.
 
 mod class;
+mod connections;
 mod context;
 mod deletion;
 mod events;

@@ -127,9 +127,9 @@ impl<'a> Sites<'a> {
         (sites, failures)
     }
 
-    /// The store of the network's own class, where its DMS resources are.
-    pub fn home(&self) -> Option<&Store> {
-        self.list.first().map(|s| &*s.store)
+    /// The network's own class, where its DMS resources are.
+    pub fn home(&self) -> Option<&Site<'a>> {
+        self.list.first()
     }
 
     /// The classes, as status keeps them.

@@ -4,22 +4,16 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::connections;
 use crate::{
     api::{
         DmsNetworkStatus,
-        conditions::{
-            self, CONNECTED, DRIFT_DETECTED, ENDPOINTS_AVAILABLE, NewCondition, READY, RECONCILING, Reason, STALLED, SYNCED, Truth,
-        },
+        conditions::{self, DRIFT_DETECTED, ENDPOINTS_AVAILABLE, NewCondition, READY, RECONCILING, Reason, STALLED, SYNCED, Truth},
         network::Mode,
-        status::{ClassRecord, DatabaseStatus, DriftRecord, OwnedEntry, Pending, Summary},
+        status::{ClassRecord, DriftRecord, OwnedEntry, Pending, Summary},
     },
     model::EndpointState,
-    plan::{
-        Change, Drift, DriftKind, Key, Plan, Problem,
-        connected::{Test, explained},
-        proof,
-        wanted::short_hash,
-    },
+    plan::{Change, Drift, DriftKind, Key, Plan, Problem, proof, wanted::short_hash},
 };
 
 /// Most entries of `status.drift`.
@@ -71,7 +65,7 @@ pub fn of_pass(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
     let drift = drift_records(&old.drift, pass);
     let pending = pending(plan, pass.mode);
     let (available, endpoints) = endpoint_counts(plan);
-    let databases = and_hidden(plan, &dated(&plan.databases, old, pass.now), &old.databases, |d| &d.name);
+    let databases = and_hidden(plan, &connections::dated(&plan.databases, old, pass.now), &old.databases, |d| &d.name);
     let (open, paths) = proof::counts(&databases);
     let mut status = DmsNetworkStatus {
         observed_generation: Some(pass.generation),
@@ -140,18 +134,6 @@ fn and_hidden<T: Clone>(plan: &Plan, now: &[T], old: &[T], name: impl Fn(&T) -> 
     let mut list = now.to_vec();
     if plan.problems.iter().any(Problem::hides_wants) {
         list.extend(old.iter().filter(|o| !now.iter().any(|n| name(n) == name(o))).cloned());
-    }
-    list
-}
-
-/// Connection tests with the time at which they were first seen so.
-fn dated(now: &[DatabaseStatus], old: &DmsNetworkStatus, at: Timestamp) -> Vec<DatabaseStatus> {
-    let mut list = now.to_vec();
-    for database in &mut list {
-        let Some(test) = &mut database.connection else { continue };
-        let before = old.databases.iter().find(|o| o.name == database.name).and_then(|o| o.connection.as_ref());
-        let same = before.filter(|b| (&b.status, &b.message) == (&test.status, &test.message));
-        test.changed_at = same.map_or(Some(at), |b| b.changed_at);
     }
     list
 }
@@ -244,7 +226,7 @@ fn conditions_of(old: &DmsNetworkStatus, new: &DmsNetworkStatus, pass: &Pass<'_>
         || pass.failures.iter().any(|f| f.reason.is_none())
         || (endpoints.status != Truth::True && endpoints.reason == Reason::Pending);
     let ready = ready(old, pass, stalled, &synced, [&paths, &endpoints]);
-    let mut list = vec![ready, synced, drift, paths, endpoints, connected(pass.plan)];
+    let mut list = vec![ready, synced, drift, paths, endpoints, connections::connected(pass.plan)];
     if busy && stalled.is_none() {
         let message = pass.plan.waiting.first().cloned().unwrap_or_else(|| "AWS is at work, or is asked again soon".into());
         list.push(NewCondition { type_: RECONCILING, status: Truth::True, reason: Reason::Progressing, message });
@@ -352,37 +334,6 @@ fn endpoints_available(pass: &Pass<'_>) -> NewCondition {
         }
         _ => of(Truth::False, Reason::Pending, message),
     }
-}
-
-/// DMS's own tests: evidence that feeds nothing else.
-fn connected(plan: &Plan) -> NewCondition {
-    let of = |status, reason, message: String| NewCondition { type_: CONNECTED, status, reason, message };
-    let tests = &plan.connections.tests;
-    let in_state = |state: &str| -> Vec<&Test> { tests.iter().filter(|t| t.last.as_ref().is_some_and(|l| l.status == state)).collect() };
-    let failed = in_state("failed");
-    if !failed.is_empty() {
-        let texts = failed.iter().map(|t| {
-            let why = t.last.as_ref().and_then(explained).unwrap_or_default();
-            format!("database {:?}: {why}", t.database)
-        });
-        return of(Truth::False, Reason::TestFailed, texts.collect::<Vec<_>>().join("; "));
-    }
-    if let Some(why) = &plan.connections.why_not {
-        return of(Truth::Unknown, Reason::NotTested, why.clone());
-    }
-    let names = |list: &[&Test]| list.iter().map(|t| t.database.as_str()).collect::<Vec<_>>().join(", ");
-    let testing = in_state("testing");
-    if !testing.is_empty() {
-        return of(Truth::Unknown, Reason::NotTested, format!("DMS is testing the connection of {}", names(&testing)));
-    }
-    let passed = in_state("successful").len();
-    if passed == tests.len() && passed > 0 {
-        return of(Truth::True, Reason::TestsPassed, format!("DMS reached {}", counted(passed, "database")));
-    }
-    let untested: Vec<&Test> = tests.iter().filter(|t| t.last.as_ref().is_none_or(|l| l.status != "successful")).collect();
-    let message =
-        format!("DMS has not tested the connection of {}: `aws dms test-connection`, or connectionTest: OnChange", names(&untested));
-    of(Truth::Unknown, Reason::NotTested, message)
 }
 
 fn ready(

@@ -1,6 +1,6 @@
 //! One network in several classes: each is planned for itself, and told as one.
 
-use super::Plan;
+use super::{Plan, connected::Connections};
 
 impl Plan {
     /// Adds the plan of another class of the same network. Claims, needs and locks belong to an account and Region: they stay apart.
@@ -26,6 +26,10 @@ impl Plan {
         if self.databases.is_empty() {
             self.databases = other.databases;
             self.paths = other.paths;
+        }
+        // Only the network's own class looks for them.
+        if self.connections == Connections::default() {
+            self.connections = other.connections;
         }
     }
 }

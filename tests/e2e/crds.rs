@@ -791,7 +791,8 @@ async fn kubectl_shows_the_columns() {
     place.kubectl.apply(&class("crds-columns").to_string());
     let condition = |type_: &str, status: &str| json!({ "type": type_, "status": status, "reason": "Because", "message": format!("{type_} is {status}"), "lastTransitionTime": "2026-01-01T00:00:00Z" });
     let status = json!({ "status": { "observedGeneration": 1, "conditions": [
-        condition("Ready", "False"), condition("Synced", "True"), condition("DriftDetected", "Unknown"), condition("EndpointsAvailable", "True"),
+        condition("Ready", "False"), condition("Synced", "True"), condition("DriftDetected", "Unknown"),
+        condition("PathsOpen", "True"), condition("EndpointsAvailable", "True"),
     ] } });
     place.networks().patch_status("orders", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
     let status = json!({ "status": { "accountId": "111122223333", "networks": 12, "conditions": [condition("Ready", "True")] } });
@@ -804,11 +805,11 @@ async fn kubectl_shows_the_columns() {
             .collect::<Vec<Vec<_>>>()
     };
     let networks = table(&["get", "dmsnet", "orders"]);
-    assert_eq!(networks[0], ["NAME", "READY", "SYNCED", "DRIFT", "ENDPOINTS", "AGE"]);
-    assert_eq!(networks[1][..5], ["orders", "False", "True", "Unknown", "True"]);
+    assert_eq!(networks[0], ["NAME", "READY", "SYNCED", "DRIFT", "PATHS", "ENDPOINTS", "AGE"]);
+    assert_eq!(networks[1][..6], ["orders", "False", "True", "Unknown", "True", "True"]);
     let wide = table(&["get", "dmsnetworks", "orders", "-o", "wide"]);
-    assert_eq!(wide[0][6..], ["CLASS", "MODE", "MESSAGE"]);
-    assert_eq!(wide[1][6..], ["prod-us-west-2", "Enforce", "Ready is False"]);
+    assert_eq!(wide[0][7..], ["CLASS", "MODE", "MESSAGE"]);
+    assert_eq!(wide[1][7..], ["prod-us-west-2", "Enforce", "Ready is False"]);
     let classes = table(&["get", "dnc", "crds-columns"]);
     assert_eq!(classes[0], ["NAME", "READY", "ACCOUNT", "REGION", "MODE", "NETWORKS", "AGE"]);
     assert_eq!(classes[1][..6], ["crds-columns", "True", "111122223333", "us-west-2", "Enforce", "12"]);

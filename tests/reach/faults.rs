@@ -130,8 +130,11 @@ fn host(w: &mut World) -> &mut NetworkInterface {
 
 type Break = fn(&mut World);
 
-/// What is broken; the code and the object that must be named.
-const FAULTS: &[(&str, fn() -> World, Break, Code, &str)] = {
+/// What it is called, the open world, how it is broken, and the finding that must come of it: code and resource.
+type Fault = (&'static str, fn() -> World, Break, Code, &'static str);
+
+/// Every single fault.
+const FAULTS: &[Fault] = {
     use Direction::{In, Out};
     &[
         // All in one VPC

@@ -128,7 +128,7 @@ fn sources(q: &Query<'_>, subnet: &Subnet, v4: bool) -> Vec<(IpAddr, IpAddr)> {
         if !v4 && !q.source.dual_stack {
             return vec![];
         }
-    } else if known.is_empty() && !(!v4 && q.source.dual_stack) {
+    } else if known.is_empty() && (v4 || !q.source.dual_stack) {
         return vec![];
     }
     let here: Vec<IpAddr> = known.iter().copied().filter(|ip| subnet.cidrs.iter().any(|c| c.contains(ip))).collect();

@@ -405,7 +405,7 @@ fn current(network: &DmsNetwork, condition: &Condition) -> bool {
 }
 
 /// A network's conditions in few words.
-fn summary(network: &DmsNetwork) -> String {
+pub fn summary(network: &DmsNetwork) -> String {
     let Some(status) = &network.status else { return "no status".to_owned() };
     let conditions: Vec<_> = status.conditions.iter().map(|c| format!("{}={} {}: {}", c.type_, c.status, c.reason, c.message)).collect();
     format!("generation {:?}, observed {:?}; {}", network.metadata.generation, status.observed_generation, conditions.join("; "))
