@@ -30,7 +30,8 @@ async fn a_walk_through_with_kubectl() {
     let table = kubectl.ok(&["get", "dmsnet"]);
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0], ["NAME", "READY", "SYNCED", "DRIFT", "PATHS", "ENDPOINTS", "AGE"]);
-    assert_eq!(rows[1][..5], ["orders", "True", "True", "False", "True"]);
+    // The source's name resolves nowhere, and nobody said in which subnets it is.
+    assert_eq!(rows[1][..6], ["orders", "True", "True", "False", "Unknown", "True"]);
     let wide = kubectl.ok(&["get", "dmsnet", "--output=wide"]);
     for words in ["CLASS", "MODE", "MESSAGE", "conditions-kubectl", "Enforce", "as wanted: 6 rules, 1 VPC endpoint"] {
         assert!(wide.contains(words), "{words}: {wide}");

@@ -19,14 +19,16 @@ use crate::{
     view::settled,
 };
 
-/// The measure.
+/// Over so many sweeps the average is taken.
 const SWEEPS: usize = 20;
-const READS_PER_SWEEP: f64 = 5.0;
+/// Four kinds are read in every sweep; eleven, for the rules and for the proof of the paths, at a tenth of the pace: 5.1, and
+/// 5.2 where the connections take two calls.
+const READS_PER_SWEEP: f64 = 5.5;
 /// Of class and networks: the shortest that is allowed.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_idle_network_costs_five_reads_per_sweep_and_no_write() {
+async fn one_idle_network_costs_few_reads_per_sweep_and_no_write() {
     idle("idle-one", 1).await;
 }
 
