@@ -1,6 +1,8 @@
 //! Whether each path is open: the databases of a spec as questions to the packet engine, and what its answers say in status
 //! (design.md 1, PathsOpen).
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use super::{
@@ -86,8 +88,8 @@ impl<'a> Asked<'a> {
             }
             (PathType::ClassicLink, _, Some(link)) => {
                 let proxy = &link.proxy;
-                let addresses = match (proxy.host.parse(), views.home.facts.host(&proxy.host)) {
-                    (Ok(ip), _) => vec![IpNet::new_assert(ip, if ip.is_ipv4() { 32 } else { 128 })],
+                let addresses = match (proxy.host.parse::<IpAddr>(), views.home.facts.host(&proxy.host)) {
+                    (Ok(ip), _) => vec![IpNet::from(ip)],
                     (Err(_), Some(Resolution::Addresses(ips))) => ips.iter().copied().map(IpNet::from).collect(),
                     (Err(_), _) => vec![],
                 };

@@ -298,13 +298,7 @@ impl<'t, 'a> Trip<'t, 'a> {
         if subnet.id == self.from.id {
             return;
         }
-        let local = Want {
-            fits: &|t| matches!(t, Target::Local),
-            words: "local",
-            target: Some(Target::Local),
-            destination: vec![],
-            otherwise: "let the VPC's local route be as it was",
-        };
+        let local = Want::local();
         self.routes(&near.atlas, &here, subnet, &near.nets, &local);
         self.acl(&near.atlas, &here, subnet, Direction::Out, &near.nets, EPHEMERAL);
     }

@@ -98,6 +98,19 @@ pub(super) struct Want<'w> {
     pub otherwise: &'w str,
 }
 
+impl Want<'_> {
+    /// Within the VPC.
+    pub fn local() -> Self {
+        Want {
+            fits: &|t| matches!(t, RouteTarget::Local),
+            words: "local",
+            target: Some(RouteTarget::Local),
+            destination: vec![],
+            otherwise: "let the VPC's local route be as it was",
+        }
+    }
+}
+
 impl<'a> Trip<'_, 'a> {
     fn hop(&mut self, kind: HopKind, resource: String, asked: Asked, decided: Decided, state: State, code: Option<Code>) {
         let hops = if self.returning { &mut self.back } else { &mut self.out };
