@@ -47,7 +47,9 @@ impl Controller {
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "the controller runs already");
         let _ = std::fs::remove_file(&self.http_addr);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dmsnet"));
+        // Another build of it, such as the release's, for what is measured.
+        let binary = std::env::var_os("DMSNET_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_dmsnet").into());
+        let mut command = Command::new(binary);
         command
             .arg("run")
             .args(["--http-addr", "127.0.0.1:0"])

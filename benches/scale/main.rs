@@ -1,0 +1,33 @@
+//! What dmsnet costs at 1, 100, 1,000 and 10,000 networks: `make bench-scale`. It runs the binary against a real API server and the
+//! stub beside this file, prints a table and draws a chart; `docs/benchmarks.md` tells how to read them.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+#[path = "../../tests/e2e/harness/mod.rs"]
+mod harness;
+mod least;
+mod measure;
+mod report;
+mod stub;
+
+use std::time::Duration;
+
+use measure::Wish;
+
+/// How many networks, and how often they are read. Most of the time of a run is waiting for sweeps.
+const RUNS: [(usize, u64); 4] = [(1, 10), (100, 10), (1_000, 10), (10_000, 60)];
+/// As long as AWS's own answers take, or a little less.
+const LATENCY: Duration = Duration::from_millis(20);
+
+#[tokio::main]
+async fn main() {
+    // Cargo says `--bench`; what else is said are the numbers of networks wanted.
+    let wanted: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
+    let mut all = Vec::new();
+    for (networks, seconds) in RUNS.iter().filter(|(n, _)| wanted.is_empty() || wanted.contains(n)) {
+        let wish = Wish { networks: *networks, interval: Duration::from_secs(*seconds), sweeps: 10, breakages: 20, latency: LATENCY };
+        let figures = measure::run(&wish).await;
+        report::one(&figures);
+        all.push(figures);
+    }
+    report::all(&all);
+}
