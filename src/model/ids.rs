@@ -24,6 +24,10 @@ macro_rules! id {
         impl From<&String> for $name {
             fn from(s: &String) -> Self { Self(s.as_str().into()) }
         }
+        /// The same text, shared.
+        impl From<&$name> for Arc<str> {
+            fn from(id: &$name) -> Self { id.0.clone() }
+        }
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str { &self.0 }
         }

@@ -14,6 +14,7 @@ pub mod picture;
 pub mod policy;
 pub mod route;
 pub mod rule;
+pub mod table;
 pub mod tags;
 pub mod vpc;
 
@@ -29,5 +30,6 @@ pub use picture::{Lookup, Picture, ReadFailure, Resolution};
 pub use policy::Policy;
 pub use route::{Destination, Route, RouteOrigin, RouteState, RouteTable, Target};
 pub use rule::{Direction, Peer, Ports, Protocol, Rule, RuleShape};
+pub use table::{Table, Within};
 pub use tags::{Owner, Ownership, Tags};
 pub use vpc::{BlockPublicAccess, Subnet, Vpc};

@@ -12,7 +12,7 @@ use super::{
     Connection, DmsEndpoint, InternetGateway, NatGateway, NatGatewayId, Need, NetworkAcl, NetworkAclId, NetworkInterface,
     NetworkInterfaceId, PeeringConnection, PeeringConnectionId, PrefixList, PrefixListId, RdsDatabase, ReplicationConfig,
     ReplicationInstance, RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetGroup, SubnetId,
-    TransitGatewayAttachment, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
+    Table, TransitGatewayAttachment, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
 };
 
 /// The answer to one question.
@@ -68,13 +68,13 @@ pub struct Picture {
     /// By ID.
     pub vpcs: BTreeMap<VpcId, Arc<Vpc>>,
     /// By ID.
-    pub subnets: BTreeMap<SubnetId, Arc<Subnet>>,
+    pub subnets: Table<SubnetId, Subnet>,
     /// By ID.
-    pub groups: BTreeMap<SecurityGroupId, Arc<SecurityGroup>>,
+    pub groups: Table<SecurityGroupId, SecurityGroup>,
     /// By group; each list sorted by shape.
     pub rules: BTreeMap<SecurityGroupId, Arc<[Rule]>>,
     /// By ID.
-    pub endpoints: BTreeMap<VpcEndpointId, Arc<VpcEndpoint>>,
+    pub endpoints: Table<VpcEndpointId, VpcEndpoint>,
     /// By full name.
     pub services: BTreeMap<Arc<str>, Arc<ServiceDetail>>,
     /// By lower-case identifier.
@@ -86,19 +86,19 @@ pub struct Picture {
     /// By ARN of the instance; each list sorted.
     pub connections: BTreeMap<Arc<str>, Arc<[Connection]>>,
     /// By ID.
-    pub acls: BTreeMap<NetworkAclId, Arc<NetworkAcl>>,
+    pub acls: Table<NetworkAclId, NetworkAcl>,
     /// By ID.
-    pub route_tables: BTreeMap<RouteTableId, Arc<RouteTable>>,
+    pub route_tables: Table<RouteTableId, RouteTable>,
     /// By ID.
-    pub nat_gateways: BTreeMap<NatGatewayId, Arc<NatGateway>>,
+    pub nat_gateways: Table<NatGatewayId, NatGateway>,
     /// By the VPC that it is attached to.
     pub internet_gateways: BTreeMap<VpcId, Arc<InternetGateway>>,
     /// By ID.
-    pub peerings: BTreeMap<PeeringConnectionId, Arc<PeeringConnection>>,
+    pub peerings: Table<PeeringConnectionId, PeeringConnection>,
     /// By `tgw-attach-…`.
-    pub transit_gateway_attachments: BTreeMap<Arc<str>, Arc<TransitGatewayAttachment>>,
+    pub transit_gateway_attachments: Table<Arc<str>, TransitGatewayAttachment>,
     /// By ID.
-    pub interfaces: BTreeMap<NetworkInterfaceId, Arc<NetworkInterface>>,
+    pub interfaces: Table<NetworkInterfaceId, NetworkInterface>,
     /// By ID.
     pub prefix_lists: BTreeMap<PrefixListId, Arc<PrefixList>>,
     /// By name.
@@ -123,18 +123,22 @@ impl Picture {
 
     /// The network ACL before a subnet.
     pub fn acl_of(&self, subnet: &SubnetId) -> Option<&Arc<NetworkAcl>> {
-        self.acls.values().find(|a| a.subnets.binary_search(subnet).is_ok())
+        let holds = |a: &&Arc<NetworkAcl>| a.subnets.binary_search(subnet).is_ok();
+        match self.subnets.get(subnet) {
+            Some(s) => self.acls.within(s.vpc.as_str()).find(holds),
+            None => self.acls.values().find(holds),
+        }
     }
 
     /// The route table of a subnet: the one that names it, else the VPC's main table (domain.md 1.8).
     pub fn route_table_of(&self, subnet: &SubnetId, vpc: &VpcId) -> Option<&Arc<RouteTable>> {
-        let tables = || self.route_tables.values();
-        tables().find(|t| t.subnets.binary_search(subnet).is_ok()).or_else(|| tables().find(|t| t.main && t.vpc == *vpc))
+        let tables = || self.route_tables.within(vpc.as_str());
+        tables().find(|t| t.subnets.binary_search(subnet).is_ok()).or_else(|| tables().find(|t| t.main))
     }
 
     /// Endpoints of a VPC for a service, by full name.
-    pub fn endpoints_for<'a>(&'a self, vpc: &'a VpcId, service_name: &'a str) -> impl Iterator<Item = &'a Arc<VpcEndpoint>> {
-        self.endpoints.values().filter(move |e| e.vpc == *vpc && e.service_name == service_name)
+    pub fn endpoints_for<'a>(&'a self, vpc: &VpcId, service_name: &str) -> impl Iterator<Item = &'a Arc<VpcEndpoint>> {
+        self.endpoints.within(vpc.as_str()).filter(move |e| e.service_name == service_name)
     }
 }
 

@@ -129,7 +129,7 @@ impl<'a> Facts<'a> {
     /// The groups of a VPC; none where they were not read.
     pub fn groups_of(&self, vpc: &VpcId) -> Vec<&'a SecurityGroup> {
         self.need(Need::GroupsOf(vpc.clone()));
-        self.picture.groups.values().filter(|g| g.vpc == *vpc).map(|g| &**g).collect()
+        self.picture.groups.within(vpc.as_str()).map(|g| &**g).collect()
     }
 
     /// The rules of a group; none where they were not read.
@@ -141,7 +141,7 @@ impl<'a> Facts<'a> {
     /// The endpoints of a VPC for a service.
     pub fn endpoints(&self, vpc: &VpcId, service_name: &str) -> Vec<&'a VpcEndpoint> {
         self.need(Need::EndpointsOf(vpc.clone()));
-        self.picture.endpoints.values().filter(|e| e.vpc == *vpc && e.service_name == service_name).map(|e| &**e).collect()
+        self.picture.endpoints_for(vpc, service_name).map(|e| &**e).collect()
     }
 
     /// An endpoint by ID; with its VPC where that is known.
@@ -191,13 +191,13 @@ impl<'a> Facts<'a> {
     /// The network ACLs of a VPC; none where they were not read.
     pub fn acls_of(&self, vpc: &VpcId) -> Vec<&'a NetworkAcl> {
         self.need(Need::NetworkAclsOf(vpc.clone()));
-        self.picture.acls.values().filter(|a| a.vpc == *vpc).map(|a| &**a).collect()
+        self.picture.acls.within(vpc.as_str()).map(|a| &**a).collect()
     }
 
     /// The route tables of a VPC; none where they were not read.
     pub fn route_tables_of(&self, vpc: &VpcId) -> Vec<&'a RouteTable> {
         self.need(Need::RouteTablesOf(vpc.clone()));
-        self.picture.route_tables.values().filter(|t| t.vpc == *vpc).map(|t| &**t).collect()
+        self.picture.route_tables.within(vpc.as_str()).map(|t| &**t).collect()
     }
 
     /// A network ACL whose entries are ours to keep; with its VPC where that is known, so that one read answers for all.
@@ -225,7 +225,7 @@ impl<'a> Facts<'a> {
     /// The NAT gateways of a VPC; none where they were not read.
     pub fn nat_gateways_of(&self, vpc: &VpcId) -> Vec<&'a NatGateway> {
         self.need(Need::NatGatewaysOf(vpc.clone()));
-        self.picture.nat_gateways.values().filter(|n| n.vpc == *vpc).map(|n| &**n).collect()
+        self.picture.nat_gateways.within(vpc.as_str()).map(|n| &**n).collect()
     }
 
     /// The internet gateway that is attached to a VPC.
@@ -236,19 +236,19 @@ impl<'a> Facts<'a> {
     /// The peering connections of a VPC, on either side; none where they were not read.
     pub fn peerings_of(&self, vpc: &VpcId) -> Vec<&'a PeeringConnection> {
         self.need(Need::PeeringConnectionsOf(vpc.clone()));
-        self.picture.peerings.values().filter(|p| p.sides(vpc).is_some()).map(|p| &**p).collect()
+        self.picture.peerings.within(vpc.as_str()).map(|p| &**p).collect()
     }
 
     /// A VPC's attachments to transit gateways; none where they were not read.
     pub fn transit_gateway_attachments_of(&self, vpc: &VpcId) -> Vec<&'a TransitGatewayAttachment> {
         self.need(Need::TransitGatewayAttachmentsOf(vpc.clone()));
-        self.picture.transit_gateway_attachments.values().filter(|a| a.vpc == *vpc).map(|a| &**a).collect()
+        self.picture.transit_gateway_attachments.within(vpc.as_str()).map(|a| &**a).collect()
     }
 
     /// The network interfaces that carry a group; none where they were not read.
     pub fn interfaces_with(&self, group: &SecurityGroupId) -> Vec<&'a NetworkInterface> {
         self.need(Need::InterfacesWith(group.clone()));
-        self.picture.interfaces.values().filter(|i| i.groups.binary_search(group).is_ok()).map(|i| &**i).collect()
+        self.picture.interfaces.within(group.as_str()).map(|i| &**i).collect()
     }
 
     /// A network interface.

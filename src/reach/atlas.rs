@@ -83,11 +83,11 @@ impl<'a> Atlas<'a> {
         let area = Rc::new(Area {
             id: id.clone(),
             vpc: self.one(Need::Vpc(id.clone()), p.vpcs.get(id).map(|v| &**v)),
-            subnets: self.read(Need::SubnetsOf(id.clone())).map(|()| p.subnets.values().filter(|s| s.vpc == *id).map(|s| &**s).collect()),
-            acls: self.read(Need::NetworkAclsOf(id.clone())).map(|()| p.acls.values().filter(|a| a.vpc == *id).map(|a| &**a).collect()),
+            subnets: self.read(Need::SubnetsOf(id.clone())).map(|()| p.subnets.within(id.as_str()).map(|s| &**s).collect()),
+            acls: self.read(Need::NetworkAclsOf(id.clone())).map(|()| p.acls.within(id.as_str()).map(|a| &**a).collect()),
             tables: self
                 .read(Need::RouteTablesOf(id.clone()))
-                .map(|()| p.route_tables.values().filter(|t| t.vpc == *id).map(|t| &**t).collect()),
+                .map(|()| p.route_tables.within(id.as_str()).map(|t| &**t).collect()),
         });
         self.vpcs.borrow_mut().push(area.clone());
         area
@@ -125,7 +125,7 @@ impl<'a> Atlas<'a> {
     /// The NAT gateways of a VPC.
     pub fn nat_gateways(&self, vpc: &VpcId) -> Fact<Vec<&'a NatGateway>> {
         self.read(Need::NatGatewaysOf(vpc.clone()))
-            .map(|()| self.side.picture.nat_gateways.values().filter(|n| n.vpc == *vpc).map(|n| &**n).collect())
+            .map(|()| self.side.picture.nat_gateways.within(vpc.as_str()).map(|n| &**n).collect())
     }
 
     /// A NAT gateway of a VPC.
@@ -141,7 +141,7 @@ impl<'a> Atlas<'a> {
     /// The attachments of a VPC to transit gateways.
     pub fn attachments(&self, vpc: &VpcId) -> Fact<Vec<&'a TransitGatewayAttachment>> {
         self.read(Need::TransitGatewayAttachmentsOf(vpc.clone()))
-            .map(|()| self.side.picture.transit_gateway_attachments.values().filter(|a| a.vpc == *vpc).map(|a| &**a).collect())
+            .map(|()| self.side.picture.transit_gateway_attachments.within(vpc.as_str()).map(|a| &**a).collect())
     }
 
     /// A network interface.
@@ -151,13 +151,13 @@ impl<'a> Atlas<'a> {
 
     /// The interfaces of a VPC that carry a group.
     pub fn interfaces_with(&self, group: &SecurityGroupId, vpc: &VpcId) -> Fact<Vec<&'a NetworkInterface>> {
-        let found = self.side.picture.interfaces.values().filter(|i| i.vpc == *vpc && i.groups.contains(group)).map(|i| &**i);
+        let found = self.side.picture.interfaces.within(group.as_str()).filter(|i| i.vpc == *vpc).map(|i| &**i);
         self.read(Need::InterfacesWith(group.clone())).map(|()| found.collect())
     }
 
     /// The endpoints of a VPC for a service that are not going away.
     pub fn endpoints(&self, vpc: &VpcId, service: &str) -> Fact<Vec<&'a VpcEndpoint>> {
-        let found = self.side.picture.endpoints.values().filter(|e| e.vpc == *vpc && e.service_name == service && !e.is_going());
+        let found = self.side.picture.endpoints_for(vpc, service).filter(|e| !e.is_going());
         self.read(Need::EndpointsOf(vpc.clone())).map(|()| found.map(|e| &**e).collect())
     }
 }

@@ -210,10 +210,8 @@ fn groups(target: &Target, area: &Area<'_>, atlas: &Atlas<'_>, addresses: &[IpNe
     if !target.groups.is_empty() {
         return target.groups.clone();
     }
-    let mine = |i: &&std::sync::Arc<crate::model::NetworkInterface>| {
-        i.vpc == area.id && i.addresses.iter().any(|ip| addresses.contains(&IpNet::from(*ip)))
-    };
-    atlas.side.picture.interfaces.values().find(mine).map(|i| i.groups.clone()).unwrap_or_default()
+    let mine = |i: &&std::sync::Arc<crate::model::NetworkInterface>| i.addresses.iter().any(|ip| addresses.contains(&IpNet::from(*ip)));
+    atlas.side.picture.interfaces.within(area.id.as_str()).find(mine).map(|i| i.groups.clone()).unwrap_or_default()
 }
 
 /// The places of the interfaces that carry the database's group: where nothing else tells where it is.

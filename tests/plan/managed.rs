@@ -449,7 +449,7 @@ fn a_route_of_others_satisfies_or_stands_in_the_way_and_is_never_replaced() {
 fn a_propagated_route_gives_way_to_ours() {
     let mut world = World::with_borders("cluster");
     let learned = Route { origin: RouteOrigin::Propagated, ..route(cidr("10.1.0.0/16"), Target::VpnGateway("vgw-1".into())) };
-    world.picture.route_tables.entry(NEAR_TABLE.into()).and_modify(|t| std::sync::Arc::make_mut(t).routes.push(learned));
+    std::sync::Arc::make_mut(world.picture.route_tables.get_mut(NEAR_TABLE).unwrap()).routes.push(learned);
     let plan = world.plan(&peered(1, PEERING), None);
     assert_eq!(plan.problems, []);
     assert!(plan.changes.iter().any(|c| matches!(c, Change::CreateRoute { table, .. } if table.as_str() == NEAR_TABLE)));
