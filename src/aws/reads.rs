@@ -9,7 +9,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
-    calls::ListEntries,
+    calls::Memory,
     clients::Clients,
     errors::{AwsError, AwsErrorKind},
     questions::{Call, Objects, value},
@@ -47,8 +47,8 @@ pub(super) struct Reader {
     pub(super) clients: Clients,
     /// Lets so many calls through at a time.
     pub(super) gate: Arc<Semaphore>,
-    /// Entries of prefix lists that were read before.
-    pub(super) lists: Arc<ListEntries>,
+    /// What earlier calls taught.
+    pub(super) memory: Arc<Memory>,
     /// Told of each call's answer as it comes.
     pub(super) sink: Box<dyn Fn(Answer) + Send + Sync>,
 }
@@ -76,6 +76,9 @@ impl Reader {
                 let (alone, together): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|n| lone.contains(n));
                 let chunks = together.chunks(NAMES).map(<[Need]>::to_vec).chain(alone.into_iter().map(|n| vec![n]));
                 all.extend(chunks.map(|chunk| -> BoxFuture<'_, ()> { Box::pin(self.named(call, chunk)) }));
+            } else if call == Call::VpcDns {
+                // A VPC at a time as it is: what is refused for one says nothing of the others.
+                all.extend(needs.into_iter().map(|need| -> BoxFuture<'_, ()> { Box::pin(self.simple(call, vec![need])) }));
             } else if call.lists_all() {
                 all.push(Box::pin(self.simple(call, needs)));
             } else {
@@ -89,7 +92,7 @@ impl Reader {
     async fn one(&self, call: Call, needs: &[Need]) -> (Instant, Result<Objects, AwsError>) {
         let _permit = self.gate.acquire().await;
         let started = Instant::now();
-        (started, call.make(&self.clients, &self.lists, &values(needs)).await)
+        (started, call.make(&self.clients, &self.memory, &values(needs)).await)
     }
 
     fn tell(&self, needs: Vec<Need>, started: Instant, result: Result<Objects, AwsError>) {

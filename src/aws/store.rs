@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    bucket::Bucket, calls::ListEntries, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL,
-    schedule::Schedule, sweep,
+    bucket::Bucket, calls::Memory, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL, schedule::Schedule,
+    sweep,
 };
 use crate::model::{Need, Picture};
 
@@ -42,7 +42,7 @@ pub struct Store {
     pub(super) answers: watch::Sender<u64>,
     pub(super) gate: Arc<Semaphore>,
     pub(super) lookups: Arc<Semaphore>,
-    pub(super) lists: Arc<ListEntries>,
+    pub(super) memory: Arc<Memory>,
     pub(super) endpoint_writes: Mutex<Bucket>,
     account: OnceCell<String>,
 }
@@ -67,7 +67,7 @@ impl Store {
             answers: watch::Sender::new(0),
             gate: Arc::new(Semaphore::new(PARALLEL)),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
-            lists: Arc::default(),
+            memory: Arc::default(),
             endpoint_writes: Mutex::new(Bucket::new(capacity, per_second, Instant::now())),
             account: OnceCell::new(),
         });

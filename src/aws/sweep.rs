@@ -92,7 +92,7 @@ impl Store {
             answer.needs.extend(along);
             store.take_in(answer, number);
         };
-        let reader = Reader { clients: self.clients.clone(), gate: self.gate.clone(), lists: self.lists.clone(), sink: Box::new(sink) };
+        let reader = Reader { clients: self.clients.clone(), gate: self.gate.clone(), memory: self.memory.clone(), sink: Box::new(sink) };
         reader.read(needs, &lone).await;
     }
 
