@@ -16,6 +16,8 @@ use super::{
 const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(8);
 const OPERATION: Duration = Duration::from_secs(20);
+/// A write to AWS that was sent has ended, one way or the other, after this time.
+pub const WRITE_ENDS_WITHIN: Duration = ATTEMPT;
 /// Attempts of a read, the first included. Writes are not repeated by the SDK (see `writes`).
 const ATTEMPTS: u32 = 3;
 

@@ -3,16 +3,24 @@
 mod class;
 mod context;
 mod deletion;
+mod elector;
 mod events;
 mod http;
 pub mod kubernetes;
+mod lead;
+mod leadership;
+mod lease;
 mod metrics;
 mod network;
 mod registry;
 mod report;
 mod run;
+pub mod selector;
+mod serving;
+mod shards;
 mod site;
 mod status;
+mod turn;
 
 pub use metrics::Metrics;
 pub use run::{Options, RunError, run};

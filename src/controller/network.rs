@@ -12,12 +12,13 @@ use tracing::Instrument;
 
 use super::{
     context::{self, Context},
-    deletion, kubernetes,
+    deletion, kubernetes, leadership,
     metrics::Outcome,
     registry::Held,
     report::Reporter,
     site::{Site, restore},
     status::{self, Pass},
+    turn::Turn,
 };
 use crate::{
     api::{
@@ -25,6 +26,7 @@ use crate::{
         conditions::Reason,
         names::{NETWORK_FINALIZER, RECONCILE_REQUESTED_AT},
         network::Mode,
+        status::ClassRecord,
     },
     plan::{self, Plan, Problem, Uid, class},
 };
@@ -53,10 +55,24 @@ pub async fn reconcile(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Ac
     let Some(uid) = network.uid() else { return Ok(Action::await_change()) };
     let uid: Uid = uid.into();
     ctx.started.cancelled().await;
-    let result = pass(&network, &uid, &ctx).instrument(span.clone()).await;
-    if ctx.registry.tried(&uid, network.meta().generation.unwrap_or_default()) {
-        tracing::info!("every network was looked at once: from now on what is given up is removed");
-        ctx.wake_all(ctx.networks.state().iter().map(|n| ObjectRef::from_obj(&**n)));
+    let (term, _in_use) = match ctx.turn(&network, &uid).await {
+        Turn::Serve(term, in_use) => (Some(term), in_use),
+        Turn::StandBy => (None, None),
+        Turn::Undecided(again) => return Ok(again.map_or_else(Action::await_change, Action::requeue)),
+        Turn::Leave => {
+            if ctx.registry.serves(&uid) {
+                ctx.forget(&uid);
+            }
+            tried(&network, &uid, &ctx);
+            return Ok(Action::await_change());
+        }
+    };
+    let result = match term {
+        Some(_) => pass(&network, &uid, &ctx).instrument(span.clone()).await,
+        None => stand_by(&network, &uid, &ctx).instrument(span.clone()).await,
+    };
+    if term.is_some() && term == ctx.leadership.term() {
+        tried(&network, &uid, &ctx);
     }
     if matches!(result, Err(Error::Gone)) || is_gone(&network, &ctx) {
         // Its end may have been seen before the pass noted what it did.
@@ -65,6 +81,7 @@ pub async fn reconcile(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Ac
     let outcome = match &result {
         Ok((_, outcome)) => *outcome,
         Err(Error::Gone) => Outcome::Idle,
+        Err(Error::Kubernetes(refused)) if leadership::is_not_leading(refused) => Outcome::Idle,
         Err(Error::Kubernetes(_)) => Outcome::Failed,
     };
     ctx.metrics.pass(outcome, started.elapsed().as_secs_f64());
@@ -77,11 +94,41 @@ pub async fn reconcile(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Ac
             span.in_scope(|| tracing::debug!("the network is gone: the pass was late"));
             Ok(Action::await_change())
         }
+        Err(Error::Kubernetes(refused)) if leadership::is_not_leading(&refused) => {
+            span.in_scope(|| tracing::info!("the pass was cut short: {refused}"));
+            // The next term begins with a pass over every network.
+            Ok(Action::await_change())
+        }
         Err(error) => {
             span.in_scope(|| tracing::warn!(%error, "pass failed"));
             Err(error)
         }
     }
+}
+
+/// Notes that a network was looked at; the last one wakes those that wait to remove something.
+fn tried(network: &DmsNetwork, uid: &Uid, ctx: &Context) {
+    if ctx.registry.tried(uid, network.meta().generation.unwrap_or_default()) {
+        tracing::info!("every network was looked at once: from now on what is given up is removed");
+        ctx.wake_all(ctx.networks.state().iter().map(|n| ObjectRef::from_obj(&**n)));
+    }
+}
+
+/// A replica that stands by plans as the leader does, so that its caches hold what a leader needs, and writes nothing.
+async fn stand_by(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action, Outcome), Error> {
+    let old = ctx.registry.latest_status(uid, network);
+    if network.meta().deletion_timestamp.is_some() {
+        return Ok((Action::await_change(), Outcome::Idle));
+    }
+    if let Ok(class) = resolve(network, &old, ctx)
+        && let Ok(site) = site(network, uid, &old, &class, ctx).await
+    {
+        ctx.registry.note(uid, network);
+        let plan = site.observe(&old.owned, None).await;
+        let ledger = plan::claim_of_ledger("", 0, false, &old.owned).ledger;
+        ctx.registry.claim(&site.scope, uid, network, plan::Claim { ledger, ..plan.claim });
+    }
+    Ok((Action::requeue(IDLE), Outcome::Idle))
 }
 
 /// A Kubernetes error: again soon, kube's client has retried already.
@@ -107,7 +154,6 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     // Resolve.
     let class = match resolve(network, &old, ctx) {
         Ok(class) => class,
-        Err(_) if ctx.sharded && !ctx.registry.serves(uid) => return Ok((Action::await_change(), Outcome::Idle)),
         Err(problem) => return blind(network, uid, &old, problem, ctx).await,
     };
     let reporter = Reporter { ctx, network, uid };
@@ -281,7 +327,7 @@ async fn site<'a>(
     ctx.metrics.account(&scope, &account);
     record.account_id = Some(account);
     let pinned = class.status.as_ref().and_then(|s| s.account_id.clone());
-    let moved = old.classes.iter().find(|r| r.name == record.name && **r != record);
+    let moved = old.classes.iter().find(|r| r.name == record.name && ClassRecord { shard: record.shard.clone(), ..(*r).clone() } != record);
     if moved.is_some() || pinned.is_some_and(|p| Some(p) != record.account_id) {
         let message = format!(
             "class {:?} now means account {} in {}, but this network holds objects elsewhere: bring the class back, or make the network anew",

@@ -133,12 +133,23 @@ impl Registry {
         }
     }
 
-    /// The networks that are there at the start.
+    /// A term begins with these networks: whatever was looked at before, others may have changed since.
     pub fn start<'a>(&self, networks: impl IntoIterator<Item = &'a DmsNetwork>) {
+        *lock(&self.looks) = Looks::default();
+        lock(&self.failures).clear();
+        lock(&self.held).clear();
         for network in networks {
             self.expect(network);
         }
         lock(&self.looks).started = true;
+    }
+
+    /// A network must be looked at anew, as if it had just come.
+    pub fn again(&self, network: &DmsNetwork) {
+        if let Some(uid) = network.uid() {
+            lock(&self.looks).tried.remove(uid.as_str());
+        }
+        self.expect(network);
     }
 
     /// A network was made or changed: until it was looked at, nothing is removed that it might want.

@@ -113,7 +113,7 @@ impl Site<'_> {
             })
         };
         let mut plan = self.store.with(|picture| self.ctx.registry.with_claims(&self.scope, |claims| input(picture, claims)));
-        if self.ctx.begun.elapsed() < CUT_OFF {
+        if self.ctx.began(&self.record.name).elapsed() < CUT_OFF {
             self.keep_intentions(ledger, &mut plan);
         }
         plan

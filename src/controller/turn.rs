@@ -1,0 +1,96 @@
+//! Whether a pass over a network is this replica's to make, before it begins.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use tokio::time::Instant;
+
+use super::{class, context::Context, leadership::Term, serving::InUse};
+use crate::{
+    api::{DmsNetwork, DmsNetworkClass, DmsNetworkStatus},
+    plan::{self, Uid},
+};
+
+/// How soon a network is looked at again whose shard may be gone.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// What this replica does about a network.
+pub enum Turn {
+    /// It makes the pass, in this term; its class is kept meanwhile.
+    Serve(Term, Option<InUse>),
+    /// It keeps its caches warm, and writes nothing.
+    StandBy,
+    /// It is not decided who serves the class: until then nothing is removed that the network might want.
+    Undecided(Option<Duration>),
+    /// Another shard's.
+    Leave,
+}
+
+impl Context {
+    /// Decides.
+    pub async fn turn(&self, network: &DmsNetwork, uid: &Uid) -> Turn {
+        let Some(term) = self.leadership.term() else { return Turn::StandBy };
+        let status = self.registry.latest_status(uid, network);
+        let name = self.home(network, &status);
+        match name.as_deref().and_then(|name| self.known_class(name)) {
+            Some(class) => match self.serving.enter(&class.name_any()) {
+                Some(in_use) => Turn::Serve(term, Some(in_use)),
+                // Nothing is shared with another shard: what this one holds is not in question here.
+                None if !self.serving.selects(&class) || class::is_refused(&class) => Turn::Leave,
+                None => Turn::Undecided(None),
+            },
+            None => self.without_class(network, uid, &status, name.as_deref(), term).await,
+        }
+    }
+
+    /// The class does not exist, or none can be told: the shard that had it goes on, else the one that serves classes without labels.
+    async fn without_class(&self, network: &DmsNetwork, uid: &Uid, status: &DmsNetworkStatus, class: Option<&str>, term: Term) -> Turn {
+        let speaks = self.serving.selects_unlabelled();
+        let last = status.classes.iter().find(|r| Some(r.name.as_str()) == class).and_then(|r| r.shard.as_deref());
+        match last {
+            Some(shard) if shard == self.serving.shard => Turn::Serve(term, None),
+            Some(shard) if speaks => match self.others.may_be_at_work(shard).await {
+                Ok(false) => Turn::Serve(term, None),
+                Ok(true) => Turn::Undecided(Some(AGAIN)),
+                Err(error) => {
+                    tracing::warn!(%error, shard, "the Lease of another shard could not be read");
+                    Turn::Undecided(Some(AGAIN))
+                }
+            },
+            Some(_) => Turn::Leave,
+            // Nobody holds anything for it: any shard may let it go.
+            None if speaks || self.registry.serves(uid) => Turn::Serve(term, None),
+            None if network.metadata.deletion_timestamp.is_some() && status.owned.is_empty() => Turn::Serve(term, None),
+            None => Turn::Leave,
+        }
+    }
+
+    /// The name of the class where a network's objects live, or are to live.
+    pub fn home(&self, network: &DmsNetwork, status: &DmsNetworkStatus) -> Option<String> {
+        let known = || {
+            let network = DmsNetwork { status: Some(status.clone()), ..network.clone() };
+            plan::class::choose(&network, self.classes.state().iter().map(|c| &**c)).ok().map(ResourceExt::name_any)
+        };
+        status.default_class.clone().or_else(|| network.spec.class_name.clone()).or_else(known)
+    }
+
+    /// The class of that name, whoever serves it.
+    pub fn known_class(&self, name: &str) -> Option<Arc<DmsNetworkClass>> {
+        self.classes.get(&ObjectRef::new(name))
+    }
+
+    /// The class of that name, if it is ours to work with: a leader serves it, whoever stands by may come to serve it.
+    pub fn class(&self, name: &str) -> Option<Arc<DmsNetworkClass>> {
+        let ours = |class: &Arc<DmsNetworkClass>| match self.leadership.term() {
+            Some(_) => self.serving.since(name).is_some(),
+            None => self.serving.selects(class),
+        };
+        self.known_class(name).filter(ours)
+    }
+
+    /// When this process began to work on what is in a class: calls of whoever was there before may still show for a while.
+    pub fn began(&self, class: &str) -> Instant {
+        let term = self.leadership.term().map_or(self.begun, |t| t.began);
+        self.serving.since(class).map_or(term, |since| since.max(term))
+    }
+}
