@@ -96,12 +96,14 @@ pub struct Candidate {
     leadership: Arc<Leadership>,
     /// What went wrong last, said once.
     trouble: Option<String>,
+    /// Who was last seen to lead.
+    leader: Option<String>,
 }
 
 impl Candidate {
     /// For the Lease of `shard`. The API must not repeat calls by itself: time counts.
     pub fn new(api: Api<Lease>, shard: &str, identity: String, leadership: Arc<Leadership>) -> Self {
-        Self { api, name: name(shard), elector: Elector::new(identity), leadership, trouble: None }
+        Self { api, name: name(shard), elector: Elector::new(identity), leadership, trouble: None, leader: None }
     }
 
     /// Takes the Lease when it can be had, keeps it, and lets it go at `release`. Until then, and after a loss, it tries again.
@@ -121,6 +123,11 @@ impl Candidate {
                 tracing::warn!(lease = self.leadership.lease(), "the Lease could not be read or renewed: {}", trouble.as_deref().unwrap_or(""));
             }
             self.trouble = trouble;
+            let leader = self.elector.holder().map(str::to_owned);
+            if leader != self.leader && self.elector.renewed().is_none() {
+                tracing::info!(lease = self.leadership.lease(), leader = leader.as_deref().unwrap_or("nobody"), "another replica leads: this one stands by");
+            }
+            self.leader = leader;
             release.run_until_cancelled(sleep(jittered(RETRY))).await;
         }
         self.release().await;

@@ -54,7 +54,7 @@ pub struct Held {
 struct Looks {
     /// Whether the networks that were there at the start are known.
     started: bool,
-    /// Whether all of those were tried.
+    /// Whether all of those were tried, and that was told.
     opened: bool,
     /// Generations that are yet to be tried.
     untried: HashMap<Uid, i64>,
@@ -147,7 +147,10 @@ impl Registry {
     /// A network must be looked at anew, as if it had just come.
     pub fn again(&self, network: &DmsNetwork) {
         if let Some(uid) = network.uid() {
-            lock(&self.looks).tried.remove(uid.as_str());
+            let mut looks = lock(&self.looks);
+            looks.tried.remove(uid.as_str());
+            // Whoever waits for it hears of it once more.
+            looks.opened = false;
         }
         self.expect(network);
     }
@@ -162,7 +165,7 @@ impl Registry {
         }
     }
 
-    /// A network was tried at a generation. Tells, once, that every network of the start was.
+    /// A network was tried at a generation. Tells once when every network that had to be was.
     pub fn tried(&self, uid: &Uid, generation: i64) -> bool {
         let mut looks = lock(&self.looks);
         looks.tried.insert(uid.clone(), generation);

@@ -12,6 +12,7 @@ mod facts;
 mod faults;
 mod harness;
 mod idle;
+mod lease;
 mod offline;
 mod parts;
 mod reference;
