@@ -197,7 +197,6 @@ async fn one_that_was_frozen_writes_nothing_any_more() {
     env.aws.clear_faults();
     leader(&env, "second", TAKEN_OVER + BUSY).await;
     env.ready("orders").await;
-    settled(&env).await;
     let wanted = View::of(&env);
     assert!(writes_of(&env, OTHER_KEY, mark).len() > 2, "the other had most of it to do");
     env.calls_by(OTHER_KEY, "DescribeSecurityGroupRules", 2, SOON).await;
@@ -215,6 +214,7 @@ async fn one_that_was_frozen_writes_nothing_any_more() {
     // And it is good for the next time.
     assert!(second.term().success());
     leader(&env, &name, BUSY).await;
+    env.calls("DescribeSecurityGroupRules", 2, SOON).await;
     revoke_one(&env).await;
     mended(&env, &wanted, SOON).await;
 }
