@@ -42,7 +42,7 @@ pub async fn reconcile(class: Arc<DmsNetworkClass>, ctx: Arc<Context>) -> Result
     let classes = ctx.classes.state();
     match standing(&class, classes.iter().map(|c| &**c), &ctx).await? {
         Standing::Foreign => {
-            ctx.serving.stop(&name).await;
+            stop(&name, &ctx).await;
             Ok(Action::await_change())
         }
         Standing::LetGo => {
@@ -53,7 +53,9 @@ pub async fn reconcile(class: Arc<DmsNetworkClass>, ctx: Arc<Context>) -> Result
         }
         Standing::Wait { shard } => {
             stop(&name, &ctx).await;
-            tracing::info!(class = name, shard, "another shard serves the class: it is taken once that one lets go, or its Lease has expired");
+            if ctx.serving.is_news(&name, shard) {
+                tracing::info!(class = name, shard, "another shard serves the class: it is taken once that one lets go or is gone");
+            }
             Ok(Action::requeue(HELD))
         }
         Standing::Conflict { class: other, shard } => conflict(&class, other, shard, &ctx).await,

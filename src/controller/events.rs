@@ -32,7 +32,9 @@ pub enum EventReason {
 impl EventReason {
     fn type_(self) -> EventType {
         match self {
-            Self::Created | Self::Changed | Self::Deleted | Self::DriftCorrected | Self::Retained | Self::LeaderElection => EventType::Normal,
+            Self::Created | Self::Changed | Self::Deleted | Self::DriftCorrected | Self::Retained | Self::LeaderElection => {
+                EventType::Normal
+            }
             Self::DriftFound | Self::ForeignRule | Self::Conflict | Self::GuardrailViolated | Self::Abandoned | Self::ReconcileFailed => {
                 EventType::Warning
             }

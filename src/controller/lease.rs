@@ -120,12 +120,20 @@ impl Candidate {
             };
             self.tell();
             if trouble.is_some() && trouble != self.trouble {
-                tracing::warn!(lease = self.leadership.lease(), "the Lease could not be read or renewed: {}", trouble.as_deref().unwrap_or(""));
+                tracing::warn!(
+                    lease = self.leadership.lease(),
+                    "the Lease could not be read or renewed: {}",
+                    trouble.as_deref().unwrap_or("")
+                );
             }
             self.trouble = trouble;
             let leader = self.elector.holder().map(str::to_owned);
             if leader != self.leader && self.elector.renewed().is_none() {
-                tracing::info!(lease = self.leadership.lease(), leader = leader.as_deref().unwrap_or("nobody"), "another replica leads: this one stands by");
+                tracing::info!(
+                    lease = self.leadership.lease(),
+                    leader = leader.as_deref().unwrap_or("nobody"),
+                    "another replica leads: this one stands by"
+                );
             }
             self.leader = leader;
             release.run_until_cancelled(sleep(jittered(RETRY))).await;
@@ -197,7 +205,9 @@ impl Candidate {
 
 /// Somebody else was faster: they changed, made or deleted it.
 fn lost(status: &kube::core::Status) -> bool {
-    status.is_conflict() || status.is_already_exists() || (status.is_not_found() && status.details.as_ref().is_some_and(|d| d.kind == "leases"))
+    status.is_conflict()
+        || status.is_already_exists()
+        || (status.is_not_found() && status.details.as_ref().is_some_and(|d| d.kind == "leases"))
 }
 
 /// What to do about a refusal.

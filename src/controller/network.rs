@@ -337,6 +337,11 @@ async fn site<'a>(
         );
         return Err(Problem::new(Reason::ClassChanged, "spec.className", message));
     }
+    if ctx.leadership.term().is_some() && ctx.serving.account(&record.name).is_none() {
+        // AWS answers again: first it is seen whether another shard serves this account.
+        let _ = ctx.wake_class.send(ObjectRef::from_obj(class));
+        return Err(Problem::new(Reason::Stale, format!("class {:?}", record.name), "its account is being looked at".to_owned()));
+    }
     Ok(Site::new(ctx, network, uid, Some(&network.spec), Some(class), record, store))
 }
 

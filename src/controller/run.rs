@@ -10,8 +10,7 @@ use kube::{
     config::InferConfigError,
     core::{PartialObjectMeta, Selector},
     runtime::{
-        Controller, WatchStreamExt,
-        controller,
+        Controller, WatchStreamExt, controller,
         reflector::{self, ObjectRef},
         watcher,
     },
@@ -218,7 +217,8 @@ fn shard_of(selector: Option<&Selector>) -> String {
     if text.is_empty() {
         return "default".to_owned();
     }
-    let words: Vec<String> = text.to_ascii_lowercase().split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect();
+    let words: Vec<String> =
+        text.to_ascii_lowercase().split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect();
     let readable: String = words.join("-").chars().take(READABLE).collect();
     format!("{}-{}", readable.trim_end_matches('-'), plan::wanted::short_hash(text.as_bytes()))
 }

@@ -32,12 +32,14 @@ pub struct Serving {
     pub shard: String,
     selector: Selector,
     classes: Mutex<HashMap<String, Served>>,
+    /// For which other shard each class was last said to wait.
+    waits: Mutex<HashMap<String, String>>,
 }
 
 impl Serving {
     /// None yet.
     pub fn new(shard: String, selector: Selector) -> Self {
-        Self { shard, selector, classes: Mutex::default() }
+        Self { shard, selector, classes: Mutex::default(), waits: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Served>> {
@@ -91,6 +93,12 @@ impl Serving {
         if let Some(served) = served {
             drop(served.passes.write().await);
         }
+    }
+
+    /// Whether it was not said yet that a class waits for that shard.
+    pub fn is_news(&self, class: &str, shard: &str) -> bool {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.insert(class.to_owned(), shard.to_owned()).is_none_or(|before| before != shard)
     }
 
     /// All that are served.

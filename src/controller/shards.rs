@@ -163,8 +163,12 @@ mod tests {
 
     #[test]
     fn only_leases_that_matter_are_looked_at() {
-        let classes =
-            [class("x", Some("b"), ACCOUNT), class("y", Some("c"), Some("444455556666")), class("z", Some("a"), ACCOUNT), class("w", None, ACCOUNT)];
+        let classes = [
+            class("x", Some("b"), ACCOUNT),
+            class("y", Some("c"), Some("444455556666")),
+            class("z", Some("a"), ACCOUNT),
+            class("w", None, ACCOUNT),
+        ];
         assert_eq!(rivals(&class("mine", None, ACCOUNT), &classes, "a"), alive(&["b"]));
         assert_eq!(rivals(&class("mine", Some("d"), None), &classes, "a"), alive(&["d"]));
     }

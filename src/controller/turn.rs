@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::time::Instant;
 
-use super::{class, context::Context, leadership::Term, serving::InUse};
+use super::{class, context::Context, leadership::Term, serving::InUse, shards};
 use crate::{
     api::{DmsNetwork, DmsNetworkClass, DmsNetworkStatus},
     plan::{self, Uid},
@@ -35,8 +35,8 @@ impl Context {
         match name.as_deref().and_then(|name| self.known_class(name)) {
             Some(class) => match self.serving.enter(&class.name_any()) {
                 Some(in_use) => Turn::Serve(term, Some(in_use)),
-                // Nothing is shared with another shard: what this one holds is not in question here.
-                None if !self.serving.selects(&class) || class::is_refused(&class) => Turn::Leave,
+                // What is in another shard's account and Region is not in question here.
+                None if !self.serving.selects(&class) || class::is_refused(&class) || self.is_of_another(&class) => Turn::Leave,
                 None => Turn::Undecided(None),
             },
             None => self.without_class(network, uid, &status, name.as_deref(), term).await,
@@ -63,6 +63,10 @@ impl Context {
             None if network.metadata.deletion_timestamp.is_some() && status.owned.is_empty() => Turn::Serve(term, None),
             None => Turn::Leave,
         }
+    }
+
+    fn is_of_another(&self, class: &DmsNetworkClass) -> bool {
+        shards::shard(class).is_some_and(|shard| shard != self.serving.shard)
     }
 
     /// The name of the class where a network's objects live, or are to live.
