@@ -13,6 +13,8 @@ pub const SYNCED: &str = "Synced";
 pub const DRIFT_DETECTED: &str = "DriftDetected";
 /// Each VPC endpoint is available.
 pub const ENDPOINTS_AVAILABLE: &str = "EndpointsAvailable";
+/// DMS's own last connection tests succeeded.
+pub const CONNECTED: &str = "Connected";
 /// kstatus: work is going on. Present only while True.
 pub const RECONCILING: &str = "Reconciling";
 /// kstatus: nothing will change until somebody acts. Present only while True.
@@ -48,6 +50,10 @@ pub enum Reason {
     Pending,
     Failed,
     PrivateDnsConflict,
+    // Connected
+    TestsPassed,
+    TestFailed,
+    NotTested,
     // Stalled
     InvalidSpec,
     AmbiguousSecurityGroup,

@@ -24,7 +24,7 @@ pub struct DmsNetworkStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub classes: Vec<ClassRecord>,
-    /// Ready, Synced, DriftDetected, EndpointsAvailable; Reconciling and Stalled while true.
+    /// Ready, Synced, DriftDetected, EndpointsAvailable, Connected; Reconciling and Stalled while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -77,6 +77,12 @@ pub struct ClassRecord {
     /// The account that answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
+    /// The role that is assumed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// The external ID that goes with the role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Its `endpointUrl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
@@ -130,6 +136,24 @@ pub struct DatabaseStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub unknown: Vec<UnknownFact>,
+    /// DMS's own last test of the connection; absent where there was none, or where the database names no `dmsEndpoint`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionStatus>,
+}
+
+/// DMS's own last test of a connection.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionStatus {
+    /// DMS's word: `successful`, `testing`, `failed` or `deleting`.
+    pub status: String,
+    /// What a failure means, what to do, and DMS's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When dmsnet saw this first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::date_time")]
+    pub changed_at: Option<Timestamp>,
 }
 
 /// A host and port of a database.
@@ -232,6 +256,10 @@ pub enum ResourceKind {
     SecurityGroup,
     /// A VPC endpoint.
     VpcEndpoint,
+    /// A route of a route table.
+    Route,
+    /// An entry of a network ACL.
+    NetworkAclEntry,
 }
 
 /// What a pass would do and may not.

@@ -19,6 +19,7 @@ pub mod selector;
 mod serving;
 mod shards;
 mod site;
+mod sites;
 mod status;
 mod turn;
 

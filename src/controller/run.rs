@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     class,
-    context::{self, Context},
+    context::Context,
     events::Events,
     http::{self, Readiness},
     lead,
@@ -32,6 +32,7 @@ use super::{
     registry::Registry,
     report,
     serving::Serving,
+    sites,
 };
 use crate::{
     api::{DmsNetwork, DmsNetworkClass},
@@ -293,10 +294,10 @@ fn touched<K>(event: &Result<watcher::Event<K>, watcher::Error>) -> Touched<'_, 
 /// Before its first pass, a network counts with what its ledger says that it holds.
 pub(super) fn counted(ctx: &Context, network: &DmsNetwork) {
     let (Some(uid), Some(status)) = (network.uid(), &network.status) else { return };
-    let Some(record) = status.classes.first() else { return };
-    let deleting = network.metadata.deletion_timestamp.is_some();
-    let claim = plan::claim_of_ledger(&network::label(network), context::created(network), deleting, &status.owned);
-    ctx.registry.claim(&context::scope(record), &uid.into(), network, claim);
+    let uid = uid.into();
+    for (account, claim) in sites::ledger_claims(network, status, network.metadata.deletion_timestamp.is_some()) {
+        ctx.registry.claim(&account, &uid, network, claim);
+    }
 }
 
 /// Keeps account of networks that come, change and go: one that goes without a last pass must not be waited for, nor counted.
@@ -353,7 +354,8 @@ fn classes_of(ctx: &Context, event: &Result<watcher::Event<DmsNetwork>, watcher:
         Touched::Nothing => return Vec::new(),
     };
     let status = network.uid().map(|uid| ctx.registry.latest_status(&uid.into(), network)).unwrap_or_default();
-    let names = network.spec.class_name.iter().chain(&status.default_class).chain(status.classes.iter().map(|c| &c.name));
+    let named = network.spec.class_name.iter().chain(network.spec.databases.iter().filter_map(|d| d.class_name.as_ref()));
+    let names = named.chain(&status.default_class).chain(status.classes.iter().map(|c| &c.name));
     let names: BTreeSet<&String> = names.collect();
     names.into_iter().map(|n| ObjectRef::new(n)).collect()
 }

@@ -7,12 +7,18 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     api::{
         DmsNetworkStatus,
-        conditions::{self, DRIFT_DETECTED, ENDPOINTS_AVAILABLE, NewCondition, READY, RECONCILING, Reason, STALLED, SYNCED, Truth},
+        conditions::{
+            self, CONNECTED, DRIFT_DETECTED, ENDPOINTS_AVAILABLE, NewCondition, READY, RECONCILING, Reason, STALLED, SYNCED, Truth,
+        },
         network::Mode,
-        status::{ClassRecord, DriftRecord, OwnedEntry, Pending, Summary},
+        status::{ClassRecord, DatabaseStatus, DriftRecord, OwnedEntry, Pending, Summary},
     },
     model::EndpointState,
-    plan::{Change, Drift, DriftKind, Key, Plan, Problem, wanted::short_hash},
+    plan::{
+        Change, Drift, DriftKind, Key, Plan, Problem,
+        connected::{Test, explained},
+        wanted::short_hash,
+    },
 };
 
 /// Most entries of `status.drift`.
@@ -35,8 +41,10 @@ pub struct Pass<'a> {
     pub plan: &'a Plan,
     /// The network's generation.
     pub generation: i64,
-    /// Mode in force: the weaker of the network's and the class's.
+    /// Mode in force: `Observe` where neither the network nor any of its classes lets it write.
     pub mode: Mode,
+    /// Classes in mode Observe that withhold changes, while others let theirs be made.
+    pub withholding: Vec<String>,
     /// Drift that was found before the changes, this pass.
     pub drift: &'a [Drift],
     /// Changes that failed.
@@ -47,8 +55,8 @@ pub struct Pass<'a> {
     pub stale_after: Duration,
     /// The default class, where it was taken.
     pub default_class: Option<String>,
-    /// The class that was used.
-    pub class: Option<ClassRecord>,
+    /// The classes that were used.
+    pub classes: Vec<ClassRecord>,
     /// Value of the annotation reconcile-requested-at.
     pub requested: Option<String>,
     /// Now.
@@ -66,10 +74,10 @@ pub fn of_pass(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
         observed_generation: Some(pass.generation),
         last_handled_reconcile_at: pass.requested.clone().or_else(|| old.last_handled_reconcile_at.clone()),
         default_class: old.default_class.clone().or_else(|| pass.default_class.clone()),
-        classes: classes(&old.classes, pass.class.as_ref(), &owned),
+        classes: classes(&old.classes, &pass.classes, &owned),
         conditions: Vec::new(),
         replication: plan.replication.clone().or_else(|| old.replication.clone()),
-        databases: and_hidden(plan, &plan.databases, &old.databases, |d| &d.name),
+        databases: and_hidden(plan, &dated(&plan.databases, old, pass.now), &old.databases, |d| &d.name),
         vpc_endpoints: and_hidden(plan, &plan.vpc_endpoints, &old.vpc_endpoints, |e| &e.name),
         owned,
         pending,
@@ -86,7 +94,7 @@ pub fn of_pass(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
 /// The status before the first create of a pass: the ledger with its intentions, and drift as it was found.
 pub fn before_changes(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
     let owned = ledger(old, pass.plan, pass.mode);
-    let classes = classes(&old.classes, pass.class.as_ref(), &owned);
+    let classes = classes(&old.classes, &pass.classes, &owned);
     let mut status = DmsNetworkStatus {
         owned,
         classes,
@@ -129,9 +137,21 @@ fn and_hidden<T: Clone>(plan: &Plan, now: &[T], old: &[T], name: impl Fn(&T) -> 
     list
 }
 
-fn classes(old: &[ClassRecord], now: Option<&ClassRecord>, owned: &[OwnedEntry]) -> Vec<ClassRecord> {
-    let mut records: Vec<ClassRecord> = old.iter().filter(|r| now.is_none_or(|n| n.name != r.name)).cloned().collect();
-    records.extend(now.cloned());
+/// Connection tests with the time at which they were first seen so.
+fn dated(now: &[DatabaseStatus], old: &DmsNetworkStatus, at: Timestamp) -> Vec<DatabaseStatus> {
+    let mut list = now.to_vec();
+    for database in &mut list {
+        let Some(test) = &mut database.connection else { continue };
+        let before = old.databases.iter().find(|o| o.name == database.name).and_then(|o| o.connection.as_ref());
+        let same = before.filter(|b| (&b.status, &b.message) == (&test.status, &test.message));
+        test.changed_at = same.map_or(Some(at), |b| b.changed_at);
+    }
+    list
+}
+
+fn classes(old: &[ClassRecord], now: &[ClassRecord], owned: &[OwnedEntry]) -> Vec<ClassRecord> {
+    let mut records: Vec<ClassRecord> = old.iter().filter(|r| now.iter().all(|n| n.name != r.name)).cloned().collect();
+    records.extend(now.iter().cloned());
     records.retain(|r| owned.iter().any(|e| e.class == r.name));
     records.sort_by(|a, b| a.name.cmp(&b.name));
     records
@@ -216,7 +236,7 @@ fn conditions_of(old: &DmsNetworkStatus, new: &DmsNetworkStatus, pass: &Pass<'_>
         || pass.failures.iter().any(|f| f.reason.is_none())
         || (endpoints.status != Truth::True && endpoints.reason == Reason::Pending);
     let ready = ready(old, pass, stalled, &synced, &endpoints);
-    let mut list = vec![ready, synced, drift, endpoints];
+    let mut list = vec![ready, synced, drift, endpoints, connected(pass.plan)];
     if busy && stalled.is_none() {
         let message = pass.plan.waiting.first().cloned().unwrap_or_else(|| "AWS is at work, or is asked again soon".into());
         list.push(NewCondition { type_: RECONCILING, status: Truth::True, reason: Reason::Progressing, message });
@@ -251,6 +271,13 @@ fn synced(old: &DmsNetworkStatus, pass: &Pass<'_>) -> NewCondition {
             other => other,
         };
         return of(Truth::False, reason, sentences(&problems));
+    }
+    if pass.failures.is_empty() && plan.problems.is_empty() && !pass.withholding.is_empty() {
+        let message = format!(
+            "class {} is in mode Observe: nothing is written through it, and status.pending lists what would be",
+            pass.withholding.join(", ")
+        );
+        return of(Truth::False, Reason::ChangesPending, message);
     }
     if pass.failures.is_empty() && plan.problems.is_empty() {
         if plan.changes.is_empty() && plan.rules.0 == plan.rules.1 && !plan.unmet {
@@ -317,6 +344,37 @@ fn endpoints_available(pass: &Pass<'_>) -> NewCondition {
         }
         _ => of(Truth::False, Reason::Pending, message),
     }
+}
+
+/// DMS's own tests: evidence that feeds nothing else.
+fn connected(plan: &Plan) -> NewCondition {
+    let of = |status, reason, message: String| NewCondition { type_: CONNECTED, status, reason, message };
+    let tests = &plan.connections.tests;
+    let in_state = |state: &str| -> Vec<&Test> { tests.iter().filter(|t| t.last.as_ref().is_some_and(|l| l.status == state)).collect() };
+    let failed = in_state("failed");
+    if !failed.is_empty() {
+        let texts = failed.iter().map(|t| {
+            let why = t.last.as_ref().and_then(explained).unwrap_or_default();
+            format!("database {:?}: {why}", t.database)
+        });
+        return of(Truth::False, Reason::TestFailed, texts.collect::<Vec<_>>().join("; "));
+    }
+    if let Some(why) = &plan.connections.why_not {
+        return of(Truth::Unknown, Reason::NotTested, why.clone());
+    }
+    let names = |list: &[&Test]| list.iter().map(|t| t.database.as_str()).collect::<Vec<_>>().join(", ");
+    let testing = in_state("testing");
+    if !testing.is_empty() {
+        return of(Truth::Unknown, Reason::NotTested, format!("DMS is testing the connection of {}", names(&testing)));
+    }
+    let passed = in_state("successful").len();
+    if passed == tests.len() && passed > 0 {
+        return of(Truth::True, Reason::TestsPassed, format!("DMS reached {}", counted(passed, "database")));
+    }
+    let untested: Vec<&Test> = tests.iter().filter(|t| t.last.as_ref().is_none_or(|l| l.status != "successful")).collect();
+    let message =
+        format!("DMS has not tested the connection of {}: `aws dms test-connection`, or connectionTest: OnChange", names(&untested));
+    of(Truth::Unknown, Reason::NotTested, message)
 }
 
 fn ready(
@@ -408,7 +466,8 @@ mod tests {
             age: Some(Duration::ZERO),
             stale_after: Duration::from_secs(300),
             default_class: None,
-            class: None,
+            classes: vec![],
+            withholding: vec![],
             requested: None,
             now: Timestamp::from_second(second).unwrap(),
         }

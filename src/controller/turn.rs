@@ -1,6 +1,6 @@
 //! Whether a pass over a network is this replica's to make, before it begins.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::time::Instant;
@@ -16,8 +16,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 
 /// What this replica does about a network.
 pub enum Turn {
-    /// It makes the pass, in this term; its class is kept meanwhile.
-    Serve(Term, Option<InUse>),
+    /// It makes the pass, in this term; its classes are kept meanwhile.
+    Serve(Term, Vec<InUse>),
     /// It keeps its caches warm, and writes nothing.
     StandBy,
     /// It is not decided who serves the class: until then nothing is removed that the network might want.
@@ -34,9 +34,8 @@ impl Context {
         let name = self.home(network, &status);
         match name.as_deref().and_then(|name| self.known_class(name)) {
             Some(class) => match self.serving.enter(&class.name_any()) {
-                Some(in_use) => Turn::Serve(term, Some(in_use)),
-                // What is in another shard's account and Region is not in question here.
-                None if !self.serving.selects(&class) || class::is_refused(&class) || self.is_of_another(&class) => Turn::Leave,
+                Some(in_use) => self.beside(network, &status, term, in_use),
+                None if self.is_elsewhere(&class) => Turn::Leave,
                 None => Turn::Undecided(None),
             },
             None => self.without_class(network, uid, &status, name.as_deref(), term).await,
@@ -48,9 +47,9 @@ impl Context {
         let speaks = self.serving.selects_unlabelled();
         let last = status.classes.iter().find(|r| Some(r.name.as_str()) == class).and_then(|r| r.shard.as_deref());
         match last {
-            Some(shard) if shard == self.serving.shard => Turn::Serve(term, None),
+            Some(shard) if shard == self.serving.shard => Turn::Serve(term, vec![]),
             Some(shard) if speaks => match self.others.may_be_at_work(shard).await {
-                Ok(false) => Turn::Serve(term, None),
+                Ok(false) => Turn::Serve(term, vec![]),
                 Ok(true) => Turn::Undecided(Some(AGAIN)),
                 Err(error) => {
                     tracing::warn!(%error, shard, "the Lease of another shard could not be read");
@@ -59,14 +58,41 @@ impl Context {
             },
             Some(_) => Turn::Leave,
             // Nobody holds anything for it: any shard may let it go.
-            None if speaks || self.registry.serves(uid) => Turn::Serve(term, None),
-            None if network.metadata.deletion_timestamp.is_some() && status.owned.is_empty() => Turn::Serve(term, None),
+            None if speaks || self.registry.serves(uid) => Turn::Serve(term, vec![]),
+            None if network.metadata.deletion_timestamp.is_some() && status.owned.is_empty() => Turn::Serve(term, vec![]),
             None => Turn::Leave,
         }
     }
 
-    fn is_of_another(&self, class: &DmsNetworkClass) -> bool {
-        shards::shard(class).is_some_and(|shard| shard != self.serving.shard)
+    /// Keeps the other classes of a network as well, those that only its ledger names included.
+    fn beside(&self, network: &DmsNetwork, status: &DmsNetworkStatus, term: Term, home: InUse) -> Turn {
+        let named = network.spec.databases.iter().filter_map(|d| d.class_name.as_ref());
+        let names: BTreeSet<&String> = named.chain(status.classes.iter().map(|r| &r.name)).collect();
+        let mut in_use = vec![home];
+        for class in names.into_iter().filter_map(|name| self.known_class(name)) {
+            match self.serving.enter(&class.name_any()) {
+                Some(one) => in_use.push(one),
+                // The pass says so.
+                None if self.is_elsewhere(&class) => {}
+                None => return Turn::Undecided(None),
+            }
+        }
+        Turn::Serve(term, in_use)
+    }
+
+    /// Whether a class is for another shard, or none. What is in its account and Region is not in question here.
+    fn is_elsewhere(&self, class: &DmsNetworkClass) -> bool {
+        let of_another = || shards::shard(class).is_some_and(|shard| shard != self.serving.shard);
+        !self.serving.selects(class) || class::is_refused(class) || of_another()
+    }
+
+    /// Why nothing is done through a class that exists, where another shard serves it.
+    pub fn elsewhere(&self, name: &str) -> Option<String> {
+        self.leadership.term()?;
+        let class = self.known_class(name).filter(|_| self.serving.since(name).is_none())?;
+        let who = shards::shard(&class).map_or_else(|| "no shard".to_owned(), |shard| format!("shard {shard:?}"));
+        let me = &self.serving.shard;
+        Some(format!("{who} serves class {name:?}, but this network is shard {me:?}'s: give all classes of a network to one shard"))
     }
 
     /// The name of the class where a network's objects live, or are to live.

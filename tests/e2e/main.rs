@@ -4,20 +4,26 @@
 
 mod cli;
 mod conditions;
+mod connection;
 mod crash;
 mod crds;
 mod deletion;
 mod drift;
+mod explain;
 mod facts;
 mod faults;
 mod harness;
 mod idle;
+mod import;
 mod lease;
+mod managed;
 mod offline;
 mod parts;
+mod paths;
 mod reference;
 mod refusals;
 mod restore;
 mod sharing;
 mod status;
 mod view;
+mod wire;

@@ -50,6 +50,12 @@ pub struct Call {
     /// AWS's error code; empty if it went well.
     pub code: String,
     pub access_key: String,
+    /// The host that the caller meant.
+    pub host: String,
+    /// The algorithm of its signature.
+    pub signature: String,
+    /// Whether it came with a session token, as temporary credentials do.
+    pub session_token: bool,
     pub duration_ms: f64,
     /// Whether it is a write.
     pub mutating: bool,
@@ -78,6 +84,11 @@ pub struct Topology {
     pub instances: Vec<Instance>,
     pub endpoints: Endpoints,
     pub rds: Option<Rds>,
+    /// `private`: the replication subnets'; `database`: the databases'.
+    pub route_table_ids: BTreeMap<String, String>,
+    /// With a `path` in the wish: what lies between the replication and the source.
+    #[serde(default)]
+    pub path: Value,
 }
 
 #[derive(Clone, Debug, Deserialize)]
