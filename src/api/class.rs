@@ -32,6 +32,7 @@ use super::{
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Networks", type_ = "integer", json_path = ".status.networks"),
+    printcolumn(name = "Shard", type_ = "string", priority = "1", json_path = ".status.shard"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = ("self.metadata.name.size() <= 63", "metadata.name must have at most 63 characters")
 )]
@@ -239,6 +240,9 @@ pub struct DmsNetworkClassStatus {
     /// How many networks use the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub networks: Option<i64>,
+    /// The shard that serves it, named as in its Lease `dmsnet-<shard>`; absent when it was let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
     /// `Ready`: credentials work and AWS answers; the message names what is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

@@ -71,6 +71,7 @@ pub enum Reason {
     DeletionBlocked,
     // class
     AwsUnreachable,
+    ShardConflict,
 }
 
 /// The status of a condition.

@@ -86,6 +86,9 @@ pub struct ClassRecord {
     /// Its `endpointUrl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
+    /// The shard that served it; should the class go by force, this shard goes on with the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
 }
 
 /// Where the replication lives, as DMS says.

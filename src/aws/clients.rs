@@ -22,6 +22,8 @@ use super::{
 const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(8);
 const OPERATION: Duration = Duration::from_secs(20);
+/// A write to AWS that was sent has ended, one way or the other, after this time.
+pub const WRITE_ENDS_WITHIN: Duration = ATTEMPT;
 /// Name of our sessions under an assumed role: CloudTrail shows it.
 const SESSION: &str = "dmsnet";
 /// Attempts of a read, the first included. Writes are not repeated by the SDK (see `writes`).

@@ -32,7 +32,7 @@ mod writes;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use changes::{ApplyContext, Outcome, apply};
-pub use clients::{Account, Clients, Scope};
+pub use clients::{Account, Clients, Scope, WRITE_ENDS_WITHIN};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};
 pub use observe::RequestObserver;

@@ -1,4 +1,4 @@
-//! Every HTTP request to AWS is seen here once, for metrics.
+//! Every HTTP request to AWS is seen here once: for metrics, and for whoever may stop it.
 
 use std::{fmt, sync::Arc, time::Instant};
 
@@ -22,6 +22,12 @@ pub trait RequestObserver: Send + Sync + 'static {
     /// `scope`: where it went. `service` as its SDK writes it, in lower case (`ec2`, `dms`, `rds`, `sts`); `code` is `ok`, AWS's error code, `http-<status>`
     /// where there is none, `timeout`, or `io` where no answer came.
     fn observed(&self, scope: &Scope, service: &str, operation: &str, code: &str, seconds: f64);
+
+    /// Asked before each attempt is sent: why it must not be, if so. It then fails as [`Unreachable`](super::AwsErrorKind::Unreachable):
+    /// nothing was done.
+    fn refuses(&self, _service: &str, _operation: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Looks away.
@@ -82,6 +88,19 @@ impl Intercept for Observe {
     ) -> Result<(), BoxError> {
         cfg.interceptor_state().store_put(Began(Some(Instant::now())));
         Ok(())
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let (service, operation) = cfg.load::<Metadata>().map_or(("", ""), |m| (m.service(), m.name()));
+        let Some(why) = self.0.refuses(name(service), operation) else { return Ok(()) };
+        // It was no request.
+        cfg.interceptor_state().store_put(Began(None));
+        Err(why.into())
     }
 
     fn read_after_attempt(

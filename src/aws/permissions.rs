@@ -58,6 +58,12 @@ impl Operation {
     }
 }
 
+/// Whether an operation changes nothing. One that is not known may.
+pub fn only_reads(service: &str, operation: &str) -> bool {
+    let known = OPERATIONS.iter().find(|o| o.service == service && o.name == operation);
+    known.is_some_and(|o| matches!(o.purpose, Purpose::Free | Purpose::Read))
+}
+
 macro_rules! operations {
     ($($purpose:ident: $service:literal $($name:literal)+;)+) => {
         &[$($(Operation { service: $service, name: $name, purpose: Purpose::$purpose },)+)+]

@@ -57,6 +57,11 @@ struct ScopeLabels {
     region: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShardLabels {
+    shard: String,
+}
+
 /// How a pass ended, as a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -92,6 +97,8 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<OperationLabels, Histogram>,
     picture_age: Family<ScopeLabels, Gauge<f64, AtomicU64>>,
+    leader: Family<ShardLabels, Gauge>,
+    classes: Family<ShardLabels, Gauge>,
     accounts: Mutex<HashMap<Scope, String>>,
 }
 
@@ -117,6 +124,8 @@ impl Default for Metrics {
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(pass_seconds),
             picture_age: Family::default(),
+            leader: Family::default(),
+            classes: Family::default(),
             accounts: Mutex::default(),
             registry: Registry::default(),
         };
@@ -127,6 +136,12 @@ impl Default for Metrics {
         registry.register_with_unit("reconcile", "Duration of passes", Unit::Seconds, metrics.reconcile.clone());
         registry.register("aws_requests", "Requests to AWS, by answer; alert on codes other than ok", metrics.requests.clone());
         registry.register_with_unit("aws_request", "Duration of requests to AWS", Unit::Seconds, metrics.request_seconds.clone());
+        registry.register("leader", "1 where this replica holds the Lease of its shard and writes, else 0", metrics.leader.clone());
+        registry.register(
+            "classes",
+            "Classes by the shard that serves them, as the leader sees it; alert on an empty shard",
+            metrics.classes.clone(),
+        );
         registry.register_with_unit(
             "picture_age",
             "Age of the picture of AWS; alert above five minutes",
@@ -158,6 +173,19 @@ impl Metrics {
         self.paths.clear();
         for (class, verdict, count) in counts {
             self.paths.get_or_create(&PathLabels { class, verdict }).set(count);
+        }
+    }
+
+    /// Whether this replica leads its shard.
+    pub fn leader(&self, shard: &str, leads: bool) {
+        self.leader.get_or_create(&ShardLabels { shard: shard.to_owned() }).set(i64::from(leads));
+    }
+
+    /// Replaces the counts of classes by shard.
+    pub fn classes(&self, counts: impl IntoIterator<Item = (String, i64)>) {
+        self.classes.clear();
+        for (shard, count) in counts {
+            self.classes.get_or_create(&ShardLabels { shard }).set(count);
         }
     }
 
@@ -217,6 +245,8 @@ mod tests {
         metrics.account(&scope, "1");
         metrics.observed(&scope, "ec2", "DescribeVpcs", "ok", 0.02);
         metrics.picture_age(&scope, 3.0);
+        metrics.leader("default", true);
+        metrics.classes([(String::new(), 1)]);
         let text = metrics.encode().unwrap();
         for line in [
             "dmsnet_networks{class=\"c\",ready=\"True\"} 2",
@@ -226,6 +256,8 @@ mod tests {
             "dmsnet_reconcile_seconds_count{outcome=\"idle\"} 1",
             "dmsnet_aws_requests_total{account=\"1\",region=\"us-east-1\",service=\"ec2\",operation=\"DescribeVpcs\",code=\"ok\"} 1",
             "dmsnet_aws_request_seconds_count{service=\"ec2\",operation=\"DescribeVpcs\"} 1",
+            "dmsnet_leader{shard=\"default\"} 1",
+            "dmsnet_classes{shard=\"\"} 1",
             "dmsnet_picture_age_seconds{account=\"1\",region=\"us-east-1\"} 3.0",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

@@ -9,6 +9,7 @@ use super::{
     events::{EventReason, enumerate},
     kubernetes,
     network::Error,
+    shards,
 };
 use crate::{
     api::{
@@ -146,10 +147,12 @@ fn text(change: &Change) -> String {
 pub async fn gauges(ctx: &Context) {
     let mut counts: BTreeMap<(String, String), i64> = BTreeMap::new();
     let mut paths: BTreeMap<(String, String), i64> = BTreeMap::new();
-    for network in ctx.networks.state() {
+    // Of several replicas one counts: who stands by knows no better.
+    let leads = ctx.leadership.term().is_some();
+    for network in ctx.networks.state().into_iter().filter(|_| leads) {
         let Some(uid) = network.uid() else { continue };
         let uid: Uid = uid.into();
-        if ctx.sharded && !ctx.registry.serves(&uid) {
+        if !ctx.registry.serves(&uid) {
             continue;
         }
         let status = ctx.registry.latest_status(&uid, &network);
@@ -160,6 +163,11 @@ pub async fn gauges(ctx: &Context) {
         }
         *counts.entry((class, ready)).or_default() += 1;
     }
+    let mut shards: BTreeMap<String, i64> = BTreeMap::new();
+    for class in ctx.classes.state().into_iter().filter(|_| leads) {
+        *shards.entry(shards::shard(&class).unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    ctx.metrics.classes(shards);
     ctx.metrics.networks(counts.into_iter().map(|((class, ready), n)| (class, ready, n)));
     ctx.metrics.paths(paths.into_iter().map(|((class, verdict), n)| (class, verdict, n)));
     for store in ctx.stores.all().await {

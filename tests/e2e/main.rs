@@ -15,6 +15,7 @@ mod faults;
 mod harness;
 mod idle;
 mod import;
+mod lease;
 mod managed;
 mod offline;
 mod parts;

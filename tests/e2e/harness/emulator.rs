@@ -20,6 +20,8 @@ pub const ACCOUNT: &str = "111122223333";
 pub const REGION: &str = "us-west-2";
 /// Access keys end in the account. The controller's and the test's own differ, so that the log tells who called.
 pub const CONTROLLER_KEY: &str = "DMSNET111122223333";
+/// Of a second controller, where a test must tell the two apart.
+pub const OTHER_KEY: &str = "OTHER111122223333";
 const TEST_KEY: &str = "TEST111122223333";
 
 const READY: Duration = Duration::from_secs(60);
@@ -211,8 +213,13 @@ impl Emulator {
 
     /// The controller's calls after that point (0: all), in the order in which they ended.
     pub fn calls(&self, after: u64) -> Vec<Call> {
+        self.calls_of(CONTROLLER_KEY, after)
+    }
+
+    /// Calls after that point with those credentials.
+    pub fn calls_of(&self, key: &str, after: u64) -> Vec<Call> {
         let mut calls: Vec<Call> = from_json(self.get(&format!("calls?after={after}"))["calls"].take());
-        calls.retain(|call| call.access_key == CONTROLLER_KEY);
+        calls.retain(|call| call.access_key == key);
         calls
     }
 
@@ -302,7 +309,7 @@ impl Drop for Emulator {
         let request = self.http.get(self.control("calls?after=0")).config().timeout_global(Some(Duration::from_secs(5))).build();
         let Ok(Ok(mut answer)) = request.call().map(|mut r| r.body_mut().read_json::<Value>()) else { return };
         let mut calls: Vec<Call> = from_json(answer["calls"].take());
-        calls.retain(|call| call.access_key == CONTROLLER_KEY);
+        calls.retain(|call| [CONTROLLER_KEY, OTHER_KEY].contains(&call.access_key.as_str()));
         for action in count(&calls).keys() {
             assert!(OPERATIONS.iter().any(|o| o.action() == *action), "{action} was called, and is not in aws/permissions.rs");
         }
