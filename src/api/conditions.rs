@@ -58,6 +58,7 @@ pub enum Reason {
     DeletionBlocked,
     // class
     AwsUnreachable,
+    ChangeQueueUnavailable,
 }
 
 /// The status of a condition.

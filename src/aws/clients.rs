@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     errors::{AwsError, AwsErrorKind},
     observe::{Observe, RequestObserver},
+    requests::OwnWrites,
 };
 
 /// Longest wait for a connection, for one attempt, and for a call with its retries. A call must end well before a
@@ -52,6 +53,9 @@ pub struct Clients {
     pub rds: aws_sdk_rds::Client,
     /// STS.
     pub sts: aws_sdk_sts::Client,
+    /// For an SQS client: a queue may be in another Region, and is waited for longer.
+    pub(super) sqs: aws_sdk_sqs::config::Builder,
+    own: Arc<OwnWrites>,
 }
 
 impl Clients {
@@ -72,7 +76,8 @@ impl Clients {
             loader = loader.endpoint_url(url);
         }
         let config = loader.load().await;
-        let observe = Observe(observer, scope.clone());
+        let own = Arc::<OwnWrites>::default();
+        let observe = Observe { observer, scope: scope.clone(), own: own.clone() };
         Self {
             scope: scope.clone(),
             ec2: aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(&config).interceptor(observe.clone()).build()),
@@ -80,8 +85,26 @@ impl Clients {
                 aws_sdk_databasemigration::config::Builder::from(&config).interceptor(observe.clone()).build(),
             ),
             rds: aws_sdk_rds::Client::from_conf(aws_sdk_rds::config::Builder::from(&config).interceptor(observe.clone()).build()),
+            sqs: aws_sdk_sqs::config::Builder::from(&config).interceptor(observe.clone()),
+            own,
             sts: aws_sdk_sts::Client::from_conf(aws_sdk_sts::config::Builder::from(&config).interceptor(observe).build()),
         }
+    }
+
+    /// Clients that were made elsewhere, without any for queues.
+    pub fn of(
+        scope: Scope,
+        ec2: aws_sdk_ec2::Client,
+        dms: aws_sdk_databasemigration::Client,
+        rds: aws_sdk_rds::Client,
+        sts: aws_sdk_sts::Client,
+    ) -> Self {
+        Self { scope, ec2, dms, rds, sts, sqs: aws_sdk_sqs::config::Builder::default(), own: Arc::default() }
+    }
+
+    /// Whether a request with this ID was a write of ours.
+    pub fn made(&self, request_id: &str) -> bool {
+        self.own.made(request_id)
     }
 
     /// The account that the credentials belong to (STS GetCallerIdentity), 12 digits.

@@ -49,6 +49,7 @@ impl AwsErrorKind {
             | "TooManyRequestsException"
             | "RequestThrottled"
             | "RequestThrottledException"
+            | "OverLimit"
             | "SlowDown"
             | "BandwidthLimitExceeded" => Self::Throttled,
 
@@ -83,6 +84,8 @@ impl AwsErrorKind {
             | "AccessDenied"
             | "AccessDeniedException"
             | "AccessDeniedFault"
+            | "KmsAccessDenied"
+            | "KMS.AccessDeniedException"
             | "NotAuthorized"
             | "Client.UnauthorizedOperation"
             | "OptInRequired"
@@ -113,6 +116,8 @@ impl AwsErrorKind {
             | "InvalidParameterValueException"
             | "InvalidPermission.Malformed"
             | "InvalidPolicyDocument"
+            | "InvalidAddress"
+            | "InvalidSecurity"
             | "InvalidServiceName"
             | "InvalidGroupId.Malformed"
             | "InvalidVpcPeeringConnectionState.DnsHostnamesDisabled"
@@ -133,6 +138,8 @@ impl AwsErrorKind {
             // InvalidGroup.NotFound, InvalidSubnetID.NotFound and InvalidSubnetId.NotFound, InvalidVpcEndpointId.NotFound, …
             _ if code.ends_with(".NotFound") => Self::NotFound,
             "NatGatewayNotFound"
+            | "AWS.SimpleQueueService.NonExistentQueue"
+            | "QueueDoesNotExist"
             | "ResourceNotFoundFault"
             | "DBInstanceNotFound"
             | "DBClusterNotFoundFault"

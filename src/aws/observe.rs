@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Instant};
 
-use super::Scope;
+use super::{Scope, requests::OwnWrites};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -31,7 +31,11 @@ impl RequestObserver for () {
 
 /// Reports each attempt of an SDK client.
 #[derive(Clone)]
-pub(super) struct Observe(pub(super) Arc<dyn RequestObserver>, pub(super) Scope);
+pub(super) struct Observe {
+    pub(super) observer: Arc<dyn RequestObserver>,
+    pub(super) scope: Scope,
+    pub(super) own: Arc<OwnWrites>,
+}
 
 impl fmt::Debug for Observe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +68,8 @@ impl Observe {
                 None => "io".to_owned(),
             },
         };
-        self.0.observed(&self.1, name(service), operation, &code, began.elapsed().as_secs_f64());
+        self.own.note(operation, context.response());
+        self.observer.observed(&self.scope, name(service), operation, &code, began.elapsed().as_secs_f64());
     }
 }
 
@@ -111,6 +116,7 @@ fn name(service: &str) -> &str {
         "EC2" => "ec2",
         "Database Migration Service" => "dms",
         "RDS" => "rds",
+        "SQS" => "sqs",
         "STS" => "sts",
         other => other,
     }

@@ -210,6 +210,11 @@ impl Schedule {
         self.entries.get(need).is_none_or(|e| e.read_since(since))
     }
 
+    /// Whether AWS has answered such a read.
+    pub(super) fn was_answered(&self, need: &Need, since: Instant) -> bool {
+        self.entries.get(need).is_none_or(|e| e.answered.is_some_and(|at| at >= since))
+    }
+
     /// Takes what is to be asked now. `with_vpc` names the need whose answer brings a single object along, if known.
     pub(super) fn take(&mut self, now: Instant, with_vpc: impl Fn(&Need) -> Option<Need>) -> Batch {
         let (sweeps, passes) = match self.slow {

@@ -85,6 +85,11 @@ impl Store {
         self.account.get_or_try_init(|| self.clients.account()).await.cloned()
     }
 
+    /// The account, once AWS has told it.
+    pub fn known_account(&self) -> Option<&str> {
+        self.account.get().map(String::as_str)
+    }
+
     /// Looks at the picture. It does not change meanwhile, so be quick, and call nothing of the store's.
     pub fn with<R>(&self, look: impl FnOnce(&Picture) -> R) -> R {
         look(&self.read().picture)
@@ -96,6 +101,20 @@ impl Store {
     pub async fn ensure(&self, needs: &BTreeSet<Need>, not_older_than: Option<Instant>) {
         let waiting = lock(&self.schedule).want(needs, not_older_than, Instant::now());
         self.answered_all(waiting).await;
+    }
+
+    /// Those that somebody subscribes to.
+    pub fn watched(&self, needs: &BTreeSet<Need>) -> BTreeSet<Need> {
+        let schedule = lock(&self.schedule);
+        needs.iter().filter(|need| !need.is_dns() && schedule.is_watched(need)).cloned().collect()
+    }
+
+    /// Reads these again, from now on, and returns what AWS did not answer.
+    pub async fn refresh(&self, needs: &BTreeSet<Need>) -> BTreeSet<Need> {
+        let now = Instant::now();
+        self.ensure(needs, Some(now)).await;
+        let schedule = lock(&self.schedule);
+        needs.iter().filter(|need| !schedule.was_answered(need, now)).cloned().collect()
     }
 
     /// As [`Store::ensure`], and waits for names that were never looked up, too: no longer than the resolver is waited for.

@@ -270,6 +270,9 @@ pub struct IamPolicyArgs {
     /// A key of the class's `tags`; may be repeated
     #[arg(long = "tag-key", value_name = "KEY")]
     pub tag_keys: Vec<String>,
+    /// ARN of a queue that a class names as `changeQueue`; may be repeated
+    #[arg(long = "change-queue", value_name = "ARN")]
+    pub change_queues: Vec<String>,
 }
 
 /// What a policy is for.
@@ -283,9 +286,9 @@ pub enum PolicyMode {
 
 impl From<IamPolicyArgs> for Wish {
     fn from(args: IamPolicyArgs) -> Self {
-        let IamPolicyArgs { mode, region, account, vpcs, mut services, take_over, tag_keys } = args;
+        let IamPolicyArgs { mode, region, account, vpcs, mut services, take_over, tag_keys, change_queues } = args;
         services.retain(|s| s != "none");
-        Self { enforce: mode == PolicyMode::Enforce, region, account, vpcs, services, take_over, tag_keys }
+        Self { enforce: mode == PolicyMode::Enforce, region, account, vpcs, services, take_over, tag_keys, change_queues }
     }
 }
 

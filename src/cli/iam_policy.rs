@@ -28,6 +28,8 @@ pub struct Wish {
     pub take_over: bool,
     /// Keys of the class's own tags.
     pub tag_keys: Vec<String>,
+    /// ARNs of the queues that classes name as `changeQueue`.
+    pub change_queues: Vec<String>,
 }
 
 /// An IAM policy document.
@@ -82,6 +84,9 @@ impl Wish {
     /// The policy.
     pub fn document(&self) -> Document {
         let mut statement = vec![self.read()];
+        if !self.change_queues.is_empty() {
+            statement.push(Statement::allow("ChangeQueues", actions(&[Purpose::Queue]), self.change_queues.clone()));
+        }
         if self.enforce {
             self.rules(&mut statement);
             if !self.services.is_empty() {
@@ -200,6 +205,7 @@ mod tests {
             services: vec!["dms".into(), "s3".into()],
             take_over: false,
             tag_keys: vec!["cost-center".into()],
+            change_queues: vec!["arn:aws:sqs:us-west-2:111122223333:dmsnet-changes".into()],
         }
     }
 
@@ -218,7 +224,7 @@ mod tests {
         called.insert("route53:AssociateVPCWithHostedZone".to_owned());
         assert_eq!(named(&full().document()), called);
         let observe = Wish { enforce: false, ..full() }.document();
-        assert_eq!(named(&observe), actions(&[Purpose::Read]).into_iter().collect());
+        assert_eq!(named(&observe), actions(&[Purpose::Read, Purpose::Queue]).into_iter().collect());
         let without = named(&Wish { services: vec![], ..full() }.document());
         assert!(without.iter().all(|a| !a.contains("VpcEndpoint") || a.contains("Describe")), "{without:?}");
     }
@@ -246,7 +252,7 @@ mod tests {
             ("cn-north-1", "arn:aws-cn:ec2:cn-north-1:", "cn.com.amazonaws.cn-north-1.dms"),
             ("us-gov-east-1", "arn:aws-us-gov:ec2:us-gov-east-1:", "com.amazonaws.us-gov-east-1.dms"),
         ] {
-            let text = json(&Wish { region: Some(region.into()), ..full() }).to_string();
+            let text = json(&Wish { region: Some(region.into()), change_queues: vec![], ..full() }).to_string();
             assert!(text.contains(arn) && text.contains(service) && !text.contains("arn:aws:"), "{text}");
         }
     }

@@ -41,6 +41,7 @@ pub async fn reconcile(class: Arc<DmsNetworkClass>, ctx: Arc<Context>) -> Result
             kubernetes::remove_finalizer(&api, &name, class.uid().as_deref(), CLASS_FINALIZER).await?;
         }
     }
+    ctx.queues.look();
     let (status, works) = status(&class, users, &ctx).await;
     if class.status.as_ref() != Some(&status) {
         // None where it went with its last user.
@@ -78,7 +79,10 @@ async fn status(class: &DmsNetworkClass, users: usize, ctx: &Context) -> (DmsNet
             );
             (Truth::False, Reason::ClassChanged, message, Some(pinned.clone()))
         }
-        (Ok(account), _) => (Truth::True, Reason::Ready, format!("AWS answers for account {account} in {region}"), Some(account)),
+        (Ok(account), _) => match class.spec.change_queue.as_ref().and_then(|q| ctx.queues.trouble(&q.url)) {
+            Some(trouble) => (Truth::False, Reason::ChangeQueueUnavailable, trouble, Some(account)),
+            None => (Truth::True, Reason::Ready, format!("AWS answers for account {account} in {region}"), Some(account)),
+        },
         (Err(error), pinned) => {
             let reason = if error.kind == AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::AwsUnreachable };
             let place = class.spec.endpoint_url.as_ref().map(|u| format!(" at {u}")).unwrap_or_default();

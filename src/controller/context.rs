@@ -11,7 +11,7 @@ use kube::{
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{events::Events, metrics::Metrics, registry::Registry};
+use super::{causes::Causes, events::Events, metrics::Metrics, queue::Queues, registry::Registry};
 use crate::{
     api::{DmsNetwork, DmsNetworkClass, network::Mode, status::ClassRecord},
     aws::{Scope, Stores},
@@ -40,10 +40,16 @@ pub struct Context {
     pub owner: Owner,
     /// Kubernetes Events.
     pub events: Events,
+    /// Who changed what.
+    pub causes: Causes,
+    /// Change queues.
+    pub queues: Queues,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Asks for a pass of a network.
     pub wake: UnboundedSender<ObjectRef<DmsNetwork>>,
+    /// Asks for a pass of a class.
+    pub wake_class: UnboundedSender<ObjectRef<DmsNetworkClass>>,
     /// Whether only some classes are ours (`--class-selector`): then a class that we do not see is another shard's.
     pub sharded: bool,
     /// When this process began.

@@ -51,6 +51,12 @@ struct ScopeLabels {
     region: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabels {
+    class: String,
+    outcome: &'static str,
+}
+
 /// How a pass ended, as a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -85,6 +91,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<OperationLabels, Histogram>,
     picture_age: Family<ScopeLabels, Gauge<f64, AtomicU64>>,
+    queue_messages: Family<QueueLabels, Counter>,
     accounts: Mutex<HashMap<Scope, String>>,
 }
 
@@ -109,6 +116,7 @@ impl Default for Metrics {
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(pass_seconds),
             picture_age: Family::default(),
+            queue_messages: Family::default(),
             accounts: Mutex::default(),
             registry: Registry::default(),
         };
@@ -124,6 +132,7 @@ impl Default for Metrics {
             Unit::Seconds,
             metrics.picture_age.clone(),
         );
+        registry.register("queue_messages", "Messages of change queues; alert on failed and invalid", metrics.queue_messages.clone());
         Self { registry, ..metrics }
     }
 }
@@ -164,6 +173,11 @@ impl Metrics {
         self.picture_age.get_or_create(&ScopeLabels { account: self.account_of(scope), region: scope.region.clone() }).set(seconds);
     }
 
+    /// What became of so many messages of a change queue.
+    pub fn messages(&self, class: &str, outcome: &'static str, count: u64) {
+        self.queue_messages.get_or_create(&QueueLabels { class: class.to_owned(), outcome }).inc_by(count);
+    }
+
     /// From now on, what goes to `scope` goes to this account.
     pub fn account(&self, scope: &Scope, account: &str) {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner).entry(scope.clone()).or_insert_with(|| account.to_owned());
@@ -199,6 +213,7 @@ mod tests {
         metrics.account(&scope, "1");
         metrics.observed(&scope, "ec2", "DescribeVpcs", "ok", 0.02);
         metrics.picture_age(&scope, 3.0);
+        metrics.messages("c", "handled", 2);
         let text = metrics.encode().unwrap();
         for line in [
             "dmsnet_networks{class=\"c\",ready=\"True\"} 2",
@@ -207,6 +222,7 @@ mod tests {
             "dmsnet_reconcile_seconds_count{outcome=\"idle\"} 1",
             "dmsnet_aws_requests_total{account=\"1\",region=\"us-east-1\",service=\"ec2\",operation=\"DescribeVpcs\",code=\"ok\"} 1",
             "dmsnet_aws_request_seconds_count{service=\"ec2\",operation=\"DescribeVpcs\"} 1",
+            "dmsnet_queue_messages_total{class=\"c\",outcome=\"handled\"} 2",
             "dmsnet_picture_age_seconds{account=\"1\",region=\"us-east-1\"} 3.0",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

@@ -1,5 +1,6 @@
 //! Kubernetes: passes over networks and classes, their status, Events and metrics.
 
+mod causes;
 mod class;
 mod context;
 mod deletion;
@@ -8,6 +9,7 @@ mod http;
 pub mod kubernetes;
 mod metrics;
 mod network;
+mod queue;
 mod registry;
 mod report;
 mod run;

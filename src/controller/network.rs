@@ -147,7 +147,8 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         drift.clone_from(&plan.drift);
         plan.changes.retain(|c| !held.changes.iter().any(|(h, _)| h == c));
         if mode == Mode::Enforce && !plan.changes.is_empty() {
-            let intent = status::before_changes(&status, &facts.pass(&site, &plan, &drift, &[]));
+            let mut intent = status::before_changes(&status, &facts.pass(&site, &plan, &drift, &[]));
+            ctx.causes.fill(uid, &mut intent.drift, &old.owned, Instant::now(), Timestamp::now());
             if intent.owned != status.owned || intent.drift != status.drift {
                 reporter.drift(&status, &intent, &site.record.name).await;
                 status = reporter.write(&status, intent).await?;
@@ -166,7 +167,8 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     let failures = failures(refused.iter().chain(&held.changes));
     ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
     // Report.
-    let new = status::of_pass(&status, &facts.pass(&site, &plan, &drift, &failures));
+    let mut new = status::of_pass(&status, &facts.pass(&site, &plan, &drift, &failures));
+    ctx.causes.fill(uid, &mut new.drift, &old.owned, Instant::now(), Timestamp::now());
     reporter.done(&done).await;
     reporter.drift(&status, &new, &site.record.name).await;
     reporter.findings(&old, &new).await;

@@ -65,9 +65,15 @@ impl Reporter<'_> {
             let before = old.drift.iter().find(|o| same(o, record));
             if before.is_none() {
                 self.ctx.metrics.drift(class, &record.kind);
-                let note = format!("{} {}: wanted {}, found {}", record.kind, record.resource, record.wanted, record.found);
+                let mut note = format!("{} {}: wanted {}, found {}", record.kind, record.resource, record.wanted, record.found);
+                if let Some(cause) = &record.cause {
+                    note += &format!("; {cause}");
+                }
                 tracing::warn!(kind = record.kind, "drift found: {note}");
                 self.event(EventReason::DriftFound, note).await;
+            }
+            if let (Some(cause), Some(None)) = (&record.cause, before.map(|b| &b.cause)) {
+                tracing::info!(kind = record.kind, "drift explained: {}: {cause}", record.resource);
             }
             let corrected = record.corrected_at.filter(|_| before.is_none_or(|b| b.corrected_at.is_none()));
             if let Some(at) = corrected {

@@ -15,16 +15,18 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    causes::Causes,
     class,
     context::{self, Context},
     events::Events,
     http::{self, Readiness},
     metrics::Metrics,
     network,
+    queue::{self, Queues},
     registry::Registry,
     report,
 };
@@ -96,6 +98,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let filled = [network_cache.filled.clone(), class_cache.filled.clone(), namespace_cache.filled.clone()];
     let (wake, woken) = mpsc::unbounded_channel();
     let (changes, changed) = mpsc::unbounded_channel();
+    let (wake_class, class_woken) = mpsc::unbounded_channel();
     let stores = Stores::new(metrics.clone(), changes);
     let ctx = Arc::new(Context {
         networks: network_cache.reader.clone(),
@@ -105,8 +108,11 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         registry: Registry::default(),
         owner,
         events: Events::new(client.clone()),
+        causes: Causes::default(),
+        queues: Queues::default(),
         metrics,
         wake,
+        wake_class,
         sharded: options.class_selector.is_some(),
         begun: tokio::time::Instant::now(),
         started: CancellationToken::new(),
@@ -115,14 +121,13 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     tracing::info!(owner = %ctx.owner, "dmsnet {} starts", env!("CARGO_PKG_VERSION"));
 
     // By the stream that fills the cache, and after it: whoever is woken must see what woke it.
-    let (wake_class, class_woken) = mpsc::unbounded_channel();
     let (by_class, of_network) = (ctx.clone(), ctx.clone());
     let class_events = class_cache.events.inspect(move |event| by_class.wake_all(users_of(&by_class, event)));
     let network_events = network_cache.events.inspect(move |event| {
         followed(&of_network, event);
         for class in classes_of(&of_network, event) {
             // Nobody listens any more when the process ends.
-            let _ = wake_class.send(class);
+            let _ = of_network.wake_class.send(class);
         }
     });
     let by_namespace = ctx.clone();
@@ -143,13 +148,16 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let passes = tokio::spawn(passes);
     let class_passes = tokio::spawn(class_passes);
     let gauges = tokio::spawn(gauges(ctx.clone(), stop.clone()));
+    // Whoever leads reads the queues; as yet that is this process, always.
+    let (_leads, leading) = watch::channel(true);
+    let queues = tokio::spawn(queue::run(ctx.clone(), leading, stop.clone()));
     let start = tokio::spawn(begin(ctx.clone(), filled, ready));
 
     let served = server.await.map_err(|e| RunError::Http(options.http_addr, e));
     stop.cancel();
     start.abort();
     // What has begun is finished, so that the ledger tells all; what hangs is dropped, and found again by its tags.
-    let rest = future::join3(passes, class_passes, gauges);
+    let rest = future::join4(passes, class_passes, gauges, queues);
     if tokio::time::timeout(GRACE, rest).await.is_err() {
         tracing::warn!("passes did not end within {} s", GRACE.as_secs());
     }

@@ -14,6 +14,7 @@ mod harness;
 mod idle;
 mod offline;
 mod parts;
+mod queue;
 mod reference;
 mod refusals;
 mod restore;

@@ -27,6 +27,7 @@ class Entry(NamedTuple):
     access_key: str
     duration_ms: float
     fault: str
+    request_id: str
 
 
 class CallLog:
