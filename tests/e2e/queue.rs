@@ -28,7 +28,7 @@ async fn start(name: &str) -> (Env, Trail) {
     env.controller.start();
     env.apply("orders", env.reference()).await;
     env.ready("orders").await;
-    settled(&env).await;
+    look(&env).await;
     (env, trail)
 }
 
@@ -37,6 +37,15 @@ async fn class(env: &Env, trail: &Trail) {
     spec["resyncInterval"] = NEVER.into();
     spec["changeQueue"] = json!({ "url": trail.url });
     env.apply_class(&env.name, spec).await;
+}
+
+/// Has everything read once more, so that nothing is left to be read by itself.
+async fn look(env: &Env) {
+    let asked = format!("{:?}", Instant::now());
+    env.patch("orders", json!({ "metadata": { "annotations": { "dmsnet.dev/reconcile-requested-at": asked } } })).await;
+    let handled = |n: &DmsNetwork| n.status.as_ref().and_then(|s| s.last_handled_reconcile_at.clone()) == Some(asked.clone());
+    env.network("orders", SOON, handled).await;
+    settled(env).await;
 }
 
 /// Somebody takes the source's ingress rule away; by its values, as the console does, or by its ID.
@@ -170,7 +179,6 @@ async fn copies_and_disorder_do_no_harm_and_a_burst_is_one_look() {
     }
     mended(&env, &wanted).await;
     outcome(&mut env, &trail, "handled", 30.0).await;
-    settled(&env).await;
     let network = env.get("orders").await;
     assert_eq!(drift(&network).len(), 1, "told once: {:#?}", drift(&network));
     let made = env.aws.writes(mark).into_iter().filter(|c| c.operation.starts_with("Authorize")).count();
