@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    network::{ForeignRules, Mode},
+    network::{ForeignRules, Mode, Upkeep},
     schema,
 };
 
@@ -40,13 +40,27 @@ use super::{
         "has(self.endpointUrl) == has(oldSelf.endpointUrl) && (!has(self.endpointUrl) || self.endpointUrl == oldSelf.endpointUrl)"
     )
     .message("cannot be changed, added or removed: create another DmsNetworkClass")
-    .field_path(".endpointUrl")
+    .field_path(".endpointUrl"),
+    validation = Rule::new(
+        "!has(self.accountId) || !has(self.assumeRole) || self.assumeRole.roleArn.contains(':iam::' + self.accountId + ':')"
+    )
+    .message("must be the account of assumeRole.roleArn")
+    .field_path(".accountId")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DmsNetworkClassSpec {
     /// AWS Region, such as `us-west-2`. Cannot be changed.
     #[schemars(schema_with = "schema::region")]
     pub region: String,
+    /// The account that this class stands for, 12 digits. If the credentials turn out to belong to another, nothing is read or
+    /// written, and Ready says so. Without it the first answer is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::account_id")]
+    pub account_id: Option<String>,
+    /// An IAM role to work as, in this or another account; dmsnet's own credentials must be allowed to assume it. Without it they
+    /// are used as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assume_role: Option<AssumeRole>,
     /// One URL for every AWS service, such as an emulator's `http://127.0.0.1:5000`. Leave it out for AWS itself. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::endpoint_url")]
@@ -83,6 +97,19 @@ pub struct ChangeQueue {
     /// reads it, and nobody else. It may be in another Region, and may be told of several accounts and Regions.
     #[schemars(schema_with = "schema::queue_url")]
     pub url: String,
+}
+
+/// An IAM role that is assumed (STS AssumeRole) for every call of a class.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AssumeRole {
+    /// Its ARN, such as `arn:aws:iam::111122223333:role/dmsnet`.
+    #[schemars(schema_with = "schema::role_arn")]
+    pub role_arn: String,
+    /// The external ID that the role's trust policy asks for, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::external_id")]
+    pub external_id: Option<String>,
 }
 
 /// Which namespaces may use a class.
@@ -131,6 +158,11 @@ pub enum NamespacesFrom {
 
 /// What networks of a class may touch. An absent list means any, an empty one none.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new("self.networkAcls != 'Manage' || has(self.networkAclRuleNumbers)")
+        .message("networkAcls: Manage needs networkAclRuleNumbers, the numbers that entries may have, such as {from: 20000, to: 20099}")
+        .field_path(".networkAclRuleNumbers")
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Guardrails {
     /// IDs of the VPCs that networks may touch; `["*"]` for every VPC of the account and Region.
@@ -157,6 +189,29 @@ pub struct Guardrails {
     /// Whether a network may take over VPC endpoints by ID: `Never`, `Tagged` (the endpoint carries the tag `dmsnet.dev/allow-take-over`) or `Any`.
     #[serde(default)]
     pub take_over: TakeOver,
+    /// The most that a network may do about network ACLs: `Check`, or `Manage`: entries with numbers of `networkAclRuleNumbers`.
+    #[serde(default)]
+    pub network_acls: Upkeep,
+    /// The most that a network may do about routes: `Check` or `Manage`.
+    #[serde(default)]
+    pub routes: Upkeep,
+    /// Numbers that entries of network ACLs may have, such as `{from: 20000, to: 20099}`: nobody else should use them. Needed where
+    /// `networkAcls` is `Manage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_acl_rule_numbers: Option<RuleNumbers>,
+}
+
+/// A range of entry numbers, both ends included.
+#[derive(KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = ("self.from <= self.to", "from must not be greater than to"))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RuleNumbers {
+    /// The first number, 1 to 32766.
+    #[schemars(schema_with = "schema::rule_number")]
+    pub from: u16,
+    /// The last number, 1 to 32766. A direction of an ACL holds 19 entries of each address family by AWS's default quota.
+    #[schemars(schema_with = "schema::rule_number")]
+    pub to: u16,
 }
 
 /// Groups whose rules may be changed.

@@ -25,5 +25,10 @@ pub const TAG_TAKEN_OVER: &str = "dmsnet.dev/taken-over";
 /// AWS tag with which an object's owner allows it to be taken over (class `takeOver: Tagged`).
 pub const TAG_ALLOW_TAKE_OVER: &str = "dmsnet.dev/allow-take-over";
 
+/// Prefix of the tag on a network ACL that records whose an entry is: `dmsnet.dev/entry/<in|out>-<number>`, the value is the owner.
+pub const TAG_ENTRY_PREFIX: &str = "dmsnet.dev/entry/";
+/// Prefix of the tag on a route table that records whose a route is: `dmsnet.dev/route/<destination>`, the value is the owner.
+pub const TAG_ROUTE_PREFIX: &str = "dmsnet.dev/route/";
+
 /// Field manager and Event reporter.
 pub const MANAGER: &str = "dmsnet";

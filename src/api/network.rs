@@ -57,7 +57,7 @@ pub struct DmsNetworkSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::interval")]
     pub resync_interval: Option<String>,
-    /// The DMS side of every path: exactly one of `instance` (it exists) and `placement` (it will exist).
+    /// The DMS side of every path: exactly one of `instance`, `serverless` (they exist) and `placement` (it will exist).
     pub replication: Replication,
     /// The databases that the replication must reach, 1 to 50, each with a name of its own.
     #[schemars(length(min = 1, max = 50))]
@@ -69,9 +69,9 @@ pub struct DmsNetworkSpec {
     #[x_kube(
         merge_strategy = ListMerge::Map(vec!["name".into()]),
         validation = Rule::new(
-            "self.all(a, self.exists_one(b, a.service == b.service && (has(a.vpcId) ? a.vpcId : '') == (has(b.vpcId) ? b.vpcId : '')))"
+            "self.all(a, self.exists_one(b, a.service == b.service && a.type == b.type && (has(a.vpcId) ? a.vpcId : '') == (has(b.vpcId) ? b.vpcId : '')))"
         )
-        .message("two entries name the same service in the same VPC, where AWS allows one endpoint with private DNS: make them one"),
+        .message("two entries name the same service and type in the same VPC, where one endpoint serves all: make them one"),
         validation = Rule::new(
             "self.all(a, !has(a.vpcEndpointId) || self.exists_one(b, has(b.vpcEndpointId) && a.vpcEndpointId == b.vpcEndpointId))"
         )
@@ -82,6 +82,24 @@ pub struct DmsNetworkSpec {
     /// Event) or `Revoke` (those that open no more than managed ports). The class sets the strongest that is allowed.
     #[serde(default)]
     pub foreign_rules: ForeignRules,
+    /// What to do about network ACLs on the paths: `Check` never changes them, `Manage` adds the entries that are missing, with
+    /// numbers of the class's range, and repairs and removes what it added. It never goes ahead of a deny. The class must allow it.
+    #[serde(default)]
+    pub network_acls: Upkeep,
+    /// What to do about routes on the paths: `Check` never changes them, `Manage` adds those that are missing, on both sides of a
+    /// peering, and repairs and removes what it added. It never replaces a route of others. The class must allow it.
+    #[serde(default)]
+    pub routes: Upkeep,
+}
+
+/// Whether dmsnet keeps a kind of AWS object, or only looks at it; ordered from weakest to strongest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Upkeep {
+    /// Look only.
+    #[default]
+    Check,
+    /// Add what is missing, repair and remove what was added.
+    Manage,
 }
 
 /// Whether dmsnet may write to AWS.
@@ -119,7 +137,10 @@ pub enum ForeignRules {
 /// The DMS side of all paths.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(
-    validation = ("has(self.instance) != has(self.placement)", "set exactly one of instance and placement"),
+    validation = (
+        "[has(self.instance), has(self.serverless), has(self.placement)].exists_one(x, x)",
+        "set exactly one of instance, serverless and placement"
+    ),
     validation = Rule::new("!has(self.placement) || has(self.securityGroupId) || size(self.placement.securityGroupIds) <= 1")
         .message("placement has several security groups: name in securityGroupId the one that carries our rules"),
     validation = Rule::new(
@@ -134,6 +155,11 @@ pub struct Replication {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::identifier")]
     pub instance: Option<String>,
+    /// Identifier (not ARN) of a DMS Serverless replication config; its groups and subnet group are read from AWS. Its network
+    /// interfaces have no public address, and their private ones are not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::replication_config_identifier")]
+    pub serverless: Option<String>,
     /// Where a replication will live, to prepare its network before anything exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
@@ -165,7 +191,17 @@ pub struct Placement {
     ),
     validation = Rule::new(schema::extra_endpoints_have_ports())
         .message("write a port for each host: this engine has no default port")
-        .field_path(".extraEndpoints")
+        .field_path(".extraEndpoints"),
+    validation = Rule::new(
+        "!has(self.ingressFrom) || self.ingressFrom == 'Auto' || !(self.path.type in ['Internet', 'NatGateway'])"
+    )
+    .message("must be Auto on the paths Internet and NatGateway: the database's group sees only public addresses there")
+    .field_path(".ingressFrom"),
+    validation = Rule::new(
+        "!has(self.ingressFrom) || self.ingressFrom != 'SecurityGroup' || self.path.type != 'OnPremises' || has(self.path.onPremises) && has(self.path.onPremises.natHost)"
+    )
+        .message("cannot be SecurityGroup on the path OnPremises: a group reference matches nothing that comes through Direct Connect or a VPN")
+        .field_path(".ingressFrom")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Database {
@@ -176,6 +212,12 @@ pub struct Database {
     /// The part it plays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// Name of the DmsNetworkClass of the database's account and Region, if it is not the network's own: through it the database is
+    /// looked up, and its group, routes and network ACLs are read and changed. That class must admit this namespace, and its
+    /// guardrails and mode bind what is done there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::class_name")]
+    pub class_name: Option<String>,
     /// Identifier (not ARN) of the DMS endpoint that describes this database; host, port and engine are read from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::dms_endpoint_identifier")]
@@ -201,9 +243,10 @@ pub struct Database {
     pub subnet_ids: Vec<String>,
     /// How packets get from the replication to this database, such as `{type: SameVpc}`.
     pub path: Path,
-    /// How the database's group admits the replication: `Auto` (the narrowest that holds on this path: by group reference),
-    /// `SecurityGroup`, `SubnetCidrs` (the replication subnets), `VpcCidr`, or `PrivateIp` (the replication's address as /32; AWS may
-    /// change it, so prefer another).
+    /// How the database's group (on the path OnPremises: the natHost's; on ClassicLink: the proxy's) admits the replication: `Auto`
+    /// (the narrowest that holds on this path: by group reference within a Region, else by the CIDRs of the replication subnets, on
+    /// Internet and NatGateway by public addresses), `SecurityGroup`, `SubnetCidrs` (the replication subnets), `VpcCidr`, or
+    /// `PrivateIp` (the replication's address as /32; AWS may change it, so prefer another).
     #[serde(default)]
     pub ingress_from: IngressFrom,
 }
@@ -263,27 +306,155 @@ pub struct HostPort {
     pub port: Option<u16>,
 }
 
-/// How packets get from the replication to a database.
+/// How packets get from the replication to a database. The block of the type stands beside it: `peeredVpc`, `onPremises`,
+/// `internet`, `natGateway` or `classicLink`; a block of another type is refused.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new("self.type != 'PeeredVpc' || has(self.peeredVpc)")
+        .message("type PeeredVpc needs its block peeredVpc with the peeringConnectionId"),
+    validation = Rule::new("self.type != 'ClassicLink' || has(self.classicLink)")
+        .message("type ClassicLink needs its block classicLink with the proxy"),
+    validation = Rule::new("self.type == 'PeeredVpc' || !has(self.peeredVpc)")
+        .message("peeredVpc belongs to type PeeredVpc: remove the block, or correct type").field_path(".peeredVpc"),
+    validation = Rule::new("self.type == 'OnPremises' || !has(self.onPremises)")
+        .message("onPremises belongs to type OnPremises: remove the block, or correct type").field_path(".onPremises"),
+    validation = Rule::new("self.type == 'Internet' || !has(self.internet)")
+        .message("internet belongs to type Internet: remove the block, or correct type").field_path(".internet"),
+    validation = Rule::new("self.type == 'NatGateway' || !has(self.natGateway)")
+        .message("natGateway belongs to type NatGateway: remove the block, or correct type").field_path(".natGateway"),
+    validation = Rule::new("self.type == 'ClassicLink' || !has(self.classicLink)")
+        .message("classicLink belongs to type ClassicLink: remove the block, or correct type").field_path(".classicLink")
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Path {
-    /// `SameVpc`: replication and database are in one VPC.
+    /// `SameVpc`: replication and database are in one VPC. `PeeredVpc`: in two, joined by a peering connection. `OnPremises`: through
+    /// Direct Connect or a VPN. `Internet`: by the instance's public address and an internet gateway. `NatGateway`: by the public
+    /// addresses of NAT gateways. `ClassicLink`: retired by AWS; what is left of it is a proxy before the database.
     #[serde(rename = "type")]
     pub type_: PathType,
+    /// With `type: PeeredVpc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peered_vpc: Option<PeeredVpc>,
+    /// With `type: OnPremises`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_premises: Option<OnPremises>,
+    /// With `type: Internet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internet: Option<Internet>,
+    /// With `type: NatGateway`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat_gateway: Option<NatGatewayPath>,
+    /// With `type: ClassicLink`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classic_link: Option<ClassicLink>,
 }
 
-/// The network configurations of the DMS user guide.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The network configurations of the DMS user guide (CHAP_ReplicationInstance.VPC).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, strum::Display, strum::EnumIter,
+)]
 pub enum PathType {
-    /// All components in one VPC (CHAP_Security.Network; domain.md 1.1).
+    /// All components in one VPC (domain.md 1.1).
     #[default]
     SameVpc,
+    /// Two VPCs, joined by a peering connection (domain.md 1.2).
+    PeeredVpc,
+    /// Direct Connect or VPN (domain.md 1.3).
+    OnPremises,
+    /// Internet gateway (domain.md 1.4).
+    Internet,
+    /// NAT gateway (domain.md 1.5).
+    NatGateway,
+    /// ClassicLink with a proxy, retired (domain.md 1.6).
+    ClassicLink,
+}
+
+/// The peering connection between the replication's VPC and the database's.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PeeredVpc {
+    /// Its ID, such as `pcx-0a1b2c3d`. It must be active, and the CIDRs of the two VPCs must not overlap.
+    #[schemars(schema_with = "schema::peering_connection_id")]
+    pub peering_connection_id: String,
+}
+
+/// A database outside AWS, behind Direct Connect or a VPN.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OnPremises {
+    /// The networks on the far side, at most 64 CIDRs such as `10.50.0.0/16`; default: the addresses of the database's hosts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::cidrs")]
+    pub cidrs: Vec<String>,
+    /// The host in the VPC that bridges the traffic, if there is one: an EC2 instance as NAT or VPN appliance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat_host: Option<NatHost>,
+}
+
+/// A host that bridges traffic between the VPC and the far side.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NatHost {
+    /// Its security group, such as `sg-0a1b2c3d`: it gets a way in from the replication and out to the far side.
+    #[schemars(schema_with = "schema::security_group_id")]
+    pub security_group_id: String,
+    /// Its network interface, such as `eni-0a1b2c3d`: routes to the far side lead to it, and its source/destination check must be off.
+    #[schemars(schema_with = "schema::network_interface_id")]
+    pub network_interface_id: String,
+}
+
+/// A database on the internet, reached by the instance's own public address.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Internet {
+    /// Where the database is, at most 64 CIDRs such as `203.0.113.7/32`; default: the addresses that its hosts resolve to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::cidrs")]
+    pub cidrs: Vec<String>,
+}
+
+/// A database outside the VPC, reached through NAT gateways.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NatGatewayPath {
+    /// Where the database is, at most 64 CIDRs such as `203.0.113.7/32`; default: the addresses that its hosts resolve to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::cidrs")]
+    pub cidrs: Vec<String>,
+    /// The NAT gateways whose public addresses the database's group admits, at most 16 IDs such as `nat-0a1b2c3d`; default: those that
+    /// the route tables of the replication subnets name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::nat_gateway_ids")]
+    pub nat_gateway_ids: Vec<String>,
+}
+
+/// What is left of ClassicLink, which AWS retired on 15 August 2022: a proxy in the VPC before the database.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClassicLink {
+    /// The proxy that the replication connects to instead of the database.
+    pub proxy: Proxy,
+}
+
+/// A TCP proxy in the replication's VPC.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Proxy {
+    /// Its security group, such as `sg-0a1b2c3d`: it admits the replication.
+    #[schemars(schema_with = "schema::security_group_id")]
+    pub security_group_id: String,
+    /// Its host name or IP address.
+    #[schemars(schema_with = "schema::host")]
+    pub host: String,
+    /// The TCP port that it listens on.
+    #[schemars(schema_with = "schema::port")]
+    pub port: u16,
 }
 
 /// How the database's group admits the replication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum IngressFrom {
-    /// The narrowest that holds on this path: a group reference.
+    /// The narrowest that holds on this path.
     #[default]
     Auto,
     /// Reference to the replication's group.
@@ -299,6 +470,18 @@ pub enum IngressFrom {
 /// An endpoint through which a VPC reaches an AWS service in private. Networks that name the same service in the same VPC share
 /// one endpoint.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new("self.type != 'Gateway' || self.service in ['s3', 'dynamodb']")
+        .message("only s3 and dynamodb have gateway endpoints: set type to Interface")
+        .field_path(".type"),
+    validation = (
+        "self.type != 'Gateway' || !(has(self.subnetIds) || has(self.securityGroupIds) || has(self.allowFrom) || has(self.privateDns) || has(self.ipAddressType))",
+        "a gateway endpoint has routes instead of network interfaces: of these fields it takes only routeTableIds and policy"
+    ),
+    validation = Rule::new("self.type == 'Gateway' || !has(self.routeTableIds)")
+        .message("only a gateway endpoint has route tables: remove it, or set type to Gateway")
+        .field_path(".routeTableIds")
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VpcEndpoint {
     /// A name for this endpoint, unique in this network and at most 63 characters; it appears in status and Events.
@@ -308,7 +491,7 @@ pub struct VpcEndpoint {
     /// the DMS API, or `secretsmanager`.
     #[schemars(schema_with = "schema::service")]
     pub service: String,
-    /// `Interface`: network interfaces in your subnets.
+    /// `Interface`: network interfaces in your subnets. `Gateway`: a route in your route tables, free of charge, for s3 and dynamodb.
     #[serde(rename = "type", default)]
     pub type_: VpcEndpointType,
     /// The VPC, such as `vpc-0a1b2c3d`; default: the replication's.
@@ -324,6 +507,11 @@ pub struct VpcEndpoint {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::subnet_ids")]
     pub subnet_ids: Vec<String>,
+    /// Route tables that get a route to a gateway endpoint, such as `rtb-0a1b2c3d`, at most 60; default: those of the replication
+    /// subnets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::route_table_ids")]
+    pub route_table_ids: Vec<String>,
     /// Security groups on the endpoint's network interfaces, at most 16; default: one that dmsnet creates and owns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::security_group_ids")]
@@ -347,11 +535,28 @@ pub struct VpcEndpoint {
 }
 
 /// Kind of VPC endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+)]
 pub enum VpcEndpointType {
     /// Network interfaces in subnets (AWS PrivateLink).
     #[default]
     Interface,
+    /// A route to the service's prefix list in route tables.
+    Gateway,
 }
 
 /// One caller of an endpoint: exactly one of the fields.

@@ -108,6 +108,11 @@ pub fn some_subnet_ids(g: &mut SchemaGenerator) -> Schema {
     with(subnet_ids(g), "minItems", json!(1))
 }
 
+/// IDs of route tables.
+pub fn route_table_ids(_: &mut SchemaGenerator) -> Schema {
+    set(SUBNETS, id("rtb", "route table"))
+}
+
 /// ID of a VPC.
 pub fn vpc_id(_: &mut SchemaGenerator) -> Schema {
     id("vpc", "VPC")
@@ -132,6 +137,44 @@ pub fn vpc_endpoint_id(_: &mut SchemaGenerator) -> Schema {
 /// ID of a prefix list.
 pub fn prefix_list_id(_: &mut SchemaGenerator) -> Schema {
     id("pl", "prefix list")
+}
+
+/// ID of a VPC peering connection.
+pub fn peering_connection_id(_: &mut SchemaGenerator) -> Schema {
+    id("pcx", "VPC peering connection")
+}
+
+/// ID of a network interface.
+pub fn network_interface_id(_: &mut SchemaGenerator) -> Schema {
+    id("eni", "network interface")
+}
+
+/// IDs of NAT gateways.
+pub fn nat_gateway_ids(_: &mut SchemaGenerator) -> Schema {
+    set(GROUPS, id("nat", "NAT gateway"))
+}
+
+/// An AWS account.
+pub fn account_id(_: &mut SchemaGenerator) -> Schema {
+    matching(12, "[0-9]{12}", "must be an AWS account ID: 12 digits, in quotes, such as \"111122223333\"")
+}
+
+/// ARN of an IAM role.
+pub fn role_arn(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        256,
+        r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,200}",
+        "must be the ARN of an IAM role, such as arn:aws:iam::111122223333:role/dmsnet",
+    )
+}
+
+/// An external ID, as a role's trust policy asks for it.
+pub fn external_id(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        256,
+        r"[\w+=,.@:/-]{2,256}",
+        "must be the external ID that the role's trust policy asks for: 2 to 256 letters, digits and _ + = , . @ : / -",
+    )
 }
 
 /// A CIDR in its canonical spelling: equal CIDRs are equal texts.
@@ -190,6 +233,15 @@ pub fn identifier(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// Identifier of a DMS Serverless replication config.
+pub fn replication_config_identifier(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        255,
+        "[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*",
+        "must be the identifier of the replication config, not its ARN: letters, digits and single hyphens, starting with a letter",
+    )
+}
+
 /// Identifier of a DMS endpoint.
 pub fn dms_endpoint_identifier(_: &mut SchemaGenerator) -> Schema {
     matching(
@@ -240,6 +292,11 @@ pub fn host(_: &mut SchemaGenerator) -> Schema {
             rule("!isIP(self) || ip.isCanonical(self)", "must be an IPv6 address in its short lower-case form, such as 2001:db8::1"),
         ],
     )
+}
+
+/// Number of an entry of a network ACL.
+pub fn rule_number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "format": "int32", "minimum": 1, "maximum": 32766 })
 }
 
 /// A TCP port.

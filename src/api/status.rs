@@ -77,6 +77,12 @@ pub struct ClassRecord {
     /// The account that answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
+    /// The role that is assumed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// The external ID that goes with the role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Its `endpointUrl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
@@ -229,6 +235,10 @@ pub enum ResourceKind {
     SecurityGroup,
     /// A VPC endpoint.
     VpcEndpoint,
+    /// A route of a route table.
+    Route,
+    /// An entry of a network ACL.
+    NetworkAclEntry,
 }
 
 /// What a pass would do and may not.

@@ -64,8 +64,14 @@ pub(super) fn answer(
             }
             held(picture, &asked, list, &mut effect);
         }
-        Objects::Acls(list) => held(picture, &asked, list, &mut effect),
-        Objects::RouteTables(list) => held(picture, &asked, list, &mut effect),
+        Objects::Acls(mut list) => {
+            expected.acls.overlay(&mut list, |a| a.needs().iter().any(|n| asked.contains(n)), started, now);
+            held(picture, &asked, list, &mut effect);
+        }
+        Objects::RouteTables(mut list) => {
+            expected.route_tables.overlay(&mut list, |t| t.needs().iter().any(|n| asked.contains(n)), started, now);
+            held(picture, &asked, list, &mut effect);
+        }
         Objects::NatGateways(list) => held(picture, &asked, list, &mut effect),
         Objects::InternetGateways(list) => held(picture, &asked, list, &mut effect),
         Objects::Peerings(list) => held(picture, &asked, list, &mut effect),
@@ -97,6 +103,10 @@ pub(super) fn failure(picture: &mut Picture, needs: &[Need], failure: ReadFailur
             Need::GroupsOf(v) => picture.groups.values().filter(|g| g.vpc == *v).map(|g| Need::Group(g.id.clone())).collect(),
             Need::EndpointsOf(v) => picture.endpoints.values().filter(|e| e.vpc == *v).map(|e| Need::Endpoint(e.id.clone())).collect(),
             Need::SubnetsOf(v) => picture.subnets.values().filter(|s| s.vpc == *v).map(|s| Need::Subnet(s.id.clone())).collect(),
+            Need::NetworkAclsOf(v) => picture.acls.values().filter(|a| a.vpc == *v).map(|a| Need::NetworkAcl(a.id.clone())).collect(),
+            Need::RouteTablesOf(v) => {
+                picture.route_tables.values().filter(|t| t.vpc == *v).map(|t| Need::RouteTable(t.id.clone())).collect()
+            }
             _ => vec![],
         };
         effect.answered.extend(with_vpc.into_iter().filter(|n| picture.asked.contains_key(n)));
@@ -136,6 +146,8 @@ pub(super) fn is_absent(picture: &Picture, need: &Need) -> bool {
         Need::Subnet(id) => !picture.subnets.contains_key(id),
         Need::Group(id) => !picture.groups.contains_key(id),
         Need::Endpoint(id) => !picture.endpoints.contains_key(id),
+        Need::NetworkAcl(id) => !picture.acls.contains_key(id),
+        Need::RouteTable(id) => !picture.route_tables.contains_key(id),
         Need::Service(_) => !picture.services.contains_key(name),
         Need::Host(_) => !matches!(picture.hosts.get(name), Some(crate::model::Resolution::Addresses(_))),
         // Lists: none of a kind is an answer, too.
@@ -150,6 +162,8 @@ pub(super) fn with_vpc(picture: &Picture, need: &Need) -> Option<Need> {
         Need::Group(id) => picture.groups.get(id).and_then(|g| known(&g.vpc)).map(Need::GroupsOf),
         Need::Endpoint(id) => picture.endpoints.get(id).and_then(|e| known(&e.vpc)).map(Need::EndpointsOf),
         Need::Subnet(id) => picture.subnets.get(id).and_then(|s| known(&s.vpc)).map(Need::SubnetsOf),
+        Need::NetworkAcl(id) => picture.acls.get(id).and_then(|a| known(&a.vpc)).map(Need::NetworkAclsOf),
+        Need::RouteTable(id) => picture.route_tables.get(id).and_then(|t| known(&t.vpc)).map(Need::RouteTablesOf),
         _ => None,
     }
 }

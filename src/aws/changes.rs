@@ -11,10 +11,11 @@ use super::{
     writes::{NewRule, RuleEdit},
 };
 use crate::{
-    model::{Direction, Need, Owner, Ownership, SecurityGroupId, SecurityGroupRuleId, Tags, VpcEndpoint},
+    model::{Direction, Need, NetworkAclId, Owner, Ownership, RouteTableId, SecurityGroupId, SecurityGroupRuleId, Tags, VpcEndpoint},
     plan::{
         Change, Key,
         change::{EndpointChanges, GroupTarget},
+        record,
         wanted::token,
     },
 };
@@ -67,6 +68,10 @@ enum Batch<'a> {
     Create(&'a GroupTarget, Direction),
     Modify(&'a SecurityGroupId),
     Revoke(&'a SecurityGroupId, Direction, bool),
+    /// Entries of an ACL to be made, or to go: one call writes the tags that record them.
+    Entries(&'a NetworkAclId, bool),
+    /// Likewise routes.
+    Routes(&'a RouteTableId, bool),
 }
 
 fn batch(change: &Change) -> Option<Batch<'_>> {
@@ -75,6 +80,10 @@ fn batch(change: &Change) -> Option<Batch<'_>> {
         Change::ModifyRule { group, .. } => Some(Batch::Modify(group)),
         Change::RevokeRule { group, shape, .. } => Some(Batch::Revoke(group, shape.direction, false)),
         Change::RevokeForeign { group, shape, .. } => Some(Batch::Revoke(group, shape.direction, true)),
+        Change::CreateAclEntry { acl, .. } => Some(Batch::Entries(acl, true)),
+        Change::DeleteAclEntry { acl, .. } => Some(Batch::Entries(acl, false)),
+        Change::CreateRoute { table, .. } => Some(Batch::Routes(table, true)),
+        Change::DeleteRoute { table, .. } => Some(Batch::Routes(table, false)),
         _ => None,
     }
 }
@@ -98,6 +107,10 @@ impl Run<'_> {
                 None => return self.outcome.skipped.extend_from_slice(now),
             },
             Change::ModifyRule { group, .. } => self.modify_rules(group, now).await,
+            Change::CreateAclEntry { acl, .. } => return self.make_recorded(acl.as_str(), now).await,
+            Change::CreateRoute { table, .. } => return self.make_recorded(table.as_str(), now).await,
+            Change::DeleteAclEntry { acl, .. } => return self.delete_recorded(acl.as_str(), now).await,
+            Change::DeleteRoute { table, .. } => return self.delete_recorded(table.as_str(), now).await,
             Change::RevokeRule { group, shape, .. } | Change::RevokeForeign { group, shape, .. } => {
                 let rest: Vec<_> = rule_ids(now).into_iter().filter(|id| !self.made_room.contains(id)).collect();
                 self.store.revoke(group, shape.direction, &rest).await
@@ -130,6 +143,8 @@ impl Run<'_> {
                 let mut new = NewEndpoint {
                     vpc: fields.vpc.clone(),
                     service_name: fields.service_name.clone(),
+                    kind: fields.endpoint_type,
+                    route_tables: fields.route_tables.clone(),
                     subnets: fields.subnets.clone(),
                     groups,
                     private_dns: fields.private_dns,
@@ -144,12 +159,72 @@ impl Run<'_> {
                 let diff = self.diff(changes)?;
                 self.store.modify_endpoint(id, &diff).await
             }
+            Change::ReplaceAclEntry { acl, from, to, .. } => self.store.replace_acl_entry(acl, from.number, to).await,
+            Change::ReplaceRoute { table, destination, to, .. } => self.store.replace_route(table, destination, to).await,
             Change::Tag { id, tags, .. } => self.store.tag(std::slice::from_ref(id), tags).await,
             Change::Untag { id, keys, .. } => self.store.untag(std::slice::from_ref(id), keys).await,
             Change::DeleteEndpoint { id, .. } => self.store.delete_endpoint(id).await,
             Change::DeleteGroup { id, .. } => self.store.delete_group(id).await,
-            Change::CreateRule { .. } | Change::ModifyRule { .. } | Change::RevokeRule { .. } | Change::RevokeForeign { .. } => Ok(()),
+            Change::CreateRule { .. }
+            | Change::ModifyRule { .. }
+            | Change::RevokeRule { .. }
+            | Change::RevokeForeign { .. }
+            | Change::CreateAclEntry { .. }
+            | Change::DeleteAclEntry { .. }
+            | Change::CreateRoute { .. }
+            | Change::DeleteRoute { .. } => Ok(()),
         })
+    }
+
+    /// Entries of one ACL, or routes of one table: first the tags that record them, all in one call, then each by itself.
+    async fn make_recorded(&mut self, id: &str, now: &[Change]) {
+        let new = now.iter().filter_map(record_tag).filter(|(_, new)| *new);
+        let tags: Tags = new.map(|(key, _)| (key, self.owner.to_string())).collect();
+        if let Err(error) = self.store.tag(&[id.to_owned()], &tags).await {
+            return self.outcome.failed.extend(now.iter().map(|c| (c.clone(), error.clone())));
+        }
+        for change in now {
+            let result = match change {
+                Change::CreateAclEntry { acl, number, shape, .. } => self.store.create_acl_entry(acl, *number, shape).await,
+                Change::CreateRoute { table, destination, target, .. } => self.store.create_route(table, destination, target).await,
+                _ => Ok(()),
+            };
+            match (result, record_tag(change)) {
+                (Ok(()), _) => self.outcome.done.push(change.clone()),
+                (Err(error), tag) => {
+                    // Somebody else was faster: theirs must not be recorded as ours.
+                    if let (AwsErrorKind::Duplicate, Some((key, true))) = (error.kind, tag)
+                        && let Err(error) = self.store.untag(&[id.to_owned()], &[key]).await
+                    {
+                        tracing::warn!(%error, "a tag that records what somebody else made could not be taken off again");
+                    }
+                    self.outcome.failed.push((change.clone(), error));
+                }
+            }
+        }
+    }
+
+    /// Entries of one ACL, or routes of one table: each by itself, then the tags of those that are gone, all in one call.
+    async fn delete_recorded(&mut self, id: &str, now: &[Change]) {
+        let (mut gone, mut keys) = (Vec::new(), Vec::new());
+        for change in now {
+            let result = match change {
+                Change::DeleteAclEntry { acl, entry, .. } => self.store.delete_acl_entry(acl, entry.direction, entry.number).await,
+                Change::DeleteRoute { table, destination, .. } => self.store.delete_route(table, destination).await,
+                _ => Ok(()),
+            };
+            match result {
+                Ok(()) => {
+                    keys.extend(record_tag(change).map(|(key, _)| key));
+                    gone.push(change.clone());
+                }
+                Err(error) => self.outcome.failed.push((change.clone(), error)),
+            }
+        }
+        match self.store.untag(&[id.to_owned()], &keys).await {
+            Ok(()) => self.outcome.done.extend(gone),
+            Err(error) => self.outcome.failed.extend(gone.into_iter().map(|c| (c, error.clone()))),
+        }
     }
 
     /// The token is the plan's, and the groups': a repetition after a lost answer or a crash is the same request, while a
@@ -251,6 +326,8 @@ impl Run<'_> {
         Some(EndpointDiff {
             add_subnets: changes.add_subnets.clone(),
             remove_subnets: changes.remove_subnets.clone(),
+            add_route_tables: changes.add_route_tables.clone(),
+            remove_route_tables: changes.remove_route_tables.clone(),
             add_groups: self.groups(&changes.add_groups)?,
             remove_groups: changes.remove_groups.clone(),
             policy: changes.policy.clone(),
@@ -258,6 +335,17 @@ impl Run<'_> {
             ip_address_type: changes.ip_address_type,
         })
     }
+}
+
+/// Key of the tag that records an entry or a route, and whether it is to be written.
+fn record_tag(change: &Change) -> Option<(String, bool)> {
+    Some(match change {
+        Change::CreateAclEntry { number, shape, record, .. } => (record::entry_tag(shape.direction, *number), *record),
+        Change::DeleteAclEntry { entry, .. } => (record::entry_tag(entry.direction, entry.number), false),
+        Change::CreateRoute { destination, record, .. } => (record::route_tag(destination), *record),
+        Change::DeleteRoute { destination, .. } => (record::route_tag(destination), false),
+        _ => return None,
+    })
 }
 
 fn rule_ids(changes: &[Change]) -> Vec<SecurityGroupRuleId> {

@@ -2,9 +2,15 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use aws_config::{AppName, BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
+};
+use aws_sdk_sts::config::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_types::service_config::ServiceConfigKey;
 use serde::{Deserialize, Serialize};
+
+use crate::api::{DmsNetworkClassSpec, class::AssumeRole};
 
 use super::{
     errors::{AwsError, AwsErrorKind},
@@ -17,27 +23,54 @@ use super::{
 const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(8);
 const OPERATION: Duration = Duration::from_secs(20);
+/// Name of our sessions under an assumed role: CloudTrail shows it.
+const SESSION: &str = "dmsnet";
 /// Attempts of a read, the first included. Writes are not repeated by the SDK (see `writes`).
 const ATTEMPTS: u32 = 3;
 
-/// One place to work in: an account is told by the credentials, a Region by its name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// One way to work in a place: an account is told by the credentials, a Region by its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Scope {
-    /// One URL for every AWS service, such as an emulator's; none for AWS itself (or what the environment says).
+    /// One URL for every AWS service, such as an emulator's; none for AWS itself, or what the environment or profile says of
+    /// each service (`AWS_ENDPOINT_URL_DATABASE_MIGRATION_SERVICE`, `AWS_ENDPOINT_URL`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
     /// AWS Region, such as `us-west-2`.
     pub region: String,
+    /// The role to work as; none: the environment's credentials as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<AssumeRole>,
+}
+
+impl From<&DmsNetworkClassSpec> for Scope {
+    fn from(class: &DmsNetworkClassSpec) -> Self {
+        Self { endpoint_url: class.endpoint_url.clone(), region: class.region.clone(), role: class.assume_role.clone() }
+    }
 }
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.endpoint_url {
-            Some(url) => write!(f, "{} at {url}", self.region),
-            None => f.write_str(&self.region),
+        f.write_str(&self.region)?;
+        if let Some(url) = &self.endpoint_url {
+            write!(f, " at {url}")?;
+        }
+        match &self.role {
+            Some(role) => write!(f, " as {}", role.role_arn),
+            None => Ok(()),
         }
     }
+}
+
+/// One account in one Region: what networks share, whatever role each of them works as (design.md 2, Sharing).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Account {
+    /// As in [`Scope`].
+    pub endpoint_url: Option<String>,
+    /// 12 digits.
+    pub id: String,
+    /// As in [`Scope`].
+    pub region: String,
 }
 
 /// The clients of one scope. Cheap to clone.
@@ -59,12 +92,18 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients with the environment's credentials (variables, profile, web identity, container, instance). Talks to nobody yet.
+    /// Clients with the environment's credentials (variables, profile, web identity, container, instance), which assume the scope's
+    /// role if it has one. Talks to nobody yet.
     pub async fn new(scope: &Scope, observer: Arc<dyn RequestObserver>) -> Self {
+        Self::load(aws_config::defaults(BehaviorVersion::v2026_01_12()), scope, observer).await
+    }
+
+    /// The same with what `loader` says of credentials.
+    pub async fn load(loader: ConfigLoader, scope: &Scope, observer: Arc<dyn RequestObserver>) -> Self {
         let http = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        let mut loader = loader
             .region(Region::new(scope.region.clone()))
             .http_client(http)
             .timeout_config(timeouts)
@@ -75,15 +114,20 @@ impl Clients {
         if let Some(url) = &scope.endpoint_url {
             loader = loader.endpoint_url(url);
         }
-        let config = loader.load().await;
+        let config = match &scope.role {
+            Some(role) => assume(loader.load().await, role).await,
+            None => loader.load().await,
+        };
+        let mut dms = aws_sdk_databasemigration::config::Builder::from(&config);
+        if let Some(url) = dms_endpoint_url(&config) {
+            dms.set_endpoint_url(Some(url));
+        }
         let own = Arc::<OwnWrites>::default();
         let observe = Observe { observer, scope: scope.clone(), own: own.clone() };
         Self {
             scope: scope.clone(),
             ec2: aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(&config).interceptor(observe.clone()).build()),
-            dms: aws_sdk_databasemigration::Client::from_conf(
-                aws_sdk_databasemigration::config::Builder::from(&config).interceptor(observe.clone()).build(),
-            ),
+            dms: aws_sdk_databasemigration::Client::from_conf(dms.interceptor(observe.clone()).build()),
             rds: aws_sdk_rds::Client::from_conf(aws_sdk_rds::config::Builder::from(&config).interceptor(observe.clone()).build()),
             sqs: aws_sdk_sqs::config::Builder::from(&config).interceptor(observe.clone()),
             own,
@@ -114,4 +158,26 @@ impl Clients {
         let answer = answer.map_err(|e| AwsError::from_sdk("sts", OPERATION, "the credentials", &e))?;
         answer.account.ok_or_else(|| AwsError::new(AwsErrorKind::Other, "sts", OPERATION, "the credentials", "the answer names no account"))
     }
+}
+
+/// The same with a role's temporary credentials: asked for when first needed, and again before they expire.
+async fn assume(own: SdkConfig, role: &AssumeRole) -> SdkConfig {
+    let mut provider = AssumeRoleProvider::builder(&role.role_arn).session_name(SESSION).configure(&own);
+    if let Some(id) = &role.external_id {
+        provider = provider.external_id(id);
+    }
+    let provider = SharedCredentialsProvider::new(provider.build().await);
+    own.into_builder().credentials_provider(provider).build()
+}
+
+/// The URL that a profile's `services` section gives DMS under its documented name, `database_migration_service`. The SDK reads
+/// the environment's name as documented, but looks for hyphens in the profile.
+fn dms_endpoint_url(config: &SdkConfig) -> Option<String> {
+    if config.get_origin("endpoint_url").is_client_config() {
+        return None;
+    }
+    let key = ServiceConfigKey::builder().service_id("database_migration_service").env("AWS_ENDPOINT_URL").profile("endpoint_url");
+    let url = config.service_config()?.load_config(key.build().ok()?)?;
+    // The same for all services: then the SDK's own look-up may know better.
+    (Some(url.as_str()) != config.endpoint_url()).then_some(url)
 }

@@ -1,6 +1,10 @@
 //! Our own writes, put into the picture at once and expected from the reads that follow.
 
-use std::collections::BTreeSet;
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tokio::time::Instant;
 
@@ -10,7 +14,10 @@ use super::{
     lock,
     store::{Kept, Store},
 };
-use crate::model::{Need, Picture, Rule, SecurityGroup, SecurityGroupId, SecurityGroupRuleId, Tags, VpcEndpoint, VpcEndpointId};
+use crate::model::{
+    Need, NetworkAcl, NetworkAclId, Picture, RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, SecurityGroupRuleId, Tags,
+    VpcEndpoint, VpcEndpointId,
+};
 
 /// One look at what a write changes.
 struct Change<'a> {
@@ -94,14 +101,8 @@ impl Store {
 
     pub(super) fn endpoint_changed(&self, id: &VpcEndpointId, fields: &[Field], change: impl FnOnce(&mut VpcEndpoint)) {
         self.change(|c| {
-            let Some(before) = c.picture.endpoints.get(id).cloned() else { return };
-            let mut after = (*before).clone();
-            change(&mut after);
-            for field in fields {
-                c.expected.endpoints.wrote(field.clone(), &before, &after, c.written);
-            }
-            c.changed.extend(after.needs());
-            c.picture.endpoints.insert(id.clone(), after.into());
+            let needs = edit(&mut c.picture.endpoints, &mut c.expected.endpoints, id.as_str(), fields, c.written, change);
+            c.changed.extend(needs);
         });
     }
 
@@ -117,7 +118,29 @@ impl Store {
         });
     }
 
-    /// Tags of rules, groups and endpoints were written: those of `set` are there, those of `unset` are not.
+    /// We wrote one part of a network ACL.
+    pub(super) fn acl_changed(&self, id: &NetworkAclId, field: Field, change: impl FnOnce(&mut NetworkAcl)) {
+        self.change(|c| {
+            let needs = edit(&mut c.picture.acls, &mut c.expected.acls, id.as_str(), &[field], c.written, |acl| {
+                change(acl);
+                acl.entries.sort();
+            });
+            c.changed.extend(needs);
+        });
+    }
+
+    /// We wrote one part of a route table.
+    pub(super) fn route_table_changed(&self, id: &RouteTableId, field: Field, change: impl FnOnce(&mut RouteTable)) {
+        self.change(|c| {
+            let needs = edit(&mut c.picture.route_tables, &mut c.expected.route_tables, id.as_str(), &[field], c.written, |table| {
+                change(table);
+                table.routes.sort();
+            });
+            c.changed.extend(needs);
+        });
+    }
+
+    /// Tags of rules, groups, endpoints, ACLs and route tables were written: those of `set` are there, those of `unset` are not.
     pub(super) fn tags_changed(&self, ids: &[String], set: &Tags, unset: &[String]) {
         let retag = |tags: &mut Tags| {
             tags.extend(set.iter().map(|(k, v)| (k.clone(), v.clone())));
@@ -125,20 +148,15 @@ impl Store {
         };
         let fields: Vec<Field> = set.keys().chain(unset).map(|k| Field::Tag(k.clone())).collect();
         self.change(|c| {
+            let (picture, expected, written) = (&mut *c.picture, &mut *c.expected, c.written);
             for id in ids {
-                if let Some(before) = c.picture.groups.get(id.as_str()).cloned() {
-                    let mut after = (*before).clone();
-                    retag(&mut after.tags);
-                    wrote(&mut c.expected.groups, &fields, &before, &after, c.written);
-                    c.changed.extend(after.needs());
-                    c.picture.groups.insert(after.id.clone(), after.into());
-                } else if let Some(before) = c.picture.endpoints.get(id.as_str()).cloned() {
-                    let mut after = (*before).clone();
-                    retag(&mut after.tags);
-                    wrote(&mut c.expected.endpoints, &fields, &before, &after, c.written);
-                    c.changed.extend(after.needs());
-                    c.picture.endpoints.insert(after.id.clone(), after.into());
-                }
+                let changed = [
+                    edit(&mut picture.groups, &mut expected.groups, id, &fields, written, |o| retag(&mut o.tags)),
+                    edit(&mut picture.endpoints, &mut expected.endpoints, id, &fields, written, |o| retag(&mut o.tags)),
+                    edit(&mut picture.acls, &mut expected.acls, id, &fields, written, |o| retag(&mut o.tags)),
+                    edit(&mut picture.route_tables, &mut expected.route_tables, id, &fields, written, |o| retag(&mut o.tags)),
+                ];
+                c.changed.extend(changed.into_iter().flatten());
             }
             let is_named = |r: &Rule| ids.iter().any(|i| i == r.id.as_str());
             let groups: Vec<SecurityGroupId> =
@@ -153,6 +171,25 @@ impl Store {
             }
         });
     }
+}
+
+/// Changes parts of one object, and expects them. The needs whose reads show it; none where it is not known.
+fn edit<K: Ord + Borrow<str>, T: Expectable>(
+    map: &mut BTreeMap<K, Arc<T>>,
+    expected: &mut Expected<T>,
+    id: &str,
+    fields: &[Field],
+    written: Instant,
+    change: impl FnOnce(&mut T),
+) -> Vec<Need> {
+    let Some(slot) = map.get_mut(id) else { return vec![] };
+    let before = slot.clone();
+    let mut after = (*before).clone();
+    change(&mut after);
+    wrote(expected, fields, &before, &after, written);
+    let needs = after.needs();
+    *slot = after.into();
+    needs
 }
 
 fn wrote<T: Expectable>(expected: &mut Expected<T>, fields: &[Field], before: &T, after: &T, written: Instant) {

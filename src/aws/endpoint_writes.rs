@@ -10,17 +10,21 @@ use super::{
     writes::{once, tag_spec},
 };
 use crate::{
-    api::network::IpAddressType,
-    model::{Policy, SecurityGroupId, SubnetId, Tags, VpcEndpoint, VpcEndpointId, VpcId},
+    api::network::{IpAddressType, VpcEndpointType},
+    model::{Policy, RouteTableId, SecurityGroupId, SubnetId, Tags, VpcEndpoint, VpcEndpointId, VpcId},
 };
 
-/// An interface endpoint to be made.
+/// An endpoint to be made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewEndpoint {
     /// Its VPC.
     pub vpc: VpcId,
     /// Full service name.
     pub service_name: String,
+    /// Interface or gateway; what is of the other kind is not looked at.
+    pub kind: VpcEndpointType,
+    /// Route tables of a gateway endpoint.
+    pub route_tables: Vec<RouteTableId>,
     /// Its subnets, at most one per Availability Zone.
     pub subnets: Vec<SubnetId>,
     /// Its groups.
@@ -43,6 +47,8 @@ pub struct NewEndpoint {
 pub struct EndpointDiff {
     pub add_subnets: Vec<SubnetId>,
     pub remove_subnets: Vec<SubnetId>,
+    pub add_route_tables: Vec<RouteTableId>,
+    pub remove_route_tables: Vec<RouteTableId>,
     pub add_groups: Vec<SecurityGroupId>,
     pub remove_groups: Vec<SecurityGroupId>,
     pub policy: Option<Policy>,
@@ -61,6 +67,12 @@ fn texts<T: ToString>(ids: &[T]) -> Option<Vec<String>> {
     (!ids.is_empty()).then(|| ids.iter().map(ToString::to_string).collect())
 }
 
+fn sorted<T: Ord + Clone>(ids: &[T]) -> Vec<T> {
+    let mut list = ids.to_vec();
+    list.sort();
+    list
+}
+
 fn merge<T: Ord + Clone>(list: &mut Vec<T>, add: &[T], remove: &[T]) {
     list.extend_from_slice(add);
     list.retain(|id| !remove.contains(id));
@@ -69,7 +81,7 @@ fn merge<T: Ord + Clone>(list: &mut Vec<T>, add: &[T], remove: &[T]) {
 }
 
 impl Store {
-    /// Makes an interface endpoint (EC2 CreateVpcEndpoint). [`AwsErrorKind::PrivateDnsConflict`]: another one answers for the
+    /// Makes an endpoint (EC2 CreateVpcEndpoint). [`AwsErrorKind::PrivateDnsConflict`]: another one answers for the
     /// name; [`AwsErrorKind::IdempotentMismatch`]: the token was used for another request. An endpoint that is going: the token
     /// made it once, and nothing was made now.
     pub async fn create_endpoint(&self, new: &NewEndpoint) -> Result<VpcEndpoint, AwsError> {
@@ -77,9 +89,16 @@ impl Store {
         let resource = format!("{} in {}", new.service_name, new.vpc);
         self.endpoint_turn(OPERATION, &resource).await?;
         let call = self.clients.ec2.create_vpc_endpoint();
-        let call = call.vpc_endpoint_type(ec2::VpcEndpointType::Interface).vpc_id(new.vpc.as_str()).service_name(&new.service_name);
-        let call = call.set_subnet_ids(texts(&new.subnets)).set_security_group_ids(texts(&new.groups));
-        let call = call.private_dns_enabled(new.private_dns).ip_address_type(convert::ip_address_type_to_ec2(new.ip_address_type));
+        let call = call.vpc_id(new.vpc.as_str()).service_name(&new.service_name);
+        let call = match new.kind {
+            VpcEndpointType::Interface => call
+                .vpc_endpoint_type(ec2::VpcEndpointType::Interface)
+                .set_subnet_ids(texts(&new.subnets))
+                .set_security_group_ids(texts(&new.groups))
+                .private_dns_enabled(new.private_dns)
+                .ip_address_type(convert::ip_address_type_to_ec2(new.ip_address_type)),
+            VpcEndpointType::Gateway => call.vpc_endpoint_type(ec2::VpcEndpointType::Gateway).set_route_table_ids(texts(&new.route_tables)),
+        };
         // Without one AWS puts full access on it.
         let policy = (new.policy != Policy::full_access()).then(|| new.policy.as_str().to_owned());
         let call = call.set_policy_document(policy).client_token(&new.client_token);
@@ -93,14 +112,11 @@ impl Store {
             // The token's earlier life: nothing was made.
             return Ok(made);
         }
-        let sorted = |mut list: Vec<SubnetId>| {
-            list.sort();
-            list
-        };
         let mut groups = if new.groups.is_empty() { made.groups.clone() } else { new.groups.clone() };
         groups.sort();
         let made = VpcEndpoint {
-            subnets: sorted(new.subnets.clone()),
+            subnets: sorted(&new.subnets),
+            route_tables: sorted(&new.route_tables),
             groups,
             private_dns: new.private_dns,
             policy: new.policy.clone(),
@@ -121,6 +137,7 @@ impl Store {
         self.endpoint_turn(OPERATION, id.as_str()).await?;
         let call = self.clients.ec2.modify_vpc_endpoint().vpc_endpoint_id(id.as_str());
         let call = call.set_add_subnet_ids(texts(&diff.add_subnets)).set_remove_subnet_ids(texts(&diff.remove_subnets));
+        let call = call.set_add_route_table_ids(texts(&diff.add_route_tables)).set_remove_route_table_ids(texts(&diff.remove_route_tables));
         let call = call.set_add_security_group_ids(texts(&diff.add_groups)).set_remove_security_group_ids(texts(&diff.remove_groups));
         let call = call.set_policy_document(diff.policy.as_ref().map(|p| p.as_str().to_owned()));
         let call = call.set_private_dns_enabled(diff.private_dns);
@@ -129,6 +146,7 @@ impl Store {
         answer.map_err(|e| AwsError::from_sdk("ec2", OPERATION, id.as_str(), &e))?;
         let written = [
             (!diff.add_subnets.is_empty() || !diff.remove_subnets.is_empty()).then_some(Field::Subnets),
+            (!diff.add_route_tables.is_empty() || !diff.remove_route_tables.is_empty()).then_some(Field::RouteTables),
             (!diff.add_groups.is_empty() || !diff.remove_groups.is_empty()).then_some(Field::Groups),
             diff.policy.as_ref().map(|_| Field::Policy),
             diff.private_dns.map(|_| Field::PrivateDns),
@@ -137,6 +155,7 @@ impl Store {
         let written: Vec<Field> = written.into_iter().flatten().collect();
         self.endpoint_changed(id, &written, |e| {
             merge(&mut e.subnets, &diff.add_subnets, &diff.remove_subnets);
+            merge(&mut e.route_tables, &diff.add_route_tables, &diff.remove_route_tables);
             merge(&mut e.groups, &diff.add_groups, &diff.remove_groups);
             if let Some(policy) = &diff.policy {
                 e.policy = policy.clone();

@@ -1,6 +1,7 @@
 //! What AWS's refusals mean, decided in one place from the code string (domain.md 3.6). EC2 models no
 //! errors, so the code is all there is.
 
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
@@ -230,6 +231,9 @@ impl AwsError {
     {
         let resource = resource.into();
         let new = |kind, message: String| Self::new(kind, service, operation, resource.clone(), message);
+        if let Some(refusal) = role_refusal(error) {
+            return Self::from_sdk("sts", "AssumeRole", "the role of the class", refusal);
+        }
         match error {
             // Before anything was sent: an incomplete request, or no Region.
             SdkError::ConstructionFailure(_) => new(AwsErrorKind::InvalidRequest, chain(error)),
@@ -282,6 +286,18 @@ impl AwsError {
     pub fn has_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
+}
+
+/// Why there are no credentials to sign with: the role could not be assumed.
+fn role_refusal<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e SdkError<AssumeRoleError, HttpResponse>> {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(refusal) = cause.downcast_ref() {
+            return Some(refusal);
+        }
+        next = cause.source();
+    }
+    None
 }
 
 /// Drops the encoded part of an authorization failure: long, and different each time.

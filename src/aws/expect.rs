@@ -11,7 +11,10 @@ use tokio::time::Instant;
 
 use crate::{
     api::network::IpAddressType,
-    model::{EndpointState, Need, Policy, Rule, RuleShape, SecurityGroup, SecurityGroupId, SubnetId, VpcEndpoint},
+    model::{
+        AclEntry, Destination, Direction, EndpointState, Need, NetworkAcl, Policy, Route, RouteOrigin, RouteTable, RouteTableId, Rule,
+        RuleShape, SecurityGroup, SecurityGroupId, SubnetId, VpcEndpoint,
+    },
 };
 
 /// How long a write is expected at most.
@@ -23,10 +26,15 @@ pub(super) enum Field {
     Tag(String),
     Shape,
     Subnets,
+    RouteTables,
     Groups,
     PrivateDns,
     Policy,
     AddressType,
+    /// An entry of a network ACL.
+    Entry(Direction, u16),
+    /// A written route of a route table.
+    Route(Destination),
 }
 
 /// What such a part holds.
@@ -35,6 +43,9 @@ pub(super) enum Value {
     Tag(Option<String>),
     Shape(RuleShape),
     Subnets(Vec<SubnetId>),
+    RouteTables(Vec<RouteTableId>),
+    Entry(Option<AclEntry>),
+    Route(Option<Route>),
     Groups(Vec<SecurityGroupId>),
     PrivateDns(bool),
     Policy(Policy),
@@ -87,6 +98,8 @@ pub(super) struct Expectations {
     pub(super) rules: Expected<Rule>,
     pub(super) groups: Expected<SecurityGroup>,
     pub(super) endpoints: Expected<VpcEndpoint>,
+    pub(super) acls: Expected<NetworkAcl>,
+    pub(super) route_tables: Expected<RouteTable>,
 }
 
 impl Expectations {
@@ -95,6 +108,8 @@ impl Expectations {
         let mut all = self.rules.open();
         all.extend(self.groups.open());
         all.extend(self.endpoints.open());
+        all.extend(self.acls.open());
+        all.extend(self.route_tables.open());
         all
     }
 }
@@ -254,7 +269,8 @@ impl Expectable for VpcEndpoint {
     fn get(&self, field: &Field) -> Option<Value> {
         Some(match field {
             Field::Tag(key) => return tag_of(&self.tags, key),
-            Field::Shape => return None,
+            Field::Shape | Field::Entry(..) | Field::Route(_) => return None,
+            Field::RouteTables => Value::RouteTables(self.route_tables.clone()),
             Field::Subnets => Value::Subnets(self.subnets.clone()),
             Field::Groups => Value::Groups(self.groups.clone()),
             Field::PrivateDns => Value::PrivateDns(self.private_dns),
@@ -267,6 +283,7 @@ impl Expectable for VpcEndpoint {
         match (field, value) {
             (Field::Tag(key), Value::Tag(v)) => set_tag(&mut self.tags, key, v),
             (_, Value::Subnets(v)) => self.subnets = v.clone(),
+            (_, Value::RouteTables(v)) => self.route_tables = v.clone(),
             (_, Value::Groups(v)) => self.groups = v.clone(),
             (_, Value::PrivateDns(v)) => self.private_dns = *v,
             (_, Value::Policy(v)) => self.policy = v.clone(),
@@ -282,6 +299,66 @@ impl Expectable for VpcEndpoint {
     fn let_go(&mut self) -> bool {
         self.state = EndpointState::Deleting;
         true
+    }
+}
+
+impl Expectable for NetworkAcl {
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::NetworkAclsOf(self.vpc.clone()), Need::NetworkAcl(self.id.clone())]
+    }
+
+    fn get(&self, field: &Field) -> Option<Value> {
+        match field {
+            Field::Tag(key) => tag_of(&self.tags, key),
+            Field::Entry(direction, number) => Some(Value::Entry(self.entry(*direction, *number).cloned())),
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, value: &Value, field: &Field) {
+        match (field, value) {
+            (Field::Tag(key), Value::Tag(v)) => set_tag(&mut self.tags, key, v),
+            (Field::Entry(direction, number), Value::Entry(entry)) => {
+                self.entries.retain(|e| (e.direction, e.number) != (*direction, *number));
+                self.entries.extend(entry.clone());
+                self.entries.sort();
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Expectable for RouteTable {
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::RouteTablesOf(self.vpc.clone()), Need::RouteTable(self.id.clone())]
+    }
+
+    fn get(&self, field: &Field) -> Option<Value> {
+        match field {
+            Field::Tag(key) => tag_of(&self.tags, key),
+            Field::Route(destination) => Some(Value::Route(self.written(destination).cloned())),
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, value: &Value, field: &Field) {
+        match (field, value) {
+            (Field::Tag(key), Value::Tag(v)) => set_tag(&mut self.tags, key, v),
+            (Field::Route(destination), Value::Route(route)) => {
+                self.routes.retain(|r| r.destination != *destination || r.origin == RouteOrigin::Propagated);
+                self.routes.extend(route.clone());
+                self.routes.sort();
+            }
+            _ => {}
+        }
     }
 }
 

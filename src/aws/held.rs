@@ -52,8 +52,10 @@ held! {
         alone Need::Group(o.id.clone());
     VpcEndpoint: VpcEndpointId, endpoints, |o| o.id, [Need::Endpoint(o.id.clone()), Need::EndpointsOf(o.vpc.clone())],
         alone Need::Endpoint(o.id.clone());
-    NetworkAcl: NetworkAclId, acls, |o| o.id, [Need::NetworkAclsOf(o.vpc.clone())];
-    RouteTable: RouteTableId, route_tables, |o| o.id, [Need::RouteTablesOf(o.vpc.clone())];
+    NetworkAcl: NetworkAclId, acls, |o| o.id, [Need::NetworkAcl(o.id.clone()), Need::NetworkAclsOf(o.vpc.clone())],
+        alone Need::NetworkAcl(o.id.clone());
+    RouteTable: RouteTableId, route_tables, |o| o.id, [Need::RouteTable(o.id.clone()), Need::RouteTablesOf(o.vpc.clone())],
+        alone Need::RouteTable(o.id.clone());
     NatGateway: NatGatewayId, nat_gateways, |o| o.id, [Need::NatGatewaysOf(o.vpc.clone())];
     InternetGateway: VpcId, internet_gateways, |o| o.vpc, [Need::InternetGatewayOf(o.vpc.clone())];
     PeeringConnection: PeeringConnectionId, peerings, |o| o.id,

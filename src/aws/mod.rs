@@ -16,6 +16,8 @@ mod endpoint_writes;
 mod errors;
 mod expect;
 mod held;
+pub mod inventory;
+mod network_writes;
 mod observe;
 pub mod permissions;
 mod questions;
@@ -31,7 +33,7 @@ mod writes;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use changes::{ApplyContext, Outcome, apply};
-pub use clients::{Clients, Scope};
+pub use clients::{Account, Clients, Scope};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};
 pub use observe::RequestObserver;

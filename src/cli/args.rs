@@ -45,6 +45,15 @@ Examples:
 A snapshot holds what AWS was found to hold for these networks: IDs, addresses, rules, names, tags,
 policies; and which reads were refused. It holds no credentials.";
 
+const IMPORT_HELP: &str = "\
+Examples:
+  dmsnet import --instance orders-ri --region us-west-2 > orders.yaml
+  dmsnet plan -f orders.yaml
+
+The databases come from the instance's tasks and connections, else from its groups' rules towards
+groups that RDS databases use. What cannot be derived, and what planning would still change, stands
+in comments. Nothing is written to AWS.";
+
 const IAM_POLICY_HELP: &str = "\
 Examples:
   dmsnet iam-policy --mode observe
@@ -112,6 +121,9 @@ pub enum Command {
     /// Record what AWS holds for the networks in files
     #[command(after_help = SNAPSHOT_HELP)]
     Snapshot(SnapshotArgs),
+    /// Write the DmsNetwork and the class that describe what exists
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArgs),
     /// Print the IAM policy that dmsnet needs
     #[command(after_help = IAM_POLICY_HELP)]
     IamPolicy(IamPolicyArgs),
@@ -246,6 +258,38 @@ pub struct DeleteArgs {
     pub files: FileArgs,
 }
 
+/// Arguments of `import`.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// Identifier of the DMS replication instance
+    #[arg(long, value_name = "ID", required_unless_present = "serverless", conflicts_with = "serverless")]
+    pub instance: Option<String>,
+    /// Identifier of the DMS Serverless replication config
+    #[arg(long, value_name = "ID")]
+    pub serverless: Option<String>,
+    /// Its Region
+    #[arg(long, value_name = "REGION")]
+    pub region: String,
+    /// One URL for every AWS service, such as an emulator's
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// Name of the class [default: the Region]
+    #[arg(long, value_name = "NAME")]
+    pub class_name: Option<String>,
+    /// Name of the network [default: the replication's identifier]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Namespace of the network
+    #[arg(long, value_name = "NAMESPACE", default_value = "default")]
+    pub namespace: String,
+    /// Name under which dmsnet owns what it made there
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = owner)]
+    pub owner: Owner,
+    /// Take over VPC endpoints that others made: applied, dmsnet tags them and keeps what is written
+    #[arg(long)]
+    pub take_over: bool,
+}
+
 /// Arguments of `iam-policy`.
 #[derive(Clone, Debug, Args)]
 pub struct IamPolicyArgs {
@@ -264,15 +308,27 @@ pub struct IamPolicyArgs {
     /// A service for which VPC endpoints are made; may be repeated; `none`: no VPC endpoints
     #[arg(long = "service", value_name = "SERVICE", default_value = "dms")]
     pub services: Vec<String>,
+    /// Allow what `dmsnet import` reads, too
+    #[arg(long)]
+    pub import: bool,
     /// Allow to change VPC endpoints that are taken over, which others made
     #[arg(long)]
     pub take_over: bool,
+    /// Allow to change entries of network ACLs, for `networkAcls: Manage`
+    #[arg(long)]
+    pub network_acls: bool,
+    /// Allow to change routes, for `routes: Manage`
+    #[arg(long)]
+    pub routes: bool,
     /// A key of the class's `tags`; may be repeated
     #[arg(long = "tag-key", value_name = "KEY")]
     pub tag_keys: Vec<String>,
     /// ARN of a queue that a class names as `changeQueue`; may be repeated
     #[arg(long = "change-queue", value_name = "ARN")]
     pub change_queues: Vec<String>,
+    /// The role of a class's `assumeRole`, for the policy of what assumes it; may be repeated
+    #[arg(long = "assume-role", value_name = "ARN")]
+    pub roles: Vec<String>,
 }
 
 /// What a policy is for.
@@ -286,9 +342,23 @@ pub enum PolicyMode {
 
 impl From<IamPolicyArgs> for Wish {
     fn from(args: IamPolicyArgs) -> Self {
-        let IamPolicyArgs { mode, region, account, vpcs, mut services, take_over, tag_keys, change_queues } = args;
+        let IamPolicyArgs {
+            mode,
+            region,
+            account,
+            vpcs,
+            mut services,
+            import,
+            take_over,
+            network_acls,
+            routes,
+            tag_keys,
+            roles,
+            change_queues,
+        } = args;
         services.retain(|s| s != "none");
-        Self { enforce: mode == PolicyMode::Enforce, region, account, vpcs, services, take_over, tag_keys, change_queues }
+        let enforce = mode == PolicyMode::Enforce;
+        Self { enforce, region, account, vpcs, services, import, take_over, network_acls, routes, tag_keys, roles, change_queues }
     }
 }
 

@@ -205,6 +205,8 @@ impl NetworkReport {
         for (kind, title) in [
             (ResourceKind::SecurityGroup, "Security groups"),
             (ResourceKind::SecurityGroupRule, "Security group rules"),
+            (ResourceKind::NetworkAclEntry, "Network ACL entries"),
+            (ResourceKind::Route, "Routes"),
             (ResourceKind::VpcEndpoint, "VPC endpoints"),
         ] {
             let of_kind: Vec<&PendingChange> = self.changes.iter().filter(|c| c.kind == kind).collect();
@@ -285,7 +287,9 @@ fn render_change(out: &mut String, change: &PendingChange) {
 /// What is to go: a rule in full, another object with its ledger key.
 fn gone(change: &PendingChange) -> String {
     match &change.from {
-        Some(from) if change.kind == ResourceKind::SecurityGroupRule => from.clone(),
+        Some(from) if matches!(change.kind, ResourceKind::SecurityGroupRule | ResourceKind::NetworkAclEntry | ResourceKind::Route) => {
+            from.clone()
+        }
         Some(from) => format!("{} ({from})", change.resource),
         None => change.resource.clone(),
     }

@@ -1,7 +1,7 @@
 use crate::{
     api::{
         conditions::Reason,
-        network::IpAddressType,
+        network::{IpAddressType, VpcEndpointType},
         status::{ForeignRule, ResourceKind},
     },
     model::{Direction, Peer, Policy, RuleShape, Tags},
@@ -19,7 +19,7 @@ fn rule(direction: Direction, port: u16, peer: &str) -> RuleShape {
 
 /// One change of every kind.
 fn plan() -> Plan {
-    let made = EndpointKey { vpc: "vpc-0a1b2c3d".into(), service: "dms".into() };
+    let made = EndpointKey::interface("vpc-0a1b2c3d".into(), "dms");
     let endpoint = Key::Endpoint(EndpointRef::Made(made.clone()));
     let own = Key::Group(made.clone());
     let out = rule(Direction::Out, 5432, "sg-0b1b2c3d");
@@ -66,6 +66,8 @@ fn plan() -> Plan {
                     vpc: "vpc-0a1b2c3d".into(),
                     service_name: "com.amazonaws.us-west-2.dms".into(),
                     subnets: vec!["subnet-0a1b2c3d".into(), "subnet-0b1b2c3d".into()],
+                    endpoint_type: VpcEndpointType::Interface,
+                    route_tables: vec![],
                     groups: vec![GroupTarget::Existing("sg-0e1b2c3d".into())],
                     private_dns: true,
                     policy: Policy::full_access(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     api::names::{MANAGED_BY, TAG_MANAGED_BY},
     aws::permissions::{OPERATIONS, Purpose},
-    model::endpoint::service_name,
+    model::endpoint::{gateway_service_name, service_name},
 };
 
 /// What the policy is to allow.
@@ -24,12 +24,20 @@ pub struct Wish {
     pub vpcs: Vec<String>,
     /// Services for which VPC endpoints are made, such as `dms`; empty: none are.
     pub services: Vec<String>,
+    /// To read what `dmsnet import` reads, too.
+    pub import: bool,
     /// To change endpoints that are taken over.
     pub take_over: bool,
+    /// To change entries of network ACLs.
+    pub network_acls: bool,
+    /// To change routes.
+    pub routes: bool,
     /// Keys of the class's own tags.
     pub tag_keys: Vec<String>,
     /// ARNs of the queues that classes name as `changeQueue`.
     pub change_queues: Vec<String>,
+    /// ARNs of the roles of classes: what assumes them needs nothing else.
+    pub roles: Vec<String>,
 }
 
 /// An IAM policy document.
@@ -92,7 +100,11 @@ impl Wish {
             if !self.services.is_empty() {
                 self.endpoints(&mut statement);
             }
+            self.borders(&mut statement);
             self.tags(&mut statement);
+        }
+        if !self.roles.is_empty() {
+            statement.push(Statement::allow("RolesOfClasses", actions(&[Purpose::Assume]), self.roles.clone()));
         }
         Document { version: "2012-10-17", statement }
     }
@@ -131,7 +143,8 @@ impl Wish {
     /// Describe calls take no resources, at most a Region.
     fn read(&self) -> Statement {
         let region = self.region.iter().cloned().collect();
-        Statement::allow("Read", actions(&[Purpose::Read]), vec!["*".to_owned()]).when("StringEquals", "aws:RequestedRegion", region)
+        let purposes = if self.import { &[Purpose::Read, Purpose::Import][..] } else { &[Purpose::Read] };
+        Statement::allow("Read", actions(purposes), vec!["*".to_owned()]).when("StringEquals", "aws:RequestedRegion", region)
     }
 
     fn rules(&self, out: &mut Vec<Statement>) {
@@ -148,7 +161,13 @@ impl Wish {
         out.push(Statement::allow("NewGroupsAreMarked", actions(&[Purpose::CreateGroup]), groups()).marked());
         out.push(Statement::allow("GroupsInVpcs", actions(&[Purpose::CreateGroup]), self.vpcs()));
         out.push(self.within(Statement::allow("DeleteOwnGroups", actions(&[Purpose::DeleteGroup]), groups()).of_ours()));
-        let names = || self.services.iter().map(|s| service_name(self.region.as_deref().unwrap_or("*"), s)).collect();
+        let region = self.region.as_deref().unwrap_or("*");
+        let names = || {
+            let gateways = self.services.iter().filter(|s| matches!(s.as_str(), "s3" | "dynamodb"));
+            let gateways = gateways.map(|s| gateway_service_name(region, s));
+            let all: BTreeSet<String> = self.services.iter().map(|s| service_name(region, s)).chain(gateways).collect();
+            all.into_iter().collect()
+        };
         let equals = if self.region.is_some() { "StringEquals" } else { "StringLike" };
         let endpoints = || self.all(&["vpc-endpoint"]);
         let create = Statement::allow("NewEndpointsAreMarked", actions(&[Purpose::CreateEndpoint]), endpoints()).marked();
@@ -166,6 +185,18 @@ impl Wish {
         out.push(delete.when(equals, "ec2:VpceServiceName", names()));
     }
 
+    /// Entries and routes have no tags, so IAM cannot tell ours from others': only those that ask for it get this.
+    fn borders(&self, out: &mut Vec<Statement>) {
+        if self.network_acls {
+            let acls = self.all(&["network-acl"]);
+            out.push(self.within(Statement::allow("EntriesOfNetworkAcls", actions(&[Purpose::AclEntries]), acls)));
+        }
+        if self.routes {
+            let tables = self.all(&["route-table"]);
+            out.push(self.within(Statement::allow("RoutesOfTables", actions(&[Purpose::Routes]), tables)));
+        }
+    }
+
     fn tags(&self, out: &mut Vec<Statement>) {
         let mut kinds = vec!["security-group", "security-group-rule"];
         let mut creators = vec![Purpose::AuthorizeRules];
@@ -173,8 +204,12 @@ impl Wish {
             kinds.push("vpc-endpoint");
             creators.extend([Purpose::CreateGroup, Purpose::CreateEndpoint]);
         }
+        let kinds_made = kinds.clone();
+        // The records of our entries and routes.
+        kinds.extend(self.network_acls.then_some("network-acl"));
+        kinds.extend(self.routes.then_some("route-table"));
         let made = actions(&creators).iter().filter_map(|a| a.split_once(':')).map(|(_, name)| name.to_owned()).collect();
-        out.push(Statement::allow("TagWhatIsMade", actions(&[Purpose::Tag]), self.all(&kinds)).when(
+        out.push(Statement::allow("TagWhatIsMade", actions(&[Purpose::Tag]), self.all(&kinds_made)).when(
             "StringEquals",
             "ec2:CreateAction",
             made,
@@ -203,9 +238,13 @@ mod tests {
             account: Some("111122223333".into()),
             vpcs: vec!["vpc-0a1b2c3d".into()],
             services: vec!["dms".into(), "s3".into()],
+            import: true,
             take_over: false,
+            network_acls: true,
+            routes: true,
             tag_keys: vec!["cost-center".into()],
             change_queues: vec!["arn:aws:sqs:us-west-2:111122223333:dmsnet-changes".into()],
+            roles: vec![],
         }
     }
 
@@ -222,11 +261,17 @@ mod tests {
         let mut called: BTreeSet<String> = OPERATIONS.iter().filter(|o| o.purpose != Purpose::Free).map(|o| o.action()).collect();
         // EC2 calls it for us, for private DNS.
         called.insert("route53:AssociateVPCWithHostedZone".to_owned());
-        assert_eq!(named(&full().document()), called);
-        let observe = Wish { enforce: false, ..full() }.document();
+        let roles = vec!["arn:aws:iam::444455556666:role/dmsnet".to_owned()];
+        assert_eq!(named(&Wish { roles, ..full() }.document()), called);
+        called.remove("sts:AssumeRole");
+        assert_eq!(named(&full().document()), called, "no class has a role");
+        let observe = Wish { enforce: false, import: false, ..full() }.document();
         assert_eq!(named(&observe), actions(&[Purpose::Read, Purpose::Queue]).into_iter().collect());
         let without = named(&Wish { services: vec![], ..full() }.document());
         assert!(without.iter().all(|a| !a.contains("VpcEndpoint") || a.contains("Describe")), "{without:?}");
+        let checked = named(&Wish { network_acls: false, routes: false, ..full() }.document());
+        let written = |a: &String| (a.contains("Route") || a.contains("NetworkAcl")) && !a.contains("Describe");
+        assert!(!checked.iter().any(written), "{checked:?}");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The command line: the same engine without a cluster, and the way to start the controller.
 
 pub mod args;
+pub mod diagram;
 pub mod diff;
+pub mod explain;
 pub mod files;
 pub mod iam_policy;
+pub mod import;
 mod logging;
 mod output;
 pub mod session;
@@ -56,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Apply(args) => block_on(apply(&args)),
         Command::Delete(args) => block_on(delete(&args)),
         Command::Snapshot(args) => block_on(snapshot(&args)),
+        Command::Import(args) => block_on(async { import::import(&args).await.map_or_else(fail, |yaml| print(&yaml, ColorChoice::Never)) }),
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::*;
 
 fn scope(region: &str) -> Scope {
-    Scope { endpoint_url: None, region: region.to_owned() }
+    Scope { endpoint_url: None, region: region.to_owned(), role: None }
 }
 
 fn tags() -> Tags {
@@ -243,7 +243,7 @@ fn taken(pictures: Vec<Recorded>) -> Snapshot {
 }
 
 fn sample() -> Snapshot {
-    let scope = Scope { endpoint_url: Some("http://127.0.0.1:5000".into()), region: "us-east-1".into() };
+    let scope = Scope { endpoint_url: Some("http://127.0.0.1:5000".into()), region: "us-east-1".into(), role: None };
     taken(vec![Recorded { scope, account: "111122223333".into(), picture: everything() }])
 }
 

@@ -60,9 +60,10 @@ pub fn on_error(_: Arc<DmsNetworkClass>, error: &Error, _: Arc<Context>) -> Acti
     Action::requeue(Duration::from_secs(2))
 }
 
-/// Whether a network uses a class: it names it, took it by default, or holds objects made through it.
+/// Whether a network uses a class: it or one of its databases names it, it took it by default, or holds objects made through it.
 pub fn uses(network: &DmsNetwork, class: &str, ctx: &Context) -> bool {
-    let named = network.spec.class_name.as_deref() == Some(class);
+    let databases = || network.spec.databases.iter().filter_map(|d| d.class_name.as_deref());
+    let named = network.spec.class_name.as_deref() == Some(class) || databases().any(|c| c == class);
     let status = network.uid().map(|uid| ctx.registry.latest_status(&uid.into(), network)).unwrap_or_default();
     named || status.default_class.as_deref() == Some(class) || status.classes.iter().any(|c| c.name == class)
 }
@@ -73,6 +74,13 @@ async fn status(class: &DmsNetworkClass, users: usize, ctx: &Context) -> (DmsNet
     let region = &class.spec.region;
     let answer = ctx.stores.get(&scope).await.account().await;
     let (truth, reason, message, account) = match (answer, &old.account_id) {
+        (Ok(account), pinned) if class.spec.account_id.as_ref().is_some_and(|written| *written != account) => {
+            let message = format!(
+                "the credentials belong to account {account}, but accountId says {}: nothing is read or written; correct accountId, assumeRole or the credentials",
+                class.spec.account_id.as_deref().unwrap_or_default()
+            );
+            (Truth::False, Reason::ClassChanged, message, pinned.clone())
+        }
         (Ok(account), Some(pinned)) if account != *pinned => {
             let message = format!(
                 "the credentials now belong to account {account}, but this class stands for {pinned}: bring them back, or make a new class"
@@ -86,8 +94,10 @@ async fn status(class: &DmsNetworkClass, users: usize, ctx: &Context) -> (DmsNet
         (Err(error), pinned) => {
             let reason = if error.kind == AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::AwsUnreachable };
             let place = class.spec.endpoint_url.as_ref().map(|u| format!(" at {u}")).unwrap_or_default();
-            let message =
-                format!("AWS does not answer for Region {region:?}{place}: {error}; check region, endpointUrl and the credentials");
+            let role = class.spec.assume_role.as_ref().map(|r| format!(" as {}", r.role_arn)).unwrap_or_default();
+            let what =
+                if role.is_empty() { "region, endpointUrl and the credentials" } else { "region, assumeRole and whom the role trusts" };
+            let message = format!("AWS does not answer for Region {region:?}{place}{role}: {error}; check {what}");
             (Truth::False, reason, message, pinned.clone())
         }
     };

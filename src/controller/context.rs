@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{causes::Causes, events::Events, metrics::Metrics, queue::Queues, registry::Registry};
 use crate::{
-    api::{DmsNetwork, DmsNetworkClass, network::Mode, status::ClassRecord},
-    aws::{Scope, Stores},
+    api::{DmsNetwork, DmsNetworkClass, class::AssumeRole, network::Mode, status::ClassRecord},
+    aws::{Account, Scope, Stores},
     model::Owner,
     plan::Uid,
 };
@@ -105,13 +105,28 @@ pub fn record(class: &DmsNetworkClass, account: Option<String>) -> ClassRecord {
         name: class.name_any(),
         region: class.spec.region.clone(),
         account_id: account,
+        role_arn: class.spec.assume_role.as_ref().map(|r| r.role_arn.clone()),
+        external_id: class.spec.assume_role.as_ref().and_then(|r| r.external_id.clone()),
         endpoint_url: class.spec.endpoint_url.clone(),
     }
 }
 
 /// Where a class's AWS objects live.
 pub fn scope(record: &ClassRecord) -> Scope {
-    Scope { endpoint_url: record.endpoint_url.clone(), region: record.region.clone() }
+    let external_id = record.external_id.clone();
+    let role = record.role_arn.clone().map(|role_arn| AssumeRole { role_arn, external_id });
+    Scope { endpoint_url: record.endpoint_url.clone(), region: record.region.clone(), role }
+}
+
+/// The account and Region that a class stands for; what its networks share, whatever its role.
+pub fn account(record: &ClassRecord) -> Account {
+    let id = record.account_id.clone().unwrap_or_default();
+    Account { endpoint_url: record.endpoint_url.clone(), id, region: record.region.clone() }
+}
+
+/// Whether two records mean the same account and Region: the role is only the credential.
+pub fn same_place(a: &ClassRecord, b: &ClassRecord) -> bool {
+    account(a) == account(b)
 }
 
 /// How old the picture may get: the network's wish, else the class's, else a minute.

@@ -8,9 +8,9 @@ use super::{
     events::{EventReason, enumerate},
     kubernetes,
     metrics::Outcome,
-    network::{Error, WAITING, failures, label, retry},
+    network::{Error, WAITING, failures, retry},
     report::Reporter,
-    site::{Site, restore},
+    sites::{self, Sites},
     status::Failure,
 };
 use crate::{
@@ -19,9 +19,9 @@ use crate::{
         conditions::{self, NewCondition, READY, RECONCILING, Reason, Truth},
         names::{ABANDON, NETWORK_FINALIZER},
         network::{DeletionPolicy, Mode},
-        status::{ClassRecord, OwnedEntry},
+        status::OwnedEntry,
     },
-    plan::{Plan, Uid, claim_of_ledger},
+    plan::{Plan, Uid},
 };
 
 /// How many passes in a row must have ended in waiting before a network that may be abandoned is let go.
@@ -50,39 +50,52 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
     }
     let reporter = Reporter { ctx, network, uid };
     let made: Vec<&OwnedEntry> = old.owned.iter().filter(|e| e.made).collect();
-    let hands_off = network.spec.suspend || context::mode(network, class.as_deref()) == Mode::Observe;
-    let record = old.classes.first().cloned().or_else(|| class.as_deref().map(|c| context::record(c, None)));
-    let (Some(record), false, false) = (record, hands_off, old.owned.is_empty()) else {
+    let records = sites::left(ctx, old, &[]);
+    // What was made through a class that is now in mode Observe stays.
+    let observes = |e: &OwnedEntry| {
+        let class = records.iter().find(|(r, _)| r.name == e.class).and_then(|(_, c)| c.as_deref());
+        context::mode(network, class) == Mode::Observe
+    };
+    let (kept, owned): (Vec<OwnedEntry>, Vec<OwnedEntry>) = old.owned.iter().cloned().partition(observes);
+    if network.spec.suspend || owned.is_empty() {
         if !made.is_empty() {
             let why = if network.spec.suspend { "suspended" } else { "in mode Observe" };
             reporter.event(EventReason::Retained, format!("the network was {why}; left in AWS: {}", names(&made))).await;
         }
         return end(&reporter).await;
-    };
+    }
     let mut status = old.clone();
-    let rest = match site(network, uid, &record, class.as_deref(), ctx).await {
-        Err(failure) => Rest::Blocked(vec![failure]),
-        Ok(site) => {
-            let plan = site.observe(&old.owned, None).await;
-            // Outside the locks nothing is dropped: another that leaves now must see all that this one holds.
-            ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, deleting(network, &old.owned)));
-            let (plan, locked) = site.confirm(&old.owned, plan).await;
-            let (done, refused) = site.apply(&plan).await;
-            let failures = failures(&refused);
-            let plan = settle(&site, old.owned.clone(), locked.blind).await;
-            reporter.done(&done).await;
-            if plan.ledger.is_empty() {
-                // Under the locks: whoever leaves next sees that this one holds nothing any more.
-                if network.spec.deletion_policy == DeletionPolicy::Retain && !made.is_empty() {
-                    reporter.event(EventReason::Retained, format!("deletionPolicy Retain; left in AWS: {}", names(&made))).await;
-                }
-                return end(&reporter).await;
-            }
-            ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, deleting(network, &plan.ledger)));
-            status.owned.clone_from(&plan.ledger);
-            rest(&plan, failures)
+    let leaving = DmsNetworkStatus { owned: owned.clone(), ..old.clone() };
+    let (sites, mut unreachable) = Sites::leaving(ctx, network, uid, &leaving, &records).await;
+    let plans = sites.observe(&owned, None).await;
+    // Outside the locks nothing is dropped: another that leaves now must see all that this one holds.
+    for (account, claim) in sites::ledger_claims(network, old, true) {
+        ctx.wake_all(ctx.registry.claim(&account, uid, network, claim));
+    }
+    let (plans, locked) = sites.confirm(&owned, plans).await;
+    let (done, refused) = sites.apply(&plans).await;
+    let failures = failures(&refused);
+    let plan = settle(&sites, owned, locked.blind).await;
+    reporter.done(&done).await;
+    if plan.ledger.is_empty() && unreachable.is_empty() {
+        // Under the locks: whoever leaves next sees that this one holds nothing any more.
+        let kept: Vec<&OwnedEntry> = kept.iter().filter(|e| e.made).collect();
+        if !kept.is_empty() {
+            reporter.event(EventReason::Retained, format!("a class was in mode Observe; left in AWS: {}", names(&kept))).await;
         }
-    };
+        if network.spec.deletion_policy == DeletionPolicy::Retain && made.len() > kept.len() {
+            let retained: Vec<&OwnedEntry> = made.iter().filter(|e| !kept.contains(e)).copied().collect();
+            reporter.event(EventReason::Retained, format!("deletionPolicy Retain; left in AWS: {}", names(&retained))).await;
+        }
+        return end(&reporter).await;
+    }
+    status.owned = plan.ledger.iter().chain(&kept).cloned().collect();
+    status.owned.sort_by(|a, b| (&a.key, &a.class).cmp(&(&b.key, &b.class)));
+    for (account, claim) in sites::ledger_claims(network, &status, true) {
+        ctx.wake_all(ctx.registry.claim(&account, uid, network, claim));
+    }
+    unreachable.extend(failures);
+    let rest = rest(&plan, unreachable);
     let abandon = network.annotations().get(ABANDON).is_some_and(|v| v == "true");
     let (lasting, why) = match &rest {
         Rest::Waiting(what) => (false, enumerate(what)),
@@ -106,12 +119,15 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
 }
 
 /// Plans until nothing more falls out of the ledger: a group's entry follows those of its rules.
-async fn settle(site: &Site<'_>, mut ledger: Vec<OwnedEntry>, blind: bool) -> Plan {
+async fn settle(sites: &Sites<'_>, mut ledger: Vec<OwnedEntry>, blind: bool) -> Plan {
     loop {
-        let mut plan = site.observe(&ledger, None).await;
+        let mut plans = sites.observe(&ledger, None).await;
         if blind {
-            restore(&mut plan, &ledger);
-            plan.waiting.push("what is left could not be looked at afresh; AWS is asked again".to_owned());
+            sites.restore(&mut plans, &ledger);
+        }
+        let mut plan = sites.joined(&plans, &ledger);
+        if blind {
+            plan.waiting.push("AWS did not show what is left; it is asked again".to_owned());
         }
         if plan.ledger.len() == ledger.len() {
             return plan;
@@ -138,35 +154,6 @@ fn rest(plan: &Plan, failures: Vec<Failure>) -> Rest {
         waiting.push(format!("{} AWS objects are still to be removed", plan.ledger.len()));
     }
     Rest::Waiting(waiting)
-}
-
-fn deleting(network: &DmsNetwork, ledger: &[OwnedEntry]) -> crate::plan::Claim {
-    claim_of_ledger(&label(network), context::created(network), true, ledger)
-}
-
-async fn site<'a>(
-    network: &'a DmsNetwork,
-    uid: &Uid,
-    record: &ClassRecord,
-    class: Option<&'a crate::api::DmsNetworkClass>,
-    ctx: &'a Context,
-) -> Result<Site<'a>, Failure> {
-    let scope = context::scope(record);
-    let store = ctx.stores.get(&scope).await;
-    let account = store.account().await.map_err(|error| Failure {
-        reason: Some(if error.kind == crate::aws::AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::Stale }),
-        message: error.to_string(),
-    })?;
-    if record.account_id.as_ref().is_some_and(|pinned| *pinned != account) {
-        let message = format!(
-            "the objects of this network are in account {}, but the credentials now belong to {account}: bring the credentials back",
-            record.account_id.as_deref().unwrap_or_default()
-        );
-        return Err(Failure { reason: Some(Reason::ClassChanged), message });
-    }
-    // Where the class is gone, or now means another place, its record is what deletion works from.
-    let class = class.filter(|c| c.spec.region == record.region && c.spec.endpoint_url == record.endpoint_url);
-    Ok(Site::new(ctx, network, uid, None, class, record.clone(), store))
 }
 
 /// Lets the network go. Its claims go with the finalizer, before the locks are given back.

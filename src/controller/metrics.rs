@@ -209,7 +209,7 @@ mod tests {
         metrics.drift("c", "RuleMissing");
         metrics.repaired("c", "RuleMissing", 0.4);
         metrics.pass(Outcome::Idle, 0.001);
-        let scope = Scope { endpoint_url: None, region: "us-east-1".into() };
+        let scope = Scope { endpoint_url: None, region: "us-east-1".into(), role: None };
         metrics.account(&scope, "1");
         metrics.observed(&scope, "ec2", "DescribeVpcs", "ok", 0.02);
         metrics.picture_age(&scope, 3.0);

@@ -14,6 +14,7 @@ mod registry;
 mod report;
 mod run;
 mod site;
+mod sites;
 mod status;
 
 pub use metrics::Metrics;

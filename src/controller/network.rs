@@ -11,12 +11,12 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{
-    context::{self, Context},
+    context::Context,
     deletion, kubernetes,
     metrics::Outcome,
     registry::Held,
     report::Reporter,
-    site::{Site, restore},
+    sites::{self, Sites},
     status::{self, Pass},
 };
 use crate::{
@@ -105,72 +105,77 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         return deletion::run(network, uid, &old, ctx).await;
     }
     // Resolve.
-    let class = match resolve(network, &old, ctx) {
-        Ok(class) => class,
+    let classes = match resolve(network, &old, ctx) {
+        Ok(classes) => classes,
         Err(_) if ctx.sharded && !ctx.registry.serves(uid) => return Ok((Action::await_change(), Outcome::Idle)),
         Err(problem) => return blind(network, uid, &old, problem, ctx).await,
     };
+    let left = sites::left(ctx, &old, &classes);
     let reporter = Reporter { ctx, network, uid };
     kubernetes::add_finalizer(&ctx.api(network), network, NETWORK_FINALIZER).await?;
-    let site = match site(network, uid, &old, &class, ctx).await {
-        Ok(site) => site,
+    let sites = match Sites::open(ctx, network, uid, &old, &classes, &left).await {
+        Ok(sites) => sites,
         Err(problem) => return blind(network, uid, &old, problem, ctx).await,
     };
     ctx.registry.note(uid, network);
     // Observe and plan.
     let requested = network.annotations().get(RECONCILE_REQUESTED_AT).cloned();
     let news = old.observed_generation != network.meta().generation || requested.is_some() && requested != old.last_handled_reconcile_at;
-    let mut plan = site.observe(&old.owned, (news && !network.spec.suspend).then(Instant::now)).await;
-    if !network.spec.suspend {
-        // From now on it counts for the others, with all that it still holds: outside the locks nothing is dropped.
-        let mut claim = plan.claim.clone();
-        claim.ledger.extend(plan::claim_of_ledger("", 0, false, &old.owned).ledger);
-        ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, claim));
-    }
+    let mut plans = sites.observe(&old.owned, (news && !network.spec.suspend).then(Instant::now)).await;
     if network.spec.suspend {
         // Its wants are known to the others, and not applied.
-        let held = plan::Claim { ledger: plan::claim_of_ledger(&site.label, 0, false, &old.owned).ledger, ..plan.claim };
-        ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, held));
+        for plan in &mut plans {
+            plan.claim.ledger.clear();
+        }
+        sites.claim(&plans, Some(&old.owned));
         return Ok((Action::await_change(), Outcome::Idle));
     }
-    let mode = context::mode(network, Some(&class));
-    let facts = PassFacts { network, class: &class, requested, mode };
+    // From now on it counts for the others, with all that it still holds: outside the locks nothing is dropped.
+    sites.claim(&plans, Some(&old.owned));
+    let home = classes.first().map(|c| c.name_any()).unwrap_or_default();
+    let mode = sites.mode();
+    let facts = PassFacts { network, home: &home, requested };
+    let mut plan = sites.joined(&plans, &old.owned);
     let (mut done, mut refused, mut drift) = (Vec::new(), Vec::new(), plan.drift.clone());
     // What AWS refused is not asked again before its time, whatever wakes the network, unless somebody asks.
     let mut held = if news { Held::default() } else { ctx.registry.held(uid, Instant::now()) };
     let mut status = old.clone();
     // Apply. The locks are held until the new ledger is written: whoever leaves next must see it.
     let mut _locked = None;
-    if !plan.locks.is_empty() || !plan.drift.is_empty() {
-        let (confirmed, locked) = site.confirm(&old.owned, plan).await;
-        (plan, _locked) = (confirmed, Some(locked));
+    if plans.iter().any(|p| !p.locks.is_empty()) || !plan.drift.is_empty() {
+        let (confirmed, locked) = sites.confirm(&old.owned, plans).await;
+        (plans, _locked) = (confirmed, Some(locked));
+        for plan in &mut plans {
+            plan.changes.retain(|c| !held.changes.iter().any(|(h, _)| h == c));
+        }
+        plan = sites.joined(&plans, &old.owned);
         drift.clone_from(&plan.drift);
-        plan.changes.retain(|c| !held.changes.iter().any(|(h, _)| h == c));
         if mode == Mode::Enforce && !plan.changes.is_empty() {
-            let mut intent = status::before_changes(&status, &facts.pass(&site, &plan, &drift, &[]));
+            let mut intent = status::before_changes(&status, &facts.pass(&sites, &plans, &plan, &drift, &[]));
             ctx.causes.fill(uid, &mut intent.drift, &old.owned, Instant::now(), Timestamp::now());
             if intent.owned != status.owned || intent.drift != status.drift {
-                reporter.drift(&status, &intent, &site.record.name).await;
+                reporter.drift(&status, &intent, &home).await;
                 status = reporter.write(&status, intent).await?;
             }
-            ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
-            (done, refused) = site.apply(&plan).await;
+            sites.claim(&plans, None);
+            (done, refused) = sites.apply(&plans).await;
         }
-        let unmet = plan.unmet && plan.changes.is_empty() && mode == Mode::Enforce;
-        plan = site.observe(&status.owned, None).await;
-        plan.unmet |= unmet;
+        let unmet = sites.unmet(&plans);
+        plans = sites.observe(&status.owned, None).await;
         if _locked.as_ref().is_some_and(|l| l.blind) {
-            restore(&mut plan, &status.owned);
+            sites.restore(&mut plans, &status.owned);
         }
+        plan = sites.joined(&plans, &status.owned);
+        plan.unmet |= unmet;
     }
     held.changes.retain(|(c, _)| plan.changes.contains(c));
     let failures = failures(refused.iter().chain(&held.changes));
-    ctx.wake_all(ctx.registry.claim(&site.scope, uid, network, plan.claim.clone()));
+    sites.claim(&plans, None);
     // Report.
-    let mut new = status::of_pass(&status, &facts.pass(&site, &plan, &drift, &failures));
+    let mut new = status::of_pass(&status, &facts.pass(&sites, &plans, &plan, &drift, &failures));
     ctx.causes.fill(uid, &mut new.drift, &old.owned, Instant::now(), Timestamp::now());
     reporter.done(&done).await;
-    reporter.drift(&status, &new, &site.record.name).await;
+    reporter.drift(&status, &new, &home).await;
     reporter.findings(&old, &new).await;
     reporter.write(&status, new).await?;
     Ok(next(uid, &plan, mode, &done, refused, held, ctx))
@@ -232,68 +237,59 @@ pub(super) fn retry(failures: &[status::Failure], in_a_row: u32) -> Duration {
 /// What a pass knows besides its plan.
 struct PassFacts<'a> {
     network: &'a DmsNetwork,
-    class: &'a DmsNetworkClass,
+    home: &'a str,
     requested: Option<String>,
-    mode: Mode,
 }
 
 impl<'a> PassFacts<'a> {
-    fn pass(&self, site: &Site<'_>, plan: &'a Plan, drift: &'a [plan::Drift], failures: &'a [status::Failure]) -> Pass<'a> {
+    fn pass(
+        &self,
+        sites: &Sites<'_>,
+        plans: &[Plan],
+        plan: &'a Plan,
+        drift: &'a [plan::Drift],
+        failures: &'a [status::Failure],
+    ) -> Pass<'a> {
         Pass {
             plan,
             generation: self.network.meta().generation.unwrap_or_default(),
-            mode: self.mode,
+            mode: sites.mode(),
+            withholding: sites.withholding(plans),
             drift,
             failures,
-            age: site.store.age(&plan.needs),
-            stale_after: (site.interval * 3).max(Duration::from_secs(300)),
-            default_class: self.network.spec.class_name.is_none().then(|| self.class.name_any()),
-            class: Some(site.record.clone()),
+            age: sites.age(plans),
+            stale_after: (sites.interval() * 3).max(Duration::from_secs(300)),
+            default_class: self.network.spec.class_name.is_none().then(|| self.home.to_owned()),
+            classes: sites.records(),
             requested: self.requested.clone(),
             now: Timestamp::now(),
         }
     }
 }
 
-fn resolve(network: &DmsNetwork, old: &DmsNetworkStatus, ctx: &Context) -> Result<Arc<DmsNetworkClass>, Problem> {
+/// The network's own class, then those that its databases name; every one must admit its namespace.
+fn resolve(network: &DmsNetwork, old: &DmsNetworkStatus, ctx: &Context) -> Result<Vec<Arc<DmsNetworkClass>>, Problem> {
     let known = DmsNetwork { status: Some(old.clone()), ..network.clone() };
     let classes = ctx.classes.state();
-    let name = class::choose(&known, classes.iter().map(|c| &**c))?.name_any();
-    let missing = || Problem::new(Reason::ReferenceNotFound, "spec.className", format!("DmsNetworkClass {name:?} does not exist"));
-    let class = ctx.class(&name).ok_or_else(missing)?;
-    let namespace = network.namespace().unwrap_or_default();
-    class::admit(&class, &namespace, &ctx.namespace_labels(&namespace))?;
-    Ok(class)
-}
-
-async fn site<'a>(
-    network: &'a DmsNetwork,
-    uid: &Uid,
-    old: &DmsNetworkStatus,
-    class: &'a DmsNetworkClass,
-    ctx: &'a Context,
-) -> Result<Site<'a>, Problem> {
-    let mut record = context::record(class, None);
-    let scope = context::scope(&record);
-    let store = ctx.stores.get(&scope).await;
-    let account = store.account().await.map_err(|error| {
-        let reason = if error.kind == crate::aws::AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::Stale };
-        Problem::new(reason, format!("class {:?}", record.name), format!("AWS does not answer for Region {}: {error}", record.region))
-    })?;
-    ctx.metrics.account(&scope, &account);
-    record.account_id = Some(account);
-    let pinned = class.status.as_ref().and_then(|s| s.account_id.clone());
-    let moved = old.classes.iter().find(|r| r.name == record.name && **r != record);
-    if moved.is_some() || pinned.is_some_and(|p| Some(p) != record.account_id) {
-        let message = format!(
-            "class {:?} now means account {} in {}, but this network holds objects elsewhere: bring the class back, or make the network anew",
-            record.name,
-            record.account_id.unwrap_or_default(),
-            record.region
-        );
-        return Err(Problem::new(Reason::ClassChanged, "spec.className", message));
+    let home = class::choose(&known, classes.iter().map(|c| &**c))?.name_any();
+    let mut names = vec![(home, "spec.className".to_owned())];
+    for (i, database) in network.spec.databases.iter().enumerate() {
+        if let Some(name) = database.class_name.as_ref().filter(|n| !names.iter().any(|(known, _)| known == *n)) {
+            names.push((name.clone(), format!("spec.databases[{i}].className")));
+        }
     }
-    Ok(Site::new(ctx, network, uid, Some(&network.spec), Some(class), record, store))
+    let namespace = network.namespace().unwrap_or_default();
+    let labels = ctx.namespace_labels(&namespace);
+    let one = |(name, field): (String, String)| {
+        let missing = || {
+            let message = format!("DmsNetworkClass {name:?} does not exist: create it, or correct className");
+            Problem::new(Reason::ReferenceNotFound, &field, message)
+        };
+        let class = ctx.class(&name).ok_or_else(missing)?;
+        class::admit(&class, &namespace, &labels).map_err(|p| Problem { resource: field.clone(), ..p })?;
+        Ok(class)
+    };
+    names.into_iter().map(one).collect()
 }
 
 /// A pass that cannot see AWS: what is known stays, the problem is said, and the ledger goes on counting for others.
@@ -305,9 +301,8 @@ async fn blind(
     ctx: &Context,
 ) -> Result<(Action, Outcome), Error> {
     ctx.registry.note(uid, network);
-    if let Some(record) = old.classes.first() {
-        let claim = plan::claim_of_ledger(&label(network), context::created(network), false, &old.owned);
-        ctx.wake_all(ctx.registry.claim(&context::scope(record), uid, network, claim));
+    for (account, claim) in sites::ledger_claims(network, old, false) {
+        ctx.wake_all(ctx.registry.claim(&account, uid, network, claim));
     }
     if network.spec.suspend {
         return Ok((Action::await_change(), Outcome::Idle));

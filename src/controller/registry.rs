@@ -11,21 +11,21 @@ use tokio::{sync::OwnedMutexGuard, time::Instant};
 use super::status::Failure;
 use crate::{
     api::{DmsNetwork, DmsNetworkStatus},
-    aws::Scope,
+    aws::Account,
     plan::{Change, Claim, Claims, Uid},
 };
 
 /// A lock by name, created at need.
-type NamedLocks = Mutex<HashMap<(Scope, String), Arc<tokio::sync::Mutex<()>>>>;
+type NamedLocks = Mutex<HashMap<(Account, String), Arc<tokio::sync::Mutex<()>>>>;
 
-/// Where a network's claim is, if its class is known, and what the network is called.
-type Place = (Option<Scope>, ObjectRef<DmsNetwork>);
+/// Where a network's claims are, as far as its classes are known, and what the network is called.
+type Place = (BTreeSet<Account>, ObjectRef<DmsNetwork>);
 
 /// See the module.
 #[derive(Default)]
 pub struct Registry {
-    claims: Mutex<HashMap<Scope, Claims>>,
-    /// Where each network's claim is, and what it is called.
+    claims: Mutex<HashMap<Account, Claims>>,
+    /// Where each network's claims are, and what it is called.
     places: Mutex<HashMap<Uid, Place>>,
     locks: NamedLocks,
     /// The status that we wrote last, and the resourceVersion that it got.
@@ -69,21 +69,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Registry {
     /// Looks at the claims of an account and Region.
-    pub fn with_claims<R>(&self, scope: &Scope, look: impl FnOnce(&Claims) -> R) -> R {
-        look(lock(&self.claims).entry(scope.clone()).or_default())
+    pub fn with_claims<R>(&self, account: &Account, look: impl FnOnce(&Claims) -> R) -> R {
+        look(lock(&self.claims).entry(account.clone()).or_default())
     }
 
-    /// Replaces what a network claims; returns those that share an endpoint with it and must look again.
-    pub fn claim(&self, scope: &Scope, uid: &Uid, network: &DmsNetwork, claim: Claim) -> Vec<ObjectRef<DmsNetwork>> {
-        let touched = lock(&self.claims).entry(scope.clone()).or_default().put(uid, claim);
+    /// Replaces what a network claims in an account and Region; returns those that share an endpoint with it and must look again.
+    pub fn claim(&self, account: &Account, uid: &Uid, network: &DmsNetwork, claim: Claim) -> Vec<ObjectRef<DmsNetwork>> {
+        let touched = lock(&self.claims).entry(account.clone()).or_default().put(uid, claim);
         let mut places = lock(&self.places);
-        places.insert(uid.clone(), (Some(scope.clone()), ObjectRef::from_obj(network)));
+        places.entry(uid.clone()).or_insert_with(|| (BTreeSet::new(), ObjectRef::from_obj(network))).0.insert(account.clone());
         touched.iter().filter_map(|u| places.get(u).map(|(_, r)| r.clone())).collect()
     }
 
     /// Notes that we serve a network whose class is not known.
     pub fn note(&self, uid: &Uid, network: &DmsNetwork) {
-        lock(&self.places).entry(uid.clone()).or_insert_with(|| (None, ObjectRef::from_obj(network)));
+        lock(&self.places).entry(uid.clone()).or_insert_with(|| (BTreeSet::new(), ObjectRef::from_obj(network)));
     }
 
     /// Whether we have served this network.
@@ -97,8 +97,9 @@ impl Registry {
         lock(&self.failures).remove(uid);
         lock(&self.held).remove(uid);
         let mut places = lock(&self.places);
-        let Some((Some(scope), _)) = places.remove(uid) else { return Vec::new() };
-        let touched = lock(&self.claims).get_mut(&scope).map(|c| c.remove(uid)).unwrap_or_default();
+        let Some((accounts, _)) = places.remove(uid) else { return Vec::new() };
+        let mut claims = lock(&self.claims);
+        let touched: BTreeSet<Uid> = accounts.iter().flat_map(|a| claims.get_mut(a).map(|c| c.remove(uid)).unwrap_or_default()).collect();
         touched.iter().filter_map(|u| places.get(u).map(|(_, r)| r.clone())).collect()
     }
 
@@ -108,10 +109,10 @@ impl Registry {
     }
 
     /// Takes locks by name, in one order, so that two passes never wait for each other.
-    pub async fn lock(&self, scope: &Scope, names: &BTreeSet<String>) -> Vec<OwnedMutexGuard<()>> {
+    pub async fn lock(&self, names: &BTreeSet<(Account, String)>) -> Vec<OwnedMutexGuard<()>> {
         let mut guards = Vec::new();
         for name in names {
-            let mutex = lock(&self.locks).entry((scope.clone(), name.clone())).or_default().clone();
+            let mutex = lock(&self.locks).entry(name.clone()).or_default().clone();
             guards.push(mutex.lock_owned().await);
         }
         guards

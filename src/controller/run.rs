@@ -21,14 +21,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     causes::Causes,
     class,
-    context::{self, Context},
+    context::Context,
     events::Events,
     http::{self, Readiness},
     metrics::Metrics,
     network,
     queue::{self, Queues},
     registry::Registry,
-    report,
+    report, sites,
 };
 use crate::{
     api::{DmsNetwork, DmsNetworkClass},
@@ -247,13 +247,13 @@ fn touched<K>(event: &Result<watcher::Event<K>, watcher::Error>) -> Touched<'_, 
 /// Before its first pass, a network counts with what its ledger says that it holds.
 fn counted(ctx: &Context, network: &DmsNetwork) {
     let (Some(uid), Some(status)) = (network.uid(), &network.status) else { return };
-    let Some(record) = status.classes.first() else { return };
-    if ctx.sharded && ctx.class(&record.name).is_none() {
+    if ctx.sharded && status.classes.first().is_none_or(|r| ctx.class(&r.name).is_none()) {
         return;
     }
-    let deleting = network.metadata.deletion_timestamp.is_some();
-    let claim = plan::claim_of_ledger(&network::label(network), context::created(network), deleting, &status.owned);
-    ctx.registry.claim(&context::scope(record), &uid.into(), network, claim);
+    let uid = uid.into();
+    for (account, claim) in sites::ledger_claims(network, status, network.metadata.deletion_timestamp.is_some()) {
+        ctx.registry.claim(&account, &uid, network, claim);
+    }
 }
 
 /// Keeps account of networks that come, change and go: one that goes without a last pass must not be waited for, nor counted.
@@ -310,7 +310,8 @@ fn classes_of(ctx: &Context, event: &Result<watcher::Event<DmsNetwork>, watcher:
         Touched::Nothing => return Vec::new(),
     };
     let status = network.uid().map(|uid| ctx.registry.latest_status(&uid.into(), network)).unwrap_or_default();
-    let names = network.spec.class_name.iter().chain(&status.default_class).chain(status.classes.iter().map(|c| &c.name));
+    let named = network.spec.class_name.iter().chain(network.spec.databases.iter().filter_map(|d| d.class_name.as_ref()));
+    let names = named.chain(&status.default_class).chain(status.classes.iter().map(|c| &c.name));
     let names: BTreeSet<&String> = names.collect();
     names.into_iter().map(|n| ObjectRef::new(n)).collect()
 }

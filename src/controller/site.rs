@@ -1,8 +1,10 @@
-//! One network in one account and Region: plans on the store's picture, reads what plans ask for, makes changes under locks.
+//! One network in one class: plans on its account and Region's picture, and makes changes there.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
-
-use tokio::{sync::OwnedMutexGuard, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     context::{self, Context},
@@ -14,16 +16,13 @@ use crate::{
         DmsNetwork, DmsNetworkClass, DmsNetworkSpec,
         class::Guardrails,
         conditions::Reason,
-        network::DeletionPolicy,
+        network::{DeletionPolicy, Mode},
         status::{ClassRecord, OwnedEntry},
     },
-    aws::{self, AwsErrorKind, Scope, Store},
+    aws::{self, Account, AwsErrorKind, Store},
     model::{Need, Picture, SecurityGroupId, Tags},
-    plan::{self, Change, Claims, GroupRef, Input, Key, Plan, Uid},
+    plan::{self, Change, Elsewhere, GroupRef, Input, Key, Plan, Uid},
 };
-
-/// The most rounds of reading: each adds questions that the answers of the one before raised.
-const ROUNDS: usize = 12;
 
 /// How long after a start a call of the process before may still show: it was under way, or reads are late.
 const CUT_OFF: Duration = Duration::from_secs(20);
@@ -46,21 +45,12 @@ pub struct Site<'a> {
     pub guardrails: Option<&'a Guardrails>,
     /// The class's tags.
     pub tags: Tags,
-    /// The account and Region.
-    pub scope: Scope,
-    /// The picture of it.
+    /// The weaker of the network's mode and the class's.
+    pub mode: Mode,
+    /// The picture of its account and Region.
     pub store: Arc<Store>,
     /// How old it may get.
     pub interval: Duration,
-}
-
-/// Locks that are held while changes are made, until they are reported.
-pub struct Locked {
-    /// Whether not all was looked at afresh, such as where AWS refused: then nothing is taken away, and nothing is dropped from
-    /// the ledger.
-    pub blind: bool,
-    names: BTreeSet<String>,
-    _guards: Vec<OwnedMutexGuard<()>>,
 }
 
 impl<'a> Site<'a> {
@@ -82,7 +72,7 @@ impl<'a> Site<'a> {
             spec,
             guardrails: class.map(|c| &c.spec.guardrails),
             tags: class.map(|c| c.spec.tags.clone()).unwrap_or_default(),
-            scope: context::scope(&record),
+            mode: context::mode(network, class),
             store,
             interval: context::interval(network, class),
             record,
@@ -91,10 +81,15 @@ impl<'a> Site<'a> {
 }
 
 impl Site<'_> {
-    /// Plans on what is known now.
-    pub fn plan(&self, ledger: &[OwnedEntry]) -> Plan {
+    /// The account and Region, whatever the role.
+    pub fn account(&self) -> Account {
+        context::account(&self.record)
+    }
+
+    /// Plans on `picture`, and on what is known through the network's other classes.
+    pub fn plan(&self, ledger: &[OwnedEntry], picture: &Picture, home: &str, elsewhere: &BTreeMap<String, Elsewhere<'_>>) -> Plan {
         let all_tried = self.ctx.registry.all_tried(&self.uid);
-        let input = |picture: &Picture, claims: &Claims| {
+        let mut plan = self.ctx.registry.with_claims(&self.account(), |claims| {
             plan::plan(&Input {
                 uid: &self.uid,
                 label: &self.label,
@@ -105,14 +100,16 @@ impl Site<'_> {
                 owner: &self.ctx.owner,
                 class: &self.record.name,
                 region: &self.record.region,
+                account: self.record.account_id.as_deref().unwrap_or_default(),
+                home,
+                elsewhere,
                 guardrails: self.guardrails,
                 tags: &self.tags,
                 picture,
                 claims,
                 all_tried,
             })
-        };
-        let mut plan = self.store.with(|picture| self.ctx.registry.with_claims(&self.scope, |claims| input(picture, claims)));
+        });
         if self.ctx.begun.elapsed() < CUT_OFF {
             self.keep_intentions(ledger, &mut plan);
         }
@@ -135,73 +132,6 @@ impl Site<'_> {
     fn deletion_policy(&self) -> DeletionPolicy {
         // What a living network gives up is removed; the policy speaks of its end.
         if self.spec.is_some() { DeletionPolicy::Delete } else { self.network.spec.deletion_policy }
-    }
-
-    /// Plans, reading what has not been read, or all that is older than `not_older_than`.
-    pub async fn observe(&self, ledger: &[OwnedEntry], not_older_than: Option<Instant>) -> Plan {
-        let mut asked = BTreeSet::new();
-        let mut plan = self.plan(ledger);
-        for _ in 0..ROUNDS {
-            let known = |need: &Need| need.is_dns() || not_older_than.is_none() || asked.contains(need);
-            if !plan.unread && plan.needs.iter().all(known) {
-                break;
-            }
-            self.store.ensure(&plan.needs, not_older_than).await;
-            asked.extend(plan.needs.iter().cloned());
-            plan = self.plan(ledger);
-        }
-        self.store.subscribe(&self.uid, plan.needs.clone(), plan.fresh.clone(), self.interval);
-        plan
-    }
-
-    /// Takes the locks that a plan needs, reads again what it touches, and plans again, until the locks fit the plan and all that
-    /// it touches was read since they were taken. What a fresh read shows may touch more: a group that is not ours alone stays,
-    /// so that its rules, which would have gone with it, are looked at one by one.
-    pub async fn confirm(&self, ledger: &[OwnedEntry], mut plan: Plan) -> (Plan, Locked) {
-        const TRIES: usize = 6;
-        let mut names = plan.locks.clone();
-        let mut locked = self.locked(&names).await;
-        let (mut since, mut seen) = (Instant::now(), BTreeSet::new());
-        let mut fits = false;
-        for _ in 0..TRIES {
-            let fresh = touched(&plan);
-            self.store.ensure(&fresh, Some(since)).await;
-            seen.extend(fresh);
-            plan = self.observe(ledger, None).await;
-            if !plan.locks.is_subset(&locked.names) {
-                names.extend(plan.locks.iter().cloned());
-                // All of them anew, in their order: holding some while waiting for others could block both.
-                drop(locked);
-                locked = self.locked(&names).await;
-                (since, seen) = (Instant::now(), BTreeSet::new());
-                continue;
-            }
-            fits = touched(&plan).is_subset(&seen);
-            if fits {
-                break;
-            }
-        }
-        // Whatever still does not fit waits for the next pass.
-        if !fits {
-            plan.changes.clear();
-            plan.unmet = true;
-            plan.waiting.push("other networks work on the same objects".to_owned());
-            locked.blind = true;
-            restore(&mut plan, ledger);
-        }
-        // Only what a fresh read shows is taken away.
-        let fresh = touched(&plan);
-        let unseen = self.store.with(|picture| fresh.iter().any(|n| matches!(picture.asked.get(n), Some(Some(_)))));
-        if unseen {
-            plan.changes.retain(|c| !c.takes_away());
-            locked.blind = true;
-            restore(&mut plan, ledger);
-        }
-        (plan, locked)
-    }
-
-    async fn locked(&self, names: &BTreeSet<String>) -> Locked {
-        Locked { blind: false, names: names.clone(), _guards: self.ctx.registry.lock(&self.scope, names).await }
     }
 
     /// Makes the changes of a plan. Returns what was done, and what was refused.
@@ -268,8 +198,12 @@ pub fn restore(plan: &mut Plan, ledger: &[OwnedEntry]) {
 }
 
 /// What must be read afresh before the changes of a plan are made.
-fn touched(plan: &Plan) -> BTreeSet<Need> {
+pub fn touched(plan: &Plan) -> BTreeSet<Need> {
     let mut narrow = BTreeSet::new();
+    let is_managed = |n: &Need| {
+        let kind = matches!(n, Need::NetworkAclsOf(_) | Need::NetworkAcl(_) | Need::RouteTablesOf(_) | Need::RouteTable(_));
+        kind && plan.fresh.contains(n)
+    };
     // What is dropped from the ledger must have been looked for, wherever it was.
     let mut wide = plan.changes.is_empty() || plan.locks.contains(plan::RELEASE);
     for change in &plan.changes {
@@ -277,12 +211,14 @@ fn touched(plan: &Plan) -> BTreeSet<Need> {
             (Change::RevokeForeign { group, .. }, _) | (_, Some(Key::Rule(GroupRef::Id(group), _))) => {
                 narrow.insert(Need::RulesOf(group.clone()));
             }
+            (_, Some(Key::AclEntry(..) | Key::Route(..))) => narrow.extend(plan.needs.iter().filter(|n| is_managed(n)).cloned()),
             _ => wide = true,
         }
     }
     if wide {
-        let of_aws =
-            |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_));
+        let of_aws = |n: &&Need| {
+            matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::Group(_) | Need::EndpointsOf(_) | Need::Endpoint(_)) || is_managed(n)
+        };
         narrow.extend(plan.needs.iter().filter(of_aws).cloned());
     }
     narrow

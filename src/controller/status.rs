@@ -35,8 +35,10 @@ pub struct Pass<'a> {
     pub plan: &'a Plan,
     /// The network's generation.
     pub generation: i64,
-    /// Mode in force: the weaker of the network's and the class's.
+    /// Mode in force: `Observe` where neither the network nor any of its classes lets it write.
     pub mode: Mode,
+    /// Classes in mode Observe that withhold changes, while others let theirs be made.
+    pub withholding: Vec<String>,
     /// Drift that was found before the changes, this pass.
     pub drift: &'a [Drift],
     /// Changes that failed.
@@ -47,8 +49,8 @@ pub struct Pass<'a> {
     pub stale_after: Duration,
     /// The default class, where it was taken.
     pub default_class: Option<String>,
-    /// The class that was used.
-    pub class: Option<ClassRecord>,
+    /// The classes that were used.
+    pub classes: Vec<ClassRecord>,
     /// Value of the annotation reconcile-requested-at.
     pub requested: Option<String>,
     /// Now.
@@ -66,7 +68,7 @@ pub fn of_pass(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
         observed_generation: Some(pass.generation),
         last_handled_reconcile_at: pass.requested.clone().or_else(|| old.last_handled_reconcile_at.clone()),
         default_class: old.default_class.clone().or_else(|| pass.default_class.clone()),
-        classes: classes(&old.classes, pass.class.as_ref(), &owned),
+        classes: classes(&old.classes, &pass.classes, &owned),
         conditions: Vec::new(),
         replication: plan.replication.clone().or_else(|| old.replication.clone()),
         databases: and_hidden(plan, &plan.databases, &old.databases, |d| &d.name),
@@ -86,7 +88,7 @@ pub fn of_pass(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
 /// The status before the first create of a pass: the ledger with its intentions, and drift as it was found.
 pub fn before_changes(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
     let owned = ledger(old, pass.plan, pass.mode);
-    let classes = classes(&old.classes, pass.class.as_ref(), &owned);
+    let classes = classes(&old.classes, &pass.classes, &owned);
     let mut status = DmsNetworkStatus {
         owned,
         classes,
@@ -129,9 +131,9 @@ fn and_hidden<T: Clone>(plan: &Plan, now: &[T], old: &[T], name: impl Fn(&T) -> 
     list
 }
 
-fn classes(old: &[ClassRecord], now: Option<&ClassRecord>, owned: &[OwnedEntry]) -> Vec<ClassRecord> {
-    let mut records: Vec<ClassRecord> = old.iter().filter(|r| now.is_none_or(|n| n.name != r.name)).cloned().collect();
-    records.extend(now.cloned());
+fn classes(old: &[ClassRecord], now: &[ClassRecord], owned: &[OwnedEntry]) -> Vec<ClassRecord> {
+    let mut records: Vec<ClassRecord> = old.iter().filter(|r| now.iter().all(|n| n.name != r.name)).cloned().collect();
+    records.extend(now.iter().cloned());
     records.retain(|r| owned.iter().any(|e| e.class == r.name));
     records.sort_by(|a, b| a.name.cmp(&b.name));
     records
@@ -252,6 +254,13 @@ fn synced(old: &DmsNetworkStatus, pass: &Pass<'_>) -> NewCondition {
             other => other,
         };
         return of(Truth::False, reason, sentences(&problems));
+    }
+    if pass.failures.is_empty() && plan.problems.is_empty() && !pass.withholding.is_empty() {
+        let message = format!(
+            "class {} is in mode Observe: nothing is written through it, and status.pending lists what would be",
+            pass.withholding.join(", ")
+        );
+        return of(Truth::False, Reason::ChangesPending, message);
     }
     if pass.failures.is_empty() && plan.problems.is_empty() {
         if plan.changes.is_empty() && plan.rules.0 == plan.rules.1 && !plan.unmet {
@@ -409,7 +418,8 @@ mod tests {
             age: Some(Duration::ZERO),
             stale_after: Duration::from_secs(300),
             default_class: None,
-            class: None,
+            classes: vec![],
+            withholding: vec![],
             requested: None,
             now: Timestamp::from_second(second).unwrap(),
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{NetworkInterfaceId, Policy, RouteTableId, SecurityGroupId, SubnetId, VpcEndpointId, VpcId, tags::Tags};
-use crate::api::network::IpAddressType;
+use crate::api::network::{IpAddressType, VpcEndpointType};
 
 /// State of a VPC endpoint. EC2's model names states in upper camel case and the service answers in lower:
 /// it is read case-insensitively (domain.md 2).
@@ -109,6 +109,11 @@ pub struct VpcEndpoint {
 }
 
 impl VpcEndpoint {
+    /// Whether it is of this kind.
+    pub fn is_of(&self, kind: VpcEndpointType) -> bool {
+        self.endpoint_type.eq_ignore_ascii_case(kind.into())
+    }
+
     /// Whether it is gone, or going.
     pub fn is_going(&self) -> bool {
         matches!(self.state, EndpointState::Deleting | EndpointState::Deleted)
@@ -133,6 +138,11 @@ pub struct ServiceDetail {
 pub fn service_name(region: &str, service: &str) -> String {
     let prefix = if region.starts_with("cn-") { "cn.com.amazonaws" } else { "com.amazonaws" };
     format!("{prefix}.{region}.{service}")
+}
+
+/// Full name of a gateway endpoint's service, which is also the name of its prefix list: in China, too, without `cn.`.
+pub fn gateway_service_name(region: &str, service: &str) -> String {
+    format!("com.amazonaws.{region}.{service}")
 }
 
 #[cfg(test)]

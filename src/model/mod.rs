@@ -18,7 +18,7 @@ pub mod rule;
 pub mod tags;
 pub mod vpc;
 
-pub use acl::{AclEntry, NetworkAcl};
+pub use acl::{AclEntry, AclShape, NetworkAcl};
 pub use dms::{Connection, DmsEndpoint, RdsDatabase, ReplicationConfig, ReplicationInstance, SubnetGroup};
 pub use endpoint::{EndpointState, ServiceDetail, VpcEndpoint};
 pub use event::{Cause, ChangeEvent};

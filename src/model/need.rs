@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{NetworkInterfaceId, PrefixListId, SecurityGroupId, SubnetId, VpcEndpointId, VpcId};
+use super::{NetworkAclId, NetworkInterfaceId, PrefixListId, RouteTableId, SecurityGroupId, SubnetId, VpcEndpointId, VpcId};
 
 /// One question to AWS (or to DNS). Networks that ask the same share the answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,8 +46,12 @@ pub enum Need {
     DbSubnetGroup(Arc<str>),
     /// All network ACLs of a VPC.
     NetworkAclsOf(VpcId),
+    /// One network ACL whose VPC is not known.
+    NetworkAcl(NetworkAclId),
     /// All route tables of a VPC.
     RouteTablesOf(VpcId),
+    /// One route table whose VPC is not known.
+    RouteTable(RouteTableId),
     /// All NAT gateways of a VPC.
     NatGatewaysOf(VpcId),
     /// The internet gateway of a VPC.
@@ -99,7 +103,9 @@ impl Need {
             | Self::ConnectionsOf(_)
             | Self::DbSubnetGroup(_)
             | Self::NetworkAclsOf(_)
+            | Self::NetworkAcl(_)
             | Self::RouteTablesOf(_)
+            | Self::RouteTable(_)
             | Self::NatGatewaysOf(_)
             | Self::InternetGatewayOf(_)
             | Self::PeeringConnectionsOf(_)
@@ -139,6 +145,8 @@ impl fmt::Display for Need {
             Self::ConnectionsOf(n) => write!(f, "connections of {n}"),
             Self::DbSubnetGroup(n) => write!(f, "DB subnet group {n}"),
             Self::NetworkAclsOf(n) => write!(f, "network ACLs of {n}"),
+            Self::NetworkAcl(n) => write!(f, "network ACL {n}"),
+            Self::RouteTable(n) => write!(f, "route table {n}"),
             Self::RouteTablesOf(n) => write!(f, "route tables of {n}"),
             Self::NatGatewaysOf(n) => write!(f, "NAT gateways of {n}"),
             Self::InternetGatewayOf(n) => write!(f, "internet gateway of {n}"),

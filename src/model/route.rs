@@ -28,6 +28,13 @@ pub struct RouteTable {
     pub tags: Tags,
 }
 
+impl RouteTable {
+    /// The route for exactly this destination that is not a propagated one, which would give way to it (domain.md 1.8).
+    pub fn written(&self, destination: &Destination) -> Option<&Route> {
+        self.routes.iter().find(|r| r.destination == *destination && r.origin != RouteOrigin::Propagated)
+    }
+}
+
 /// One route (EC2 `Route`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

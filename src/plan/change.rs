@@ -5,10 +5,13 @@ use serde::Serialize;
 use super::key::Key;
 use crate::{
     api::{
-        network::IpAddressType,
+        network::{IpAddressType, VpcEndpointType},
         status::{PendingChange, ResourceKind},
     },
-    model::{Policy, RuleShape, SecurityGroupId, SecurityGroupRuleId, SubnetId, Tags, VpcEndpointId, VpcId},
+    model::{
+        AclEntry, AclShape, Destination, NetworkAclId, Policy, RouteTableId, RuleShape, SecurityGroupId, SecurityGroupRuleId, SubnetId,
+        Tags, Target, VpcEndpointId, VpcId,
+    },
 };
 
 /// A group that a change is about: one that exists, or one that an earlier change of the same plan makes.
@@ -36,8 +39,12 @@ pub struct EndpointFields {
     pub vpc: VpcId,
     /// Full service name.
     pub service_name: String,
+    /// Interface or gateway.
+    pub endpoint_type: VpcEndpointType,
     /// Subnets, sorted.
     pub subnets: Vec<SubnetId>,
+    /// Route tables of a gateway endpoint, sorted.
+    pub route_tables: Vec<RouteTableId>,
     /// Groups, sorted.
     pub groups: Vec<GroupTarget>,
     /// Private DNS.
@@ -55,6 +62,10 @@ pub struct EndpointChanges {
     pub add_subnets: Vec<SubnetId>,
     /// Subnets to take off.
     pub remove_subnets: Vec<SubnetId>,
+    /// Route tables to add.
+    pub add_route_tables: Vec<RouteTableId>,
+    /// Route tables to take off.
+    pub remove_route_tables: Vec<RouteTableId>,
     /// Groups to add.
     pub add_groups: Vec<GroupTarget>,
     /// Groups to take off.
@@ -78,17 +89,109 @@ impl EndpointChanges {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Change {
-    CreateGroup { key: Key, vpc: VpcId, name: String, description: String },
-    CreateRule { key: Key, group: GroupTarget, shape: RuleShape, description: String },
-    ModifyRule { key: Key, group: SecurityGroupId, id: SecurityGroupRuleId, from: RuleShape, to: RuleShape, description: String },
-    CreateEndpoint { key: Key, fields: EndpointFields, token: String },
-    ModifyEndpoint { key: Key, id: VpcEndpointId, changes: EndpointChanges, from: String, to: String },
-    Tag { key: Key, id: String, tags: Tags },
-    RevokeForeign { group: SecurityGroupId, id: SecurityGroupRuleId, shape: RuleShape },
-    DeleteEndpoint { key: Key, id: VpcEndpointId },
-    RevokeRule { key: Key, group: SecurityGroupId, id: SecurityGroupRuleId, shape: RuleShape },
-    DeleteGroup { key: Key, id: SecurityGroupId },
-    Untag { key: Key, id: String, keys: Vec<String> },
+    CreateGroup {
+        key: Key,
+        vpc: VpcId,
+        name: String,
+        description: String,
+    },
+    CreateRule {
+        key: Key,
+        group: GroupTarget,
+        shape: RuleShape,
+        description: String,
+    },
+    ModifyRule {
+        key: Key,
+        group: SecurityGroupId,
+        id: SecurityGroupRuleId,
+        from: RuleShape,
+        to: RuleShape,
+        description: String,
+    },
+    /// `record`: whether the tag that records it as ours is to be written first; else it is there already.
+    CreateAclEntry {
+        key: Key,
+        acl: NetworkAclId,
+        number: u16,
+        shape: AclShape,
+        record: bool,
+    },
+    ReplaceAclEntry {
+        key: Key,
+        acl: NetworkAclId,
+        from: AclEntry,
+        to: AclShape,
+    },
+    /// `record`: as above.
+    CreateRoute {
+        key: Key,
+        table: RouteTableId,
+        destination: Destination,
+        target: Target,
+        record: bool,
+    },
+    ReplaceRoute {
+        key: Key,
+        table: RouteTableId,
+        destination: Destination,
+        from: Target,
+        to: Target,
+    },
+    CreateEndpoint {
+        key: Key,
+        fields: EndpointFields,
+        token: String,
+    },
+    ModifyEndpoint {
+        key: Key,
+        id: VpcEndpointId,
+        changes: EndpointChanges,
+        from: String,
+        to: String,
+    },
+    Tag {
+        key: Key,
+        id: String,
+        tags: Tags,
+    },
+    RevokeForeign {
+        group: SecurityGroupId,
+        id: SecurityGroupRuleId,
+        shape: RuleShape,
+    },
+    DeleteEndpoint {
+        key: Key,
+        id: VpcEndpointId,
+    },
+    /// With the tag that records it, which goes last.
+    DeleteRoute {
+        key: Key,
+        table: RouteTableId,
+        destination: Destination,
+        target: Target,
+    },
+    /// With the tag that records it, which goes last.
+    DeleteAclEntry {
+        key: Key,
+        acl: NetworkAclId,
+        entry: AclEntry,
+    },
+    RevokeRule {
+        key: Key,
+        group: SecurityGroupId,
+        id: SecurityGroupRuleId,
+        shape: RuleShape,
+    },
+    DeleteGroup {
+        key: Key,
+        id: SecurityGroupId,
+    },
+    Untag {
+        key: Key,
+        id: String,
+        keys: Vec<String>,
+    },
 }
 
 /// What a change does, in a word.
@@ -106,10 +209,21 @@ impl Change {
     /// What it does.
     pub fn action(&self) -> Action {
         match self {
-            Self::CreateGroup { .. } | Self::CreateRule { .. } | Self::CreateEndpoint { .. } => Action::Create,
-            Self::ModifyRule { .. } | Self::ModifyEndpoint { .. } => Action::Modify,
+            Self::CreateGroup { .. }
+            | Self::CreateRule { .. }
+            | Self::CreateAclEntry { .. }
+            | Self::CreateRoute { .. }
+            | Self::CreateEndpoint { .. } => Action::Create,
+            Self::ModifyRule { .. } | Self::ReplaceAclEntry { .. } | Self::ReplaceRoute { .. } | Self::ModifyEndpoint { .. } => {
+                Action::Modify
+            }
             Self::Tag { .. } => Action::Tag,
-            Self::RevokeForeign { .. } | Self::RevokeRule { .. } | Self::DeleteEndpoint { .. } | Self::DeleteGroup { .. } => Action::Delete,
+            Self::RevokeForeign { .. }
+            | Self::RevokeRule { .. }
+            | Self::DeleteRoute { .. }
+            | Self::DeleteAclEntry { .. }
+            | Self::DeleteEndpoint { .. }
+            | Self::DeleteGroup { .. } => Action::Delete,
             Self::Untag { .. } => Action::Untag,
         }
     }
@@ -120,6 +234,12 @@ impl Change {
             Self::CreateGroup { key, .. }
             | Self::CreateRule { key, .. }
             | Self::ModifyRule { key, .. }
+            | Self::CreateAclEntry { key, .. }
+            | Self::ReplaceAclEntry { key, .. }
+            | Self::CreateRoute { key, .. }
+            | Self::ReplaceRoute { key, .. }
+            | Self::DeleteRoute { key, .. }
+            | Self::DeleteAclEntry { key, .. }
             | Self::CreateEndpoint { key, .. }
             | Self::ModifyEndpoint { key, .. }
             | Self::Tag { key, .. }
@@ -147,6 +267,12 @@ impl Change {
             Self::CreateGroup { name, vpc, .. } => (None, Some(format!("{name} in {vpc}"))),
             Self::CreateRule { shape, group, .. } => (None, Some(format!("{} {shape}", group.text()))),
             Self::ModifyRule { from, to, .. } => (Some(from.to_string()), Some(to.to_string())),
+            Self::CreateAclEntry { acl, number, shape, .. } => (None, Some(format!("{acl} {number} allow {shape}"))),
+            Self::ReplaceAclEntry { from, to, .. } => (Some(from.to_string()), Some(format!("{} allow {to}", from.number))),
+            Self::CreateRoute { table, destination, target, .. } => (None, Some(format!("{table} {destination} to {target}"))),
+            Self::ReplaceRoute { from, to, .. } => (Some(format!("to {from}")), Some(format!("to {to}"))),
+            Self::DeleteRoute { table, destination, target, .. } => (Some(format!("{table} {destination} to {target}")), None),
+            Self::DeleteAclEntry { acl, entry, .. } => (Some(format!("{acl} {entry}")), None),
             Self::CreateEndpoint { fields, .. } => (None, Some(fields.text())),
             Self::ModifyEndpoint { from, to, .. } => (Some(from.clone()), Some(to.clone())),
             Self::Tag { id, tags, .. } => {
@@ -168,6 +294,10 @@ impl Change {
 
 impl EndpointFields {
     fn text(&self) -> String {
+        if self.endpoint_type == VpcEndpointType::Gateway {
+            let tables = join(&self.route_tables);
+            return format!("{} in {}: gateway; route tables {tables}; policy {}", self.service_name, self.vpc, self.policy.summary());
+        }
         format!(
             "{} in {}: subnets {}; groups {}; privateDns {}; {}; policy {}",
             self.service_name,

@@ -9,7 +9,7 @@ use super::{
     key::{EndpointRef, GroupRef, Key},
     wanted::{Share, Uid},
 };
-use crate::model::{Direction, Ports};
+use crate::model::{Direction, Ports, Target};
 
 /// Order of seniority: creation time in seconds, then UID. The least is the lead.
 pub type Seniority = (i64, Uid);
@@ -33,11 +33,25 @@ pub struct Claim {
     pub ledger: BTreeSet<Key>,
     /// Its share of each endpoint.
     pub shares: BTreeMap<EndpointRef, Share>,
+    /// Where the routes that it wants are to lead, by key.
+    pub routes: BTreeMap<Key, Target>,
     /// `want` of its ledger entries for endpoints: the share that was last applied.
     pub applied: BTreeMap<EndpointRef, String>,
 }
 
 impl Claim {
+    /// Adds what the same network claims there through another class.
+    pub fn join(&mut self, other: Self) {
+        self.planned &= other.planned;
+        self.deleting &= other.deleting;
+        self.wants.extend(other.wants);
+        self.withheld.extend(other.withheld);
+        self.ledger.extend(other.ledger);
+        self.shares.extend(other.shares);
+        self.routes.extend(other.routes);
+        self.applied.extend(other.applied);
+    }
+
     fn groups(&self) -> impl Iterator<Item = &GroupRef> {
         self.wants.iter().chain(&self.withheld).chain(&self.ledger).filter_map(|k| match k {
             Key::Rule(group, _) => Some(group),
@@ -124,13 +138,21 @@ impl Claims {
     }
 
     /// Other networks that want `key` or have it in their ledger.
-    pub fn other_claimants<'a>(&'a self, me: &'a Uid, key: &Key) -> impl Iterator<Item = (&'a Uid, &'a Claim)> {
+    pub fn other_claimants<'a>(&'a self, me: &Uid, key: &Key) -> impl Iterator<Item = (&'a Uid, &'a Claim)> {
         self.by_key.get(key).into_iter().flatten().filter(move |u| *u != me).filter_map(|u| Some((u, self.get(u)?)))
     }
 
     /// Whether any network but `me` wants `key`.
     pub fn wanted_by_other(&self, me: &Uid, key: &Key) -> bool {
         self.other_claimants(me, key).any(|(_, c)| c.wants.contains(key))
+    }
+
+    /// Where the oldest network that wants a route wants it to lead, and its name; none where that is `me`.
+    pub fn lead_of_route(&self, me: &Seniority, key: &Key) -> Option<(&str, &Target)> {
+        let others = self.other_claimants(&me.1, key).filter(|(_, c)| !c.deleting);
+        let wanting = others.filter_map(|(u, c)| Some(((c.created, u.clone()), c, c.routes.get(key)?)));
+        let (_, lead, target) = wanting.filter(|(seniority, ..)| seniority < me).min_by(|a, b| a.0.cmp(&b.0))?;
+        Some((&lead.name, target))
     }
 
     /// The oldest of those that hold an endpoint and cannot be planned now: what they want of it is not known.

@@ -15,10 +15,15 @@ pub enum DriftKind {
     GroupMissing,
     EndpointMissing,
     EndpointSubnets,
+    EndpointRouteTables,
     EndpointGroups,
     EndpointPolicy,
     EndpointPrivateDns,
     EndpointIpAddressType,
+    RouteMissing,
+    RouteChanged,
+    AclEntryMissing,
+    AclEntryChanged,
 }
 
 /// One drift.

@@ -3,10 +3,10 @@
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use crate::model::{
-    Connection, DmsEndpoint, InternetGateway, Lookup, NatGateway, Need, NetworkAcl, NetworkInterface, NetworkInterfaceId,
+    Connection, DmsEndpoint, InternetGateway, Lookup, NatGateway, Need, NetworkAcl, NetworkAclId, NetworkInterface, NetworkInterfaceId,
     PeeringConnection, Picture, PrefixList, PrefixListId, RdsDatabase, ReadFailure, ReplicationConfig, ReplicationInstance, Resolution,
-    RouteTable, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetGroup, SubnetId, TransitGatewayAttachment, Vpc,
-    VpcEndpoint, VpcEndpointId, VpcId,
+    RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetGroup, SubnetId, TransitGatewayAttachment,
+    Vpc, VpcEndpoint, VpcEndpointId, VpcId,
 };
 
 /// A picture that notes what it is asked.
@@ -39,7 +39,12 @@ impl<'a> Facts<'a> {
 
     /// Lists of what is there that AWS refused and never gave: what cannot be seen may well be there.
     pub fn unseen(&self) -> Vec<(Need, &'a ReadFailure)> {
-        let is_list = |n: &&Need| matches!(n, Need::RulesOf(_) | Need::GroupsOf(_) | Need::EndpointsOf(_));
+        let fresh = self.fresh.borrow();
+        let is_list = |n: &&Need| match n {
+            Need::RulesOf(_) | Need::GroupsOf(_) | Need::EndpointsOf(_) => true,
+            Need::NetworkAclsOf(_) | Need::NetworkAcl(_) | Need::RouteTablesOf(_) | Need::RouteTable(_) => fresh.contains(*n),
+            _ => false,
+        };
         let refused = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref().filter(|_| !self.picture.read.contains(n))?));
         self.needs.borrow().iter().filter(is_list).filter_map(refused).collect()
     }
@@ -192,6 +197,28 @@ impl<'a> Facts<'a> {
     pub fn route_tables_of(&self, vpc: &VpcId) -> Vec<&'a RouteTable> {
         self.need(Need::RouteTablesOf(vpc.clone()));
         self.picture.route_tables.values().filter(|t| t.vpc == *vpc).map(|t| &**t).collect()
+    }
+
+    /// A network ACL whose entries are ours to keep; with its VPC where that is known, so that one read answers for all.
+    pub fn managed_acl(&self, id: &NetworkAclId, vpc: Option<&VpcId>) -> Lookup<'a, NetworkAcl> {
+        let found = self.picture.acls.get(id);
+        let need = match found.map(|a| &a.vpc).or(vpc) {
+            Some(vpc) => Need::NetworkAclsOf(vpc.clone()),
+            None => Need::NetworkAcl(id.clone()),
+        };
+        self.keep_fresh(need.clone());
+        self.picture.answer(&need, found.map(|a| &**a))
+    }
+
+    /// A route table whose routes are ours to keep; with its VPC where that is known, so that one read answers for all.
+    pub fn managed_route_table(&self, id: &RouteTableId, vpc: Option<&VpcId>) -> Lookup<'a, RouteTable> {
+        let found = self.picture.route_tables.get(id);
+        let need = match found.map(|t| &t.vpc).or(vpc) {
+            Some(vpc) => Need::RouteTablesOf(vpc.clone()),
+            None => Need::RouteTable(id.clone()),
+        };
+        self.keep_fresh(need.clone());
+        self.picture.answer(&need, found.map(|t| &**t))
     }
 
     /// The NAT gateways of a VPC; none where they were not read.

@@ -8,16 +8,17 @@ use super::{
     facts::Facts,
     key::{EndpointRef, GroupRef, Key},
     problem::Problem,
-    wanted::{Purpose, Share, Wanted, WantedRule},
+    wanted::{Purpose, Share, Wanted, WantedAclEntry, WantedRoute, WantedRule},
 };
 use crate::{
     api::{
+        DmsNetworkSpec,
         class::{Guardrails, TakeOver},
         conditions::Reason,
         names::TAG_ALLOW_TAKE_OVER,
-        network::ForeignRules,
+        network::{ForeignRules, Upkeep},
     },
-    model::{Peer, Ports, SecurityGroup, VpcId, tags::is_managed},
+    model::{Destination, Peer, Ports, SecurityGroup, VpcId, tags::is_managed},
 };
 
 /// What is left after the guardrails.
@@ -27,16 +28,19 @@ pub struct Guarded {
     pub wanted: Wanted,
     /// Keys that were dropped: what is owned of them is kept, and not repaired.
     pub dropped: BTreeSet<Key>,
-    /// The dropped rules and shares themselves.
+    /// What was dropped itself.
     pub withheld: Wanted,
+    /// What the same network may have through another class of the same account and Region.
+    pub elsewhere: BTreeSet<Key>,
     /// What oversteps, and which guardrail says so.
     pub violations: Vec<Problem>,
     /// The network's `foreignRules`, no stronger than the class allows.
     pub foreign_rules: ForeignRules,
 }
 
-/// Drops from `wanted` what `rails` of class `class` do not allow.
-pub fn guard(wanted: Wanted, foreign: ForeignRules, class: &str, rails: &Guardrails, facts: &Facts<'_>) -> Guarded {
+/// Drops from `wanted` of `spec` what `rails` of class `class` do not allow.
+pub fn guard(wanted: Wanted, spec: &DmsNetworkSpec, class: &str, rails: &Guardrails, facts: &Facts<'_>) -> Guarded {
+    let foreign = spec.foreign_rules;
     let mut out = Guarded { foreign_rules: foreign.min(rails.foreign_rules), ..Guarded::default() };
     if foreign > rails.foreign_rules {
         out.violations.push(violation(
@@ -53,10 +57,40 @@ pub fn guard(wanted: Wanted, foreign: ForeignRules, class: &str, rails: &Guardra
             Some(breach) => {
                 out.violations.push(violation(class, format!("vpcEndpoint {:?}", share.name), breach));
                 out.dropped.insert(Key::Endpoint(endpoint.clone()));
-                if let EndpointRef::Made(key) = &endpoint {
+                if let (EndpointRef::Made(key), true) = (&endpoint, share.makes_group()) {
                     out.dropped.insert(Key::Group(key.clone()));
                 }
                 out.withheld.shares.insert(endpoint, share);
+            }
+        }
+    }
+    let acls = upkeep("networkAcls", spec.network_acls, rails.network_acls).or_else(|| {
+        let numbered = spec.network_acls == Upkeep::Check || rails.network_acl_rule_numbers.is_some();
+        (!numbered).then(|| "networkAcls: Manage needs the guardrail networkAclRuleNumbers".to_owned())
+    });
+    let routes = upkeep("routes", spec.routes, rails.routes);
+    for (field, breach) in [("spec.networkAcls", &acls), ("spec.routes", &routes)] {
+        out.violations.extend(breach.clone().map(|b| violation(class, field, b)));
+    }
+    for (place, entry) in wanted.acl_entries {
+        match acls.is_some().then(String::new).or_else(|| entry_breach(&entry, rails)) {
+            None => {
+                out.wanted.acl_entries.insert(place, entry);
+            }
+            Some(breach) => {
+                out.drop(class, entry.key(), breach);
+                out.withheld.acl_entries.insert(place, entry);
+            }
+        }
+    }
+    for (place, route) in wanted.routes {
+        match routes.is_some().then(String::new).or_else(|| route_breach(&route, rails)) {
+            None => {
+                out.wanted.routes.insert(place, route);
+            }
+            Some(breach) => {
+                out.drop(class, route.key(), breach);
+                out.withheld.routes.insert(place, route);
             }
         }
     }
@@ -66,15 +100,53 @@ pub fn guard(wanted: Wanted, foreign: ForeignRules, class: &str, rails: &Guardra
                 out.wanted.rules.insert(key, rule);
             }
             Some(breach) => {
-                if !breach.is_empty() {
-                    out.violations.push(violation(class, &key, breach));
-                }
-                out.withheld.rules.insert(key.clone(), rule);
-                out.dropped.insert(key);
+                out.drop(class, key.clone(), breach);
+                out.withheld.rules.insert(key, rule);
             }
         }
     }
     out
+}
+
+impl Guarded {
+    /// Drops a key; `breach` is empty where it was named already.
+    fn drop(&mut self, class: &str, key: Key, breach: String) {
+        if !breach.is_empty() {
+            self.violations.push(violation(class, &key, breach));
+        }
+        self.dropped.insert(key);
+    }
+}
+
+/// A setting of the network that is stronger than the class's.
+fn upkeep(field: &str, wanted: Upkeep, allowed: Upkeep) -> Option<String> {
+    (wanted > allowed).then(|| format!("{field}: Manage needs the guardrail {field}: Manage"))
+}
+
+/// Ports of answers are the caller's: no guardrail names them.
+fn entry_breach(entry: &WantedAclEntry, rails: &Guardrails) -> Option<String> {
+    if !vpc_allowed(&entry.vpc, rails) {
+        return Some(format!("{} is in {}, which is not in the guardrail vpcIds", entry.acl, entry.vpc));
+    }
+    let ports = entry.shape.ports.unwrap_or(Ports::ALL);
+    let port = || port_breach(ports, rails.ports.as_deref());
+    cidr_breach(&entry.shape.cidr, rails.peer_cidrs.as_deref()).or_else(|| if entry.shape.is_ephemeral() { None } else { port() })
+}
+
+fn route_breach(route: &WantedRoute, rails: &Guardrails) -> Option<String> {
+    if !vpc_allowed(&route.vpc, rails) {
+        return Some(format!("{} is in {}, which is not in the guardrail vpcIds", route.table, route.vpc));
+    }
+    match &route.destination {
+        Destination::Cidr(cidr) => cidr_breach(cidr, rails.peer_cidrs.as_deref()),
+        Destination::PrefixList(_) => None,
+    }
+}
+
+fn port_breach(ports: Ports, allowed: Option<&[String]>) -> Option<String> {
+    let list = allowed?;
+    let ranges: Vec<Ports> = list.iter().filter_map(|p| Ports::parse(p)).collect();
+    (!ports.covered_by(&ranges)).then(|| format!("port {ports} is not in the guardrail ports ({})", list.join(", ")))
 }
 
 fn violation(class: &str, resource: impl ToString, breach: String) -> Problem {
@@ -122,13 +194,10 @@ fn rule_breach(rule: &WantedRule, rails: &Guardrails, facts: &Facts<'_>, dropped
         return Some(breach);
     }
     // Port 443 of an endpoint comes with its service, which has a guardrail of its own.
-    if let (Purpose::Database, Some(list), Some(ports)) = (rule.purpose, &rails.ports, rule.shape.tcp_ports()) {
-        let ranges: Vec<Ports> = list.iter().filter_map(|p| Ports::parse(p)).collect();
-        if !ports.covered_by(&ranges) {
-            return Some(format!("port {ports} is not in the guardrail ports ({})", list.join(", ")));
-        }
+    match (rule.purpose, rule.shape.tcp_ports()) {
+        (Purpose::Database, Some(ports)) => port_breach(ports, rails.ports.as_deref()),
+        _ => None,
     }
-    None
 }
 
 fn vpc_allowed(vpc: &VpcId, rails: &Guardrails) -> bool {

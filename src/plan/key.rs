@@ -5,8 +5,12 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    api::status::ResourceKind,
-    model::{Direction, Peer, Ports, Protocol, RuleShape, SecurityGroupId, VpcEndpointId, VpcId},
+    api::{network::VpcEndpointType, status::ResourceKind},
+    model::{
+        AclShape, Destination, Direction, NetworkAclId, Peer, Ports, Protocol, RouteTableId, RuleShape, SecurityGroupId, VpcEndpoint,
+        VpcEndpointId, VpcId,
+        endpoint::{gateway_service_name, service_name},
+    },
 };
 
 /// An endpoint that we make: one per VPC and service, shared by all that want it (private DNS allows no second).
@@ -16,11 +20,36 @@ pub struct EndpointKey {
     pub vpc: VpcId,
     /// Its service, short: `dms`.
     pub service: Arc<str>,
+    /// Interface or gateway: a VPC may have one of each for S3 and for DynamoDB.
+    pub kind: VpcEndpointType,
 }
+
+impl EndpointKey {
+    /// An interface endpoint.
+    pub fn interface(vpc: VpcId, service: &str) -> Self {
+        Self { vpc, service: service.into(), kind: VpcEndpointType::Interface }
+    }
+
+    /// Full name of its service in a Region.
+    pub fn service_name(&self, region: &str) -> String {
+        match self.kind {
+            VpcEndpointType::Interface => service_name(region, &self.service),
+            VpcEndpointType::Gateway => gateway_service_name(region, &self.service),
+        }
+    }
+
+    /// Whether an endpoint of its VPC and service is of its kind.
+    pub fn is_like(&self, endpoint: &VpcEndpoint) -> bool {
+        endpoint.is_of(self.kind)
+    }
+}
+
+const GATEWAY: &str = "/gateway";
 
 impl fmt::Display for EndpointKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.vpc, self.service)
+        let kind = if self.kind == VpcEndpointType::Gateway { GATEWAY } else { "" };
+        write!(f, "{}/{}{kind}", self.vpc, self.service)
     }
 }
 
@@ -67,8 +96,12 @@ pub enum Key {
     Group(EndpointKey),
     /// `rule/sg-…/in/tcp/5432/sg-…`
     Rule(GroupRef, RuleShape),
-    /// `endpoint/vpc-…/dms` or `endpoint/vpce-…`
+    /// `endpoint/vpc-…/dms`, `endpoint/vpc-…/s3/gateway` or `endpoint/vpce-…`
     Endpoint(EndpointRef),
+    /// `route/rtb-…/10.1.0.0/16`
+    Route(RouteTableId, Destination),
+    /// `acl-entry/acl-…/in/tcp/5432/10.0.0.0/16`
+    AclEntry(NetworkAclId, AclShape),
 }
 
 impl Key {
@@ -78,15 +111,19 @@ impl Key {
             Self::Group(_) => ResourceKind::SecurityGroup,
             Self::Rule(..) => ResourceKind::SecurityGroupRule,
             Self::Endpoint(_) => ResourceKind::VpcEndpoint,
+            Self::Route(..) => ResourceKind::Route,
+            Self::AclEntry(..) => ResourceKind::NetworkAclEntry,
         }
     }
 
-    /// Name of the lock under which it is changed: all that hangs on an endpoint that we make is one network's work at a time.
+    /// The lock under which it is changed: whatever hangs on one group, endpoint, ACL or route table is done by one network at a time.
     pub fn lock(&self) -> String {
         match self {
-            Self::Rule(group, _) => group.to_string(),
-            Self::Group(endpoint) => endpoint.to_string(),
+            Self::Rule(GroupRef::OfEndpoint(key), _) | Self::Group(key) => key.to_string(),
+            Self::Rule(GroupRef::Id(id), _) => id.to_string(),
             Self::Endpoint(endpoint) => endpoint.to_string(),
+            Self::Route(table, _) => table.to_string(),
+            Self::AclEntry(acl, _) => acl.to_string(),
         }
     }
 
@@ -97,13 +134,26 @@ impl Key {
             "group" => Some(Self::Group(endpoint_key(rest)?)),
             "endpoint" if rest.starts_with("vpce-") => Some(Self::Endpoint(EndpointRef::TakenOver(rest.into()))),
             "endpoint" => Some(Self::Endpoint(EndpointRef::Made(endpoint_key(rest)?))),
+            "route" => {
+                let (table, destination) = rest.split_once('/')?;
+                let destination = match destination {
+                    p if p.starts_with("pl-") => Destination::PrefixList(p.into()),
+                    cidr => Destination::Cidr(cidr.parse().ok()?),
+                };
+                table.starts_with("rtb-").then(|| Self::Route(table.into(), destination))
+            }
+            "acl-entry" => {
+                let (acl, rest) = rest.split_once('/')?;
+                let RuleShape { direction, protocol, ports, peer: Peer::Cidr(cidr) } = shape(rest)? else { return None };
+                acl.starts_with("acl-").then(|| Self::AclEntry(acl.into(), AclShape { direction, protocol, ports, cidr }))
+            }
             "rule" => {
                 let (first, rest) = rest.split_once('/')?;
                 if first.starts_with("sg-") {
                     return Some(Self::Rule(GroupRef::Id(first.into()), shape(rest)?));
                 }
                 let (service, rest) = rest.split_once('/')?;
-                let key = EndpointKey { vpc: first.into(), service: service.into() };
+                let key = EndpointKey::interface(first.into(), service);
                 Some(Self::Rule(GroupRef::OfEndpoint(key), shape(rest)?))
             }
             _ => None,
@@ -117,6 +167,8 @@ impl fmt::Display for Key {
             Self::Group(key) => write!(f, "group/{key}"),
             Self::Rule(group, shape) => write!(f, "rule/{group}/{shape}"),
             Self::Endpoint(e) => write!(f, "endpoint/{e}"),
+            Self::Route(table, destination) => write!(f, "route/{table}/{destination}"),
+            Self::AclEntry(acl, shape) => write!(f, "acl-entry/{acl}/{shape}"),
         }
     }
 }
@@ -129,7 +181,11 @@ impl Serialize for Key {
 
 fn endpoint_key(text: &str) -> Option<EndpointKey> {
     let (vpc, service) = text.split_once('/')?;
-    Some(EndpointKey { vpc: vpc.into(), service: service.into() })
+    let (service, kind) = match service.strip_suffix(GATEWAY) {
+        Some(service) => (service, VpcEndpointType::Gateway),
+        None => (service, VpcEndpointType::Interface),
+    };
+    Some(EndpointKey { vpc: vpc.into(), service: service.into(), kind })
 }
 
 /// `in/tcp/5432/10.0.0.0/16`
@@ -162,15 +218,31 @@ mod tests {
             "group/vpc-0a1b2c3d/dms",
             "endpoint/vpc-0a1b2c3d/dms",
             "endpoint/vpce-0a1b2c3d",
+            "endpoint/vpc-0a1b2c3d/s3/gateway",
             "rule/sg-0a1b2c3d/in/tcp/5432/sg-0b1b2c3d",
             "rule/sg-0a1b2c3d/out/tcp/27017-27020/10.0.0.0/16",
             "rule/vpc-0a1b2c3d/dms/in/tcp/443/2001:db8::/32",
             "rule/vpc-0a1b2c3d/dms/in/tcp/443/pl-0a1b2c3d",
             "rule/sg-0a1b2c3d/out/all/all/0.0.0.0/0",
+            "route/rtb-0a1b2c3d/10.1.0.0/16",
+            "route/rtb-0a1b2c3d/2001:db8::/32",
+            "route/rtb-0a1b2c3d/pl-0a1b2c3d",
+            "acl-entry/acl-0a1b2c3d/in/tcp/32768-65535/10.1.0.0/16",
+            "acl-entry/acl-0a1b2c3d/out/tcp/5432/2001:db8::/32",
+            "acl-entry/acl-0a1b2c3d/out/tcp/all/0.0.0.0/0",
         ] {
             assert_eq!(Key::parse(text).unwrap().to_string(), text);
         }
-        for broken in ["", "rule", "rule/sg-1/in/tcp", "rule/sg-1/sideways/tcp/1/sg-2", "acl/x", "rule/sg-1/in/tcp/0/sg-2"] {
+        for broken in [
+            "",
+            "rule",
+            "rule/sg-1/in/tcp",
+            "rule/sg-1/sideways/tcp/1/sg-2",
+            "acl/x",
+            "rule/sg-1/in/tcp/0/sg-2",
+            "route/rtb-1/x",
+            "acl-entry/acl-1/in/tcp/1/sg-2",
+        ] {
             assert_eq!(Key::parse(broken), None, "{broken}");
         }
     }

@@ -6,12 +6,16 @@ pub mod class;
 mod compare;
 pub mod derive;
 pub mod drift;
+pub mod evidence;
 pub mod facts;
 pub mod guardrails;
 pub mod key;
+mod merge;
 pub mod problem;
+pub mod record;
 mod release;
 pub mod sharing;
+pub mod view;
 pub mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,10 +55,16 @@ pub struct Input<'a> {
     pub ledger: &'a [OwnedEntry],
     /// Under which name we own AWS objects.
     pub owner: &'a Owner,
-    /// Name of the class.
+    /// Name of the class that is planned here.
     pub class: &'a str,
     /// The class's Region.
     pub region: &'a str,
+    /// The class's account; empty where it is not known.
+    pub account: &'a str,
+    /// Name of the network's own class; another than `class` where this one is a database's.
+    pub home: &'a str,
+    /// The other classes that the network names, by name.
+    pub elsewhere: &'a BTreeMap<String, Elsewhere<'a>>,
     /// The class's guardrails; none where the class is gone: then only removal is possible.
     pub guardrails: Option<&'a Guardrails>,
     /// Tags for what we create.
@@ -65,6 +75,21 @@ pub struct Input<'a> {
     pub claims: &'a Claims,
     /// Whether every one of them was tried once: before that, nothing is removed or revoked.
     pub all_tried: bool,
+}
+
+/// Another class of the same network: what is known there decides what is wanted here, and the other way round.
+#[derive(Clone, Copy)]
+pub struct Elsewhere<'a> {
+    /// Its Region.
+    pub region: &'a str,
+    /// Its account; empty where it is not known.
+    pub account: &'a str,
+    /// Its guardrails.
+    pub guardrails: &'a Guardrails,
+    /// What is known there.
+    pub picture: &'a Picture,
+    /// Whether it means the very account and Region that is planned: then what is wanted there is not given up here.
+    pub same_place: bool,
 }
 
 /// What is to be done, and what is known.
@@ -120,12 +145,19 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let mut guarded = guardrails::Guarded::default();
     let mut hidden = false;
     if let (Some(spec), Some(rails)) = (input.spec, input.guardrails) {
-        let derived = derive::derive(input.label, spec, input.region, &facts);
+        let others: Vec<(&str, &Elsewhere<'_>, facts::Facts<'_>)> =
+            input.elsewhere.iter().map(|(name, e)| (name.as_str(), e, facts::Facts::new(e.picture))).collect();
+        let mut derived = derived(input, spec, &facts, &others);
         hidden = derived.problems.iter().any(Problem::hides_wants);
-        plan.problems = derived.problems;
+        plan.problems = std::mem::take(&mut derived.problems);
         plan.replication = derived.replication;
         plan.databases = derived.databases;
-        guarded = guardrails::guard(derived.wanted, spec.foreign_rules, input.class, rails, &facts);
+        let wanted = derived.wanted.remove(input.class).unwrap_or_default();
+        guarded = guardrails::guard(wanted, spec, input.class, rails, &facts);
+        for (name, other, facts) in others.iter().filter(|(_, e, _)| e.same_place) {
+            let wanted = derived.wanted.remove(*name).unwrap_or_default();
+            guarded.elsewhere.extend(guardrails::guard(wanted, spec, name, other.guardrails, facts).wanted.keys());
+        }
         plan.problems.append(&mut guarded.violations);
     }
     let deleting = input.spec.is_none();
@@ -157,6 +189,24 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan
 }
 
+/// Derives with all classes of the network in view.
+fn derived(
+    input: &Input<'_>,
+    spec: &DmsNetworkSpec,
+    facts: &facts::Facts<'_>,
+    others: &[(&str, &Elsewhere<'_>, facts::Facts<'_>)],
+) -> derive::Derived {
+    let here = view::View { class: input.class, region: input.region, account: input.account, facts };
+    let there = others.iter().map(|(name, e, facts)| view::View { class: name, region: e.region, account: e.account, facts });
+    let (mut home, others): (Vec<_>, Vec<_>) = std::iter::once(here).chain(there).partition(|v| v.class == input.home);
+    let Some(home) = home.pop() else {
+        let message = format!("DmsNetworkClass {:?}, the network's own, is not known here", input.home);
+        let problems = vec![Problem::new(Reason::ReferenceNotFound, "spec.className", message)];
+        return derive::Derived { problems, ..derive::Derived::default() };
+    };
+    derive::derive(input.label, spec, &view::Views { home, others })
+}
+
 /// Where a list of what is there could never be read, nothing can be compared: no change is made, no drift is told, and
 /// the ledger stays.
 fn unseen(input: &Input<'_>, facts: &facts::Facts<'_>, plan: &mut Plan) {
@@ -165,6 +215,10 @@ fn unseen(input: &Input<'_>, facts: &facts::Facts<'_>, plan: &mut Plan) {
             Need::RulesOf(id) => (id.to_string(), "its rules"),
             Need::GroupsOf(id) => (id.to_string(), "its security groups"),
             Need::EndpointsOf(id) => (id.to_string(), "its VPC endpoints"),
+            Need::NetworkAclsOf(id) => (id.to_string(), "its network ACLs"),
+            Need::NetworkAcl(id) => (id.to_string(), "its entries"),
+            Need::RouteTablesOf(id) => (id.to_string(), "its route tables"),
+            Need::RouteTable(id) => (id.to_string(), "its routes"),
             _ => continue,
         };
         let reason = if failure.denied { Reason::AccessDenied } else { Reason::Stale };
@@ -198,6 +252,7 @@ fn claim(input: &Input<'_>, guarded: &guardrails::Guarded, deleting: bool, plann
         wants: guarded.wanted.keys(),
         withheld: guarded.withheld.keys(),
         shares: guarded.wanted.shares.clone(),
+        routes: guarded.wanted.routes.values().map(|r| (r.key(), r.target.clone())).collect(),
         planned,
         ..claim_of_ledger(input.label, input.created, deleting, input.ledger)
     }
@@ -217,13 +272,19 @@ fn order(changes: &mut [Change]) {
         Change::CreateGroup { .. } => 0,
         Change::CreateRule { .. } => 1,
         Change::ModifyRule { .. } => 2,
-        Change::Tag { .. } => 3,
-        Change::CreateEndpoint { .. } => 4,
-        Change::ModifyEndpoint { .. } => 5,
-        Change::RevokeForeign { .. } => 6,
-        Change::DeleteEndpoint { .. } => 7,
-        Change::RevokeRule { .. } => 8,
-        Change::DeleteGroup { .. } => 9,
-        Change::Untag { .. } => 10,
+        Change::CreateAclEntry { .. } => 3,
+        Change::ReplaceAclEntry { .. } => 4,
+        Change::CreateRoute { .. } => 5,
+        Change::ReplaceRoute { .. } => 6,
+        Change::Tag { .. } => 7,
+        Change::CreateEndpoint { .. } => 8,
+        Change::ModifyEndpoint { .. } => 9,
+        Change::RevokeForeign { .. } => 10,
+        Change::DeleteEndpoint { .. } => 11,
+        Change::DeleteRoute { .. } => 12,
+        Change::DeleteAclEntry { .. } => 13,
+        Change::RevokeRule { .. } => 14,
+        Change::DeleteGroup { .. } => 15,
+        Change::Untag { .. } => 16,
     });
 }

@@ -35,6 +35,14 @@ impl Problem {
 
     /// Whether it hides wants: then nothing is given up, since what looks unwanted may be wanted.
     pub fn hides_wants(&self) -> bool {
-        !matches!(self.reason, Reason::GuardrailViolated | Reason::Conflict | Reason::PrivateDnsConflict | Reason::Failed | Reason::Pending)
+        !matches!(
+            self.reason,
+            Reason::GuardrailViolated
+                | Reason::Conflict
+                | Reason::QuotaExceeded
+                | Reason::PrivateDnsConflict
+                | Reason::Failed
+                | Reason::Pending
+        )
     }
 }

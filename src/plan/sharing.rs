@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::network::IpAddressType,
-    model::{Peer, Policy, RuleShape, SecurityGroupId, SubnetId},
+    model::{Peer, Policy, RouteTableId, RuleShape, SecurityGroupId, SubnetId},
 };
 
 /// Default quota of rules per group and direction, for IPv4 and IPv6 each (domain.md 3.4).
@@ -23,6 +23,10 @@ pub struct Union {
     pub subnets: Option<BTreeSet<SubnetId>>,
     /// Whether subnets that nobody names stay.
     pub keep_subnets: bool,
+    /// Route tables of a gateway endpoint; none: keep.
+    pub route_tables: Option<BTreeSet<RouteTableId>>,
+    /// Whether route tables that nobody names stay.
+    pub keep_route_tables: bool,
     /// The lead's seniority.
     pub seniority: Seniority,
     /// The lead's groups; empty: the group that we make, or keep.
@@ -82,6 +86,8 @@ fn unite_sorted(shares: &[(Seniority, &str, &Share)], me: &Uid, mine: &Share, se
             zones.entry(zone).or_insert(subnet);
         }
     }
+    let tables: BTreeSet<RouteTableId> =
+        shares.iter().filter(|(_, _, s)| agree(s, lead)).flat_map(|(_, _, s)| s.route_tables.iter().cloned()).collect();
     let mut wrong = Vec::new();
     let mut differs = |field: &str, same: bool| {
         if !same {
@@ -104,6 +110,8 @@ fn unite_sorted(shares: &[(Seniority, &str, &Share)], me: &Uid, mine: &Share, se
     Union {
         subnets: (!subnets.is_empty()).then_some(subnets),
         keep_subnets: keep,
+        route_tables: (!tables.is_empty()).then_some(tables),
+        keep_route_tables: shares.iter().any(|(_, _, s)| s.route_tables.is_empty()),
         seniority,
         groups: lead.groups.clone(),
         private_dns: lead.private_dns,

@@ -10,9 +10,11 @@ use sha2::{Digest, Sha256};
 
 use super::key::{EndpointKey, EndpointRef, GroupRef, Key};
 use crate::{
-    api::network::IpAddressType,
-    model::{Owner, Policy, RuleShape, SecurityGroupId, SubnetId, VpcId},
+    api::network::{IpAddressType, VpcEndpointType},
+    model::{Destination, NetworkAclId, Owner, Policy, RouteTableId, RuleShape, SecurityGroupId, SubnetId, Target, VpcId},
 };
+
+pub use crate::model::AclShape;
 
 /// A rule that must be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,10 @@ pub struct Share {
     pub vpc: VpcId,
     /// Full service name.
     pub service_name: String,
+    /// Interface or gateway.
+    pub kind: VpcEndpointType,
+    /// Route tables of a gateway endpoint.
+    pub route_tables: BTreeSet<RouteTableId>,
     /// Subnets and their Availability Zones.
     pub subnets: BTreeMap<SubnetId, String>,
     /// Groups that the user named; empty: the group that we make.
@@ -68,8 +74,17 @@ pub struct Share {
 }
 
 impl Share {
+    /// Whether callers go by a group that we make for it.
+    pub fn makes_group(&self) -> bool {
+        self.kind == VpcEndpointType::Interface && self.groups.is_empty() && matches!(self.endpoint, EndpointRef::Made(_))
+    }
+
     /// Canonical text of the network's own share: what the ledger keeps as `want`.
     pub fn text(&self) -> String {
+        if self.kind == VpcEndpointType::Gateway {
+            let policy = self.policy.as_ref().map(|p| short_hash(p.as_str().as_bytes()));
+            return json!({"routeTables": self.route_tables, "policy": policy}).to_string();
+        }
         json!({
             "subnets": self.subnets.keys().collect::<Vec<_>>(),
             "groups": self.groups,
@@ -81,6 +96,49 @@ impl Share {
     }
 }
 
+/// A route that a path needs (domain.md 1.2 to 1.5). `routes: Manage` sets it; `Check` only proves that packets get there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedRoute {
+    /// The table that carries it.
+    pub table: RouteTableId,
+    /// The table's VPC.
+    pub vpc: VpcId,
+    /// Where packets want to go.
+    pub destination: Destination,
+    /// Where they are to be sent.
+    pub target: Target,
+    /// Whom it is for, for people: `orders-team/orders source`.
+    pub why: String,
+}
+
+impl WantedRoute {
+    /// Its ledger key.
+    pub fn key(&self) -> Key {
+        Key::Route(self.table.clone(), self.destination.clone())
+    }
+}
+
+/// An entry that a path needs on a network ACL (domain.md 1.0): always an allow. `networkAcls: Manage` sets it; `Check` only
+/// proves that packets pass. Its number is chosen where it is set, in the class's range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedAclEntry {
+    /// The network ACL.
+    pub acl: NetworkAclId,
+    /// The ACL's VPC.
+    pub vpc: VpcId,
+    /// What it lets through.
+    pub shape: AclShape,
+    /// Whom it is for, for people: `orders-team/orders source`.
+    pub why: String,
+}
+
+impl WantedAclEntry {
+    /// Its ledger key.
+    pub fn key(&self) -> Key {
+        Key::AclEntry(self.acl.clone(), self.shape.clone())
+    }
+}
+
 /// All that one network wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -88,15 +146,21 @@ pub struct Wanted {
     pub rules: BTreeMap<Key, WantedRule>,
     /// Shares by endpoint.
     pub shares: BTreeMap<EndpointRef, Share>,
+    /// Routes that the paths need, by table and destination.
+    pub routes: BTreeMap<(RouteTableId, Destination), WantedRoute>,
+    /// Entries of network ACLs that the paths need, by ACL and shape.
+    pub acl_entries: BTreeMap<(NetworkAclId, AclShape), WantedAclEntry>,
 }
 
 impl Wanted {
     /// Keys of all that is wanted, groups that we make included.
     pub fn keys(&self) -> BTreeSet<Key> {
         let mut keys: BTreeSet<Key> = self.rules.keys().cloned().collect();
+        keys.extend(self.routes.values().map(WantedRoute::key));
+        keys.extend(self.acl_entries.values().map(WantedAclEntry::key));
         for share in self.shares.values() {
             keys.insert(Key::Endpoint(share.endpoint.clone()));
-            if let (EndpointRef::Made(key), true) = (&share.endpoint, share.groups.is_empty()) {
+            if let (EndpointRef::Made(key), true) = (&share.endpoint, share.makes_group()) {
                 keys.insert(Key::Group(key.clone()));
             }
         }

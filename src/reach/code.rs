@@ -24,7 +24,7 @@ codes! {
     EgressMissing: "No rule of the sender's security groups lets the packet out.",
     IngressMissing: "No rule of the receiver's security groups lets the packet in.",
     ReferenceNotApplicable: "A rule admits the sender by its group, but on this path the packet does not arrive with a private address that AWS knows as that group's member: an address rule is needed.",
-    ReferenceStale: "A rule refers to a security group that no longer exists.",
+    ReferenceStale: "A rule refers to a security group that exists in neither VPC of the path: it was deleted, or its peering is gone.",
     SecurityGroupNotFound: "A security group that the path names does not exist.",
     // Network ACLs
     AclDeniesOut: "A network ACL does not let the packet out of its subnet.",
@@ -39,6 +39,7 @@ codes! {
     ReturnRouteMissing: "The route table on the way back has no route to the sender.",
     ReturnRouteBlackhole: "The route on the way back leads to a target that is gone or not ready.",
     ReturnRouteElsewhere: "The route on the way back leads another way than the packet came.",
+    RouteAmbiguous: "Two prefix lists match the destination equally well and lead to different targets: AWS takes either.",
     RouteTableNotFound: "The subnet has no route table, and its VPC no main one.",
     // Places
     SubnetNotFound: "A subnet that the path names does not exist.",
@@ -94,6 +95,7 @@ codes! {
     FarSideUnknown: "The far side belongs to an account or Region that this path's class does not show.",
     DestinationUnknown: "Neither an address nor a subnet of the database is known.",
     HostNotResolved: "The host name did not resolve, so checks by address were not made.",
+    SenderAddressUnknown: "The public address that packets will come from is not known yet, so what guards the far end cannot be judged.",
     MembershipUnknown: "A rule names a security group, and which groups the other end has is not known.",
     TargetUnknown: "What this kind of route target does is not judged.",
     DnsServersUnknown: "The replication uses DNS servers of its own: how names resolve there is not shown by AWS.",

@@ -64,10 +64,10 @@ fn help_is_worth_reading() {
     let help = run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     let text = out(&help);
-    for word in ["run", "plan", "apply", "delete", "snapshot", "iam-policy", "crds", "completions", "Examples:", "credentials"] {
+    for word in ["run", "plan", "apply", "delete", "snapshot", "import", "iam-policy", "crds", "completions", "Examples:", "credentials"] {
         assert!(text.contains(word), "{word}\n{text}");
     }
-    for command in ["run", "plan", "apply", "delete", "snapshot", "iam-policy", "crds", "completions"] {
+    for command in ["run", "plan", "apply", "delete", "snapshot", "import", "iam-policy", "crds", "completions"] {
         let help = run(&[command, "--help"]);
         assert_eq!(help.status.code(), Some(0), "{command}");
         insta::assert_snapshot!(format!("help_{command}"), out(&help).lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
@@ -79,7 +79,13 @@ fn help_is_worth_reading() {
 /// 2 means that there are changes, so a misspelt command must not end in it.
 #[test]
 fn a_usage_error_ends_in_1() {
-    for args in [&["plam"][..], &["plan"], &["plan", "-f", "x", "--owner", "Not An Owner"], &["crds", "--log", "=====,"]] {
+    for args in [
+        &["plam"][..],
+        &["plan"],
+        &["plan", "-f", "x", "--owner", "Not An Owner"],
+        &["crds", "--log", "=====,"],
+        &["import", "--region", "us-west-2"],
+    ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(1), "{args:?}\n{}", err(&output));
         assert!(!err(&output).is_empty());

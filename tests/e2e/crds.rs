@@ -150,6 +150,20 @@ fn database(name: &str) -> Value {
     json!({ "name": name, "dmsEndpoint": "any", "path": { "type": "SameVpc" } })
 }
 
+const ACCOUNT: &str = "111122223333";
+
+fn role(arn: &str) -> Value {
+    json!({ "roleArn": arn })
+}
+
+fn with_ingress(path: Value, from: &str) -> Value {
+    json!({ "name": "source", "dmsEndpoint": "orders-src", "path": path, "ingressFrom": from })
+}
+
+fn path(path: Value) -> Edit {
+    set("/spec/databases/0/path", path)
+}
+
 fn endpoint(name: &str, service: &str) -> Value {
     json!({ "name": name, "service": service })
 }
@@ -218,6 +232,19 @@ async fn good_networks_are_accepted() {
         &[set("/spec/databases/0/extraEndpoints", json!([{ "host": "asm.example.com" }, { "host": "asm.example.com", "port": 1521 }]))],
         &[set("/spec/databases/0/subnetIds", many(60, subnet)), set("/spec/databases/0/ingressFrom", "PrivateIp")],
         &[set("/spec/databases", many(50, |i| database(&format!("db-{i}"))))],
+        // every path with its block
+        &[remove("/spec/replication/instance"), set("/spec/replication/serverless", "Orders-Cfg")],
+        &[
+            set("/spec/databases/0/className", "other-account"),
+            path(json!({ "type": "PeeredVpc", "peeredVpc": { "peeringConnectionId": "pcx-0a1b2c3d" } })),
+        ],
+        &[path(json!({ "type": "OnPremises" }))],
+        &[path(json!({ "type": "OnPremises", "onPremises": {
+            "cidrs": ["10.50.0.0/16", "2001:db8::/32"], "natHost": { "securityGroupId": SG, "networkInterfaceId": "eni-0a1b2c3d" } } }))],
+        &[path(json!({ "type": "Internet", "internet": { "cidrs": ["203.0.113.7/32"] } }))],
+        &[path(json!({ "type": "NatGateway", "natGateway": { "natGatewayIds": ["nat-0a1b2c3d"] }, "internet": null }))],
+        &[path(json!({ "type": "ClassicLink", "classicLink": { "proxy": { "securityGroupId": SG, "host": "10.0.0.5", "port": 5432 } } }))],
+        &[set("/spec/databases/0", with_ingress(json!({ "type": "Internet" }), "Auto"))],
         &[set("/spec/vpcEndpoints", many(32, |i| endpoint(&format!("e{i}"), &format!("service{i}"))))],
         // one service in two VPCs
         &[
@@ -252,6 +279,7 @@ async fn bad_networks_are_refused_in_words() {
         set("/spec/replication", replication)
     };
     let db0 = "spec.databases[0]";
+    let path0 = "spec.databases[0].path";
     let e0 = "spec.vpcEndpoints[0]";
     let host0 = "spec.databases[2].address.endpoints[0].host";
     let cidr0 = "spec.vpcEndpoints[0].allowFrom[0].cidr";
@@ -272,11 +300,11 @@ async fn bad_networks_are_refused_in_words() {
         (set("/spec/resyncInterval", 60), "spec.resyncInterval", "must be of type string"),
         // replication
         (remove("/spec/replication"), "spec.replication", "Required value"),
-        (remove("/spec/replication/instance"), "spec.replication", "set exactly one of instance and placement"),
+        (remove("/spec/replication/instance"), "spec.replication", "set exactly one of instance, serverless and placement"),
         (
             set("/spec/replication/placement", json!({ "subnetIds": ["subnet-0a1b2c3d"], "securityGroupIds": [SG] })),
             "spec.replication",
-            "set exactly one of instance and placement",
+            "set exactly one of instance, serverless and placement",
         ),
         (set("/spec/replication/instance", "arn:aws:dms:us-west-2:111122223333:rep:ABC"), "spec.replication.instance", "not the ARN"),
         (set("/spec/replication/instance", "Orders-RI"), "spec.replication.instance", "in lower case as AWS keeps it"),
@@ -312,7 +340,52 @@ async fn bad_networks_are_refused_in_words() {
         (set("/spec/databases/0/role", "Both"), "spec.databases[0].role", r#"supported values: "Source", "Target""#),
         (remove("/spec/databases/0/path"), "spec.databases[0].path", "Required value"),
         (set("/spec/databases/0/path", json!({})), "spec.databases[0].path.type", "Required value"),
-        (set("/spec/databases/0/path/type", "Teleport"), "spec.databases[0].path.type", r#"supported values: "SameVpc""#),
+        (set("/spec/databases/0/path/type", "Teleport"), "spec.databases[0].path.type", r#"supported values: "SameVpc", "PeeredVpc""#),
+        // paths: exactly the block of the type
+        (path(json!({ "type": "PeeredVpc" })), path0, "type PeeredVpc needs its block peeredVpc"),
+        (path(json!({ "type": "PeeredVpc", "peeredVpc": null })), path0, "type PeeredVpc needs its block peeredVpc"),
+        (path(json!({ "type": "PeeredVpc", "peeredVpc": {} })), "path.peeredVpc.peeringConnectionId", "Required value"),
+        (
+            path(json!({ "type": "PeeredVpc", "peeredVpc": { "peeringConnectionId": "vpc-0a1b2c3d" } })),
+            "path.peeredVpc.peeringConnectionId",
+            "must be the ID of a VPC peering connection",
+        ),
+        (path(json!({ "type": "ClassicLink" })), path0, "type ClassicLink needs its block classicLink"),
+        (
+            path(json!({ "type": "ClassicLink", "classicLink": { "proxy": { "securityGroupId": SG, "host": "10.0.0.5" } } })),
+            "path.classicLink.proxy.port",
+            "Required value",
+        ),
+        (path(json!({ "type": "SameVpc", "internet": {} })), path0, "internet belongs to type Internet"),
+        (path(json!({ "type": "Internet", "natGateway": {} })), path0, "natGateway belongs to type NatGateway"),
+        (path(json!({ "type": "NatGateway", "onPremises": {} })), path0, "onPremises belongs to type OnPremises"),
+        (
+            path(json!({ "type": "OnPremises", "peeredVpc": { "peeringConnectionId": "pcx-0a1b2c3d" } })),
+            path0,
+            "peeredVpc belongs to type PeeredVpc",
+        ),
+        (path(json!({ "type": "Internet", "internet": { "cidrs": ["203.0.113.7/24"] } })), "path.internet.cidrs[0]", HOST_BITS),
+        (
+            path(json!({ "type": "NatGateway", "natGateway": { "natGatewayIds": ["igw-0a1b2c3d"] } })),
+            "path.natGateway.natGatewayIds[0]",
+            "must be the ID of a NAT gateway",
+        ),
+        (
+            path(json!({ "type": "OnPremises", "onPremises": { "natHost": { "securityGroupId": SG } } })),
+            "path.onPremises.natHost.networkInterfaceId",
+            "Required value",
+        ),
+        (
+            set("/spec/databases/0", with_ingress(json!({ "type": "Internet" }), "SecurityGroup")),
+            "spec.databases[0].ingressFrom",
+            "must be Auto on the paths Internet and NatGateway",
+        ),
+        (
+            set("/spec/databases/0", with_ingress(json!({ "type": "OnPremises" }), "SecurityGroup")),
+            "spec.databases[0].ingressFrom",
+            "cannot be SecurityGroup on the path OnPremises",
+        ),
+        (set("/spec/databases/0/className", "Other Account"), "spec.databases[0].className", "must be the name of a DmsNetworkClass"),
         (set("/spec/databases/0/ingressFrom", "Anywhere"), "spec.databases[0].ingressFrom", "supported values"),
         (set("/spec/databases/0/securityGroupId", "orders-source"), "spec.databases[0].securityGroupId", GROUP_ID),
         (set("/spec/databases/0/securityGroupId", "sg-0a1b2c3d4"), "spec.databases[0].securityGroupId", GROUP_ID),
@@ -366,7 +439,11 @@ async fn bad_networks_are_refused_in_words() {
             "must have at most 32 items",
         ),
         (set("/spec/vpcEndpoints/-", endpoint("dms", "s3")), "spec.vpcEndpoints[1]", r#"Duplicate value: {"name":"dms"}"#),
-        (set("/spec/vpcEndpoints/-", endpoint("other", "dms")), "spec.vpcEndpoints", "two entries name the same service in the same VPC"),
+        (
+            set("/spec/vpcEndpoints/-", endpoint("other", "dms")),
+            "spec.vpcEndpoints",
+            "two entries name the same service and type in the same VPC",
+        ),
         (
             set(
                 "/spec/vpcEndpoints",
@@ -380,7 +457,7 @@ async fn bad_networks_are_refused_in_words() {
         (remove("/spec/vpcEndpoints/0/service"), "spec.vpcEndpoints[0].service", "Required value"),
         (set("/spec/vpcEndpoints/0/service", "com.amazonaws.us-west-2.dms"), "spec.vpcEndpoints[0].service", "must be only the last part"),
         (set("/spec/vpcEndpoints/0/service", "DMS"), "spec.vpcEndpoints[0].service", "in lower case, such as dms"),
-        (set("/spec/vpcEndpoints/0/type", "Gateway"), "spec.vpcEndpoints[0].type", r#"supported values: "Interface""#),
+        (set("/spec/vpcEndpoints/0/type", "Gateway"), "spec.vpcEndpoints[0].type", "only s3 and dynamodb have gateway endpoints"),
         (set("/spec/vpcEndpoints/0/vpcId", "orders"), "spec.vpcEndpoints[0].vpcId", "must be the ID of a VPC"),
         (
             set("/spec/vpcEndpoints/0/vpcEndpointId", "vpc-0a1b2c3d"),
@@ -459,6 +536,8 @@ async fn good_classes_are_accepted() {
         &[set("/spec/region", "us-gov-west-1"), set("/spec/endpointUrl", "https://[::1]:4566/"), set("/spec/resyncInterval", "5m")],
         &[set("/spec/tags", json!({ "Team name": "", "ключ": "значение", "a:b/c=d+e-f@g": "v".repeat(256) }))],
         &[set("/spec/guardrails/securityGroups/tags", json!({ "aws:cloudformation:stack-name": "dms" }))],
+        &[set("/spec/accountId", ACCOUNT), set("/spec/assumeRole", role("arn:aws:iam::111122223333:role/team/dmsnet"))],
+        &[set("/spec/assumeRole", json!({ "roleArn": "arn:aws-us-gov:iam::111122223333:role/dmsnet", "externalId": "platform" }))],
     ];
     all_accepted(place.classes(), class("crds-good"), table).await;
 }
@@ -479,6 +558,15 @@ async fn bad_classes_are_refused_in_words() {
         (remove("/spec/region"), "spec.region", "Required value"),
         (set("/spec/region", "Oregon"), "spec.region", "must be the code of an AWS Region, such as us-west-2"),
         (set("/spec/region", "us-west-2a"), "spec.region", "must be the code of an AWS Region"),
+        (set("/spec/accountId", 111_122_223_333_i64), "spec.accountId", "must be of type string"),
+        (set("/spec/accountId", "1111"), "spec.accountId", "must be an AWS account ID: 12 digits"),
+        (set("/spec/assumeRole", json!({})), "spec.assumeRole.roleArn", "Required value"),
+        (set("/spec/assumeRole", role("dmsnet")), "spec.assumeRole.roleArn", "must be the ARN of an IAM role"),
+        (
+            set("/spec/assumeRole", json!({ "roleArn": "arn:aws:iam::111122223333:role/dmsnet", "externalId": "not this" })),
+            "spec.assumeRole.externalId",
+            "must be the external ID that the role's trust policy asks for",
+        ),
         (url("127.0.0.1:5000"), "spec.endpointUrl", url_says),
         (url("ftp://127.0.0.1"), "spec.endpointUrl", url_says),
         (url("http://127.0.0.1:5000/dms"), "spec.endpointUrl", url_says),
@@ -548,6 +636,13 @@ async fn bad_classes_are_refused_in_words() {
         (set("/spec/tags", tags), "spec.tags", "must have at most 20"),
     ];
     all_refused(place.classes(), class("crds-bad"), &table).await;
+    let other = edited(class("crds-bad"), &[set("/spec/assumeRole", role("arn:aws:iam::444455556666:role/dmsnet"))]);
+    all_refused(
+        place.classes(),
+        other,
+        &[(set("/spec/accountId", ACCOUNT), "spec.accountId", "must be the account of assumeRole.roleArn")],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

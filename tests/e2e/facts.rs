@@ -29,7 +29,7 @@ struct Asked {
 impl Asked {
     fn of(aws: &Emulator) -> Self {
         let (wakes, _wakes) = unbounded_channel();
-        let scope = Scope { endpoint_url: Some(aws.url.clone()), region: REGION.into() };
+        let scope = Scope { endpoint_url: Some(aws.url.clone()), region: REGION.into(), role: None };
         let clients = Clients::of(scope, aws.ec2(), aws.dms(), aws.rds(), aws.sts());
         Self { store: Store::start(clients, wakes), _wakes }
     }

@@ -4,6 +4,8 @@
 #[path = "../support/world.rs"]
 mod world;
 
+mod managed;
+mod paths;
 mod properties;
 mod purity;
 mod reference;

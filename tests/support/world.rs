@@ -6,20 +6,24 @@ use std::{collections::BTreeMap, sync::Arc};
 use dmsnet::{
     api::{
         DmsNetworkSpec,
-        class::Guardrails,
-        network::{DeletionPolicy, Mode},
+        class::{Guardrails, RuleNumbers},
+        network::{DeletionPolicy, Mode, Upkeep},
         status::OwnedEntry,
     },
     model::*,
     plan::{
-        self, Change, Claims, GroupRef, Input, Key, Plan, Uid,
+        self, Change, Claims, Elsewhere, GroupRef, Input, Key, Plan, Uid,
         change::{EndpointChanges, GroupTarget},
+        record,
     },
 };
 use serde_json::{Value, json};
 
 /// One account and Region.
 pub struct World {
+    pub class: String,
+    pub region: String,
+    pub account: String,
     pub owner: Owner,
     pub picture: Picture,
     pub claims: Claims,
@@ -52,6 +56,18 @@ pub const VPC: &str = "vpc-0a000001";
 pub const REPLICATION: &str = "sg-0a000001";
 pub const SOURCE: &str = "sg-0a000002";
 pub const TARGET: &str = "sg-0a000003";
+/// Of [`World::with_borders`].
+pub const FAR_VPC: &str = "vpc-0b000001";
+pub const FAR_SUBNET: &str = "subnet-0b000001";
+pub const NEAR_ACL: &str = "acl-0a000001";
+pub const DATABASE_ACL: &str = "acl-0a000002";
+pub const FAR_ACL: &str = "acl-0b000001";
+/// The main table: of the first and the third subnet.
+pub const NEAR_TABLE: &str = "rtb-0a000001";
+pub const SECOND_TABLE: &str = "rtb-0a000002";
+pub const FAR_TABLE: &str = "rtb-0b000001";
+pub const PEERING: &str = "pcx-0a000001";
+pub const OTHER_PEERING: &str = "pcx-0a000002";
 
 /// Source and target by DMS endpoint and address, and the DMS API's endpoint: the reference topology.
 pub fn reference_spec() -> Value {
@@ -127,6 +143,9 @@ impl World {
         };
         picture.services.insert(service.name.as_str().into(), Arc::new(service));
         Self {
+            class: "class".into(),
+            region: "us-east-1".into(),
+            account: ACCOUNT.into(),
             owner: Owner::parse(owner).expect("an owner"),
             picture,
             claims: Claims::default(),
@@ -139,6 +158,68 @@ impl World {
             all_tried: true,
             next: 0,
         }
+    }
+
+    /// The reference, and what routes and ACLs need: a database in the third subnet behind an ACL of its own, another VPC with a
+    /// peering, and the endpoint services of S3. Both ACLs are closed, no table has a route to the other VPC.
+    pub fn with_borders(owner: &str) -> Self {
+        let mut world = Self::reference(owner);
+        let far: VpcId = FAR_VPC.into();
+        let cidr: ipnet::IpNet = "10.1.0.0/16".parse().expect("a CIDR");
+        let vpc = (*world.picture.vpcs[VPC]).clone();
+        world.picture.vpcs.insert(far.clone(), Arc::new(Vpc { id: far.clone(), cidrs: vec![cidr], ..vpc }));
+        let subnet = Subnet {
+            id: FAR_SUBNET.into(),
+            vpc: far.clone(),
+            zone: "us-east-1a".into(),
+            cidrs: vec!["10.1.1.0/24".parse().expect("a CIDR")],
+            block_public_access: BlockPublicAccess::Off,
+        };
+        world.picture.subnets.insert(subnet.id.clone(), Arc::new(subnet));
+        for (id, vpc, subnets) in [
+            (NEAR_ACL, VPC, vec!["subnet-0a000001", "subnet-0a000002"]),
+            (DATABASE_ACL, VPC, vec!["subnet-0a000003"]),
+            (FAR_ACL, FAR_VPC, vec![FAR_SUBNET]),
+        ] {
+            let subnets = subnets.into_iter().map(Into::into).collect();
+            let acl = NetworkAcl { id: id.into(), vpc: vpc.into(), is_default: false, subnets, entries: vec![], tags: Tags::new() };
+            world.picture.acls.insert(id.into(), Arc::new(acl));
+        }
+        for (id, vpc, local, subnets) in [
+            (NEAR_TABLE, VPC, "10.0.0.0/16", vec![]),
+            (SECOND_TABLE, VPC, "10.0.0.0/16", vec!["subnet-0a000002"]),
+            (FAR_TABLE, FAR_VPC, "10.1.0.0/16", vec![]),
+        ] {
+            let destination = Destination::Cidr(local.parse().expect("a CIDR"));
+            let local = Route { destination, target: Target::Local, state: RouteState::Active, origin: RouteOrigin::CreateRouteTable };
+            let subnets: Vec<SubnetId> = subnets.into_iter().map(Into::into).collect();
+            let main = subnets.is_empty();
+            let table = RouteTable { id: id.into(), vpc: vpc.into(), main, subnets, routes: vec![local], tags: Tags::new() };
+            world.picture.route_tables.insert(id.into(), Arc::new(table));
+        }
+        let side = |vpc: &str, cidr: &str| PeeringSide {
+            vpc: vpc.into(),
+            account: ACCOUNT.into(),
+            region: "us-east-1".into(),
+            cidrs: vec![cidr.parse().expect("a CIDR")],
+            dns_resolution: Some(true),
+        };
+        for id in [PEERING, OTHER_PEERING] {
+            let (requester, accepter) = (side(VPC, "10.0.0.0/16"), side(FAR_VPC, "10.1.0.0/16"));
+            let peering = PeeringConnection { id: id.into(), status: "active".into(), message: None, requester, accepter };
+            world.picture.peerings.insert(id.into(), Arc::new(peering));
+        }
+        let name = "com.amazonaws.us-east-1.s3";
+        let types = vec!["Gateway".into(), "Interface".into()];
+        let zones = vec!["us-east-1a".into(), "us-east-1b".into()];
+        let service = ServiceDetail { name: name.into(), zones, private_dns_name: None, types };
+        world.picture.services.insert(name.into(), Arc::new(service));
+        let list = PrefixList { id: "pl-0a000001".into(), name: name.into(), cidrs: vec![], max_entries: None };
+        world.picture.prefix_lists.insert(list.id.clone(), Arc::new(list));
+        world.guardrails.network_acls = Upkeep::Manage;
+        world.guardrails.routes = Upkeep::Manage;
+        world.guardrails.network_acl_rule_numbers = Some(RuleNumbers { from: 20_000, to: 20_099 });
+        world
     }
 
     fn id(&mut self, prefix: &str) -> String {
@@ -159,16 +240,31 @@ impl World {
 
     /// Plans on what is known.
     pub fn plan_once(&self, network: &Network, deleting: Option<DeletionPolicy>) -> Plan {
+        self.plan_among(network, deleting, &self.class, &BTreeMap::new())
+    }
+
+    /// Plans on what is known, here and in the network's other classes.
+    pub fn plan_among(
+        &self,
+        network: &Network,
+        deleting: Option<DeletionPolicy>,
+        home: &str,
+        elsewhere: &BTreeMap<String, Elsewhere<'_>>,
+    ) -> Plan {
+        let ledger: Vec<OwnedEntry> = network.ledger.iter().filter(|e| e.class == self.class).cloned().collect();
         plan::plan(&Input {
             uid: &network.uid,
             label: &network.label,
             created: network.created,
             spec: deleting.is_none().then_some(&network.spec),
             deletion_policy: deleting.unwrap_or_default(),
-            ledger: &network.ledger,
+            ledger: &ledger,
             owner: &self.owner,
-            class: "class",
-            region: "us-east-1",
+            class: &self.class,
+            region: &self.region,
+            account: &self.account,
+            home,
+            elsewhere,
             guardrails: Some(&self.guardrails),
             tags: &self.tags,
             picture: &self.picture,
@@ -232,10 +328,10 @@ impl World {
                         id: self.id("vpce").into(),
                         vpc: fields.vpc.clone(),
                         service_name: fields.service_name.clone(),
-                        endpoint_type: "Interface".into(),
+                        endpoint_type: fields.endpoint_type.to_string(),
                         state: EndpointState::Available,
                         subnets: fields.subnets.clone(),
-                        route_tables: vec![],
+                        route_tables: fields.route_tables.clone(),
                         groups: fields.groups.iter().map(target).collect(),
                         private_dns: fields.private_dns,
                         policy: fields.policy.clone(),
@@ -251,6 +347,54 @@ impl World {
                     let added: Vec<_> = changes.add_groups.iter().map(target).collect();
                     self.edit_endpoint(id, |e| modify(e, changes, added));
                 }
+                Change::CreateAclEntry { acl, number, shape, record, .. } => {
+                    let tag = (record::entry_tag(shape.direction, *number), self.owner.to_string());
+                    self.record(acl.as_str(), tag, *record);
+                    let new = allow(*number, shape);
+                    self.edit_acl(acl, |a| {
+                        assert!(a.entry(new.direction, new.number).is_none(), "NetworkAclEntryAlreadyExists: {new}");
+                        let denied = |e: &AclEntry| e.number > new.number && !e.allow && e.shape().overlaps(&new.shape());
+                        assert!(!a.entries(new.direction).any(denied), "ahead of a deny: {new}");
+                        a.entries.push(new);
+                    });
+                }
+                Change::ReplaceAclEntry { acl, from, to, .. } => {
+                    self.recorded(acl.as_str(), &record::entry_tag(from.direction, from.number));
+                    let new = allow(from.number, to);
+                    self.edit_acl(acl, |a| {
+                        let old = a.entries.iter_mut().find(|e| *e == from).expect("InvalidNetworkAclEntry.NotFound");
+                        *old = new;
+                    });
+                }
+                Change::DeleteAclEntry { acl, entry, .. } => {
+                    let tag = record::entry_tag(entry.direction, entry.number);
+                    self.recorded(acl.as_str(), &tag);
+                    self.edit_acl(acl, |a| a.entries.retain(|e| e != entry));
+                    self.retag(acl.as_str(), |t| drop(t.remove(&tag)));
+                }
+                Change::CreateRoute { table, destination, target, record, .. } => {
+                    self.record(table.as_str(), (record::route_tag(destination), self.owner.to_string()), *record);
+                    let new = route(destination.clone(), target.clone());
+                    self.edit_table(table, |t| {
+                        assert!(t.written(&new.destination).is_none(), "RouteAlreadyExists: {}", new.destination);
+                        t.routes.push(new);
+                    });
+                }
+                Change::ReplaceRoute { table, destination, to, .. } => {
+                    self.recorded(table.as_str(), &record::route_tag(destination));
+                    let new = route(destination.clone(), to.clone());
+                    self.edit_table(table, |t| {
+                        let is_it = |r: &&mut Route| r.destination == new.destination && r.origin != RouteOrigin::Propagated;
+                        let old = t.routes.iter_mut().find(is_it).expect("InvalidRoute.NotFound");
+                        *old = new;
+                    });
+                }
+                Change::DeleteRoute { table, destination, .. } => {
+                    let tag = record::route_tag(destination);
+                    self.recorded(table.as_str(), &tag);
+                    self.edit_table(table, |t| t.routes.retain(|r| r.destination != *destination || r.origin == RouteOrigin::Propagated));
+                    self.retag(table.as_str(), |t| drop(t.remove(&tag)));
+                }
                 Change::DeleteEndpoint { id, .. } => drop(self.picture.endpoints.remove(id)),
                 Change::DeleteGroup { id, .. } => {
                     self.picture.groups.remove(id);
@@ -260,6 +404,44 @@ impl World {
                 Change::Untag { id, keys, .. } => self.retag(id, |t| t.retain(|k, _| !keys.contains(k))),
             }
         }
+    }
+
+    /// The tag that records a route or an entry comes before it.
+    fn record(&mut self, id: &str, (key, owner): (String, String), new: bool) {
+        if new {
+            self.retag(id, |tags| {
+                assert!(tags.insert(key, owner).is_none(), "recorded twice");
+                assert!(tags.len() <= record::TAGS_MAX, "TagLimitExceeded");
+            });
+        } else {
+            self.recorded(id, &key);
+        }
+    }
+
+    /// Nothing is changed that is not recorded as ours.
+    fn recorded(&mut self, id: &str, key: &str) {
+        let owner = self.owner.to_string();
+        self.retag(id, |tags| assert_eq!(tags.get(key), Some(&owner), "{id} {key}"));
+    }
+
+    /// Edits a network ACL, as anybody may.
+    pub fn edit_acl(&mut self, id: &NetworkAclId, edit: impl FnOnce(&mut NetworkAcl)) {
+        let acl = Arc::make_mut(self.picture.acls.get_mut(id).expect("InvalidNetworkAclID.NotFound"));
+        edit(acl);
+        acl.entries.sort_by_key(|e| (e.direction, e.number));
+        for direction in [Direction::In, Direction::Out] {
+            for v4 in [true, false] {
+                let count = acl.entries(direction).filter(|e| e.cidr.addr().is_ipv4() == v4).count();
+                assert!(count <= 19, "NetworkAclEntryLimitExceeded");
+            }
+        }
+    }
+
+    /// Edits a route table, as anybody may.
+    pub fn edit_table(&mut self, id: &RouteTableId, edit: impl FnOnce(&mut RouteTable)) {
+        let table = Arc::make_mut(self.picture.route_tables.get_mut(id).expect("InvalidRouteTableID.NotFound"));
+        edit(table);
+        table.routes.sort();
     }
 
     /// Adds a rule, as anybody may.
@@ -296,6 +478,12 @@ impl World {
         if let Some(endpoint) = self.picture.endpoints.get_mut(id) {
             return edit(&mut Arc::make_mut(endpoint).tags);
         }
+        if let Some(acl) = self.picture.acls.get_mut(id) {
+            return edit(&mut Arc::make_mut(acl).tags);
+        }
+        if let Some(table) = self.picture.route_tables.get_mut(id) {
+            return edit(&mut Arc::make_mut(table).tags);
+        }
         let found = self.picture.rules.iter().find(|(_, rules)| rules.iter().any(|r| r.id.as_str() == id)).map(|(g, _)| g.clone());
         let group = found.unwrap_or_else(|| panic!("no object {id}"));
         self.edit_rules(&group, |rules| {
@@ -317,13 +505,24 @@ impl World {
         lines.extend(self.picture.groups.values().map(|g| format!("group {}", g.name)));
         lines.extend(self.picture.endpoints.values().map(|e| {
             format!(
-                "endpoint {} {:?} {} {}",
+                "endpoint {} {:?} {:?} {} {}",
                 e.service_name,
                 e.subnets,
+                e.route_tables,
                 e.private_dns,
                 e.groups.iter().map(|g| self.name_of(g)).collect::<String>()
             )
         }));
+        // Numbers and records are not what counts.
+        lines.extend(
+            self.picture
+                .acls
+                .values()
+                .flat_map(|a| a.entries.iter().map(|e| format!("{} {} {}", a.id, if e.allow { "allow" } else { "deny" }, e.shape()))),
+        );
+        lines.extend(
+            self.picture.route_tables.values().flat_map(|t| t.routes.iter().map(|r| format!("{} {} to {}", t.id, r.destination, r.target))),
+        );
         lines.sort();
         lines
     }
@@ -333,10 +532,23 @@ impl World {
     }
 }
 
+/// An entry that lets through.
+pub fn allow(number: u16, shape: &AclShape) -> AclEntry {
+    AclEntry { direction: shape.direction, number, protocol: shape.protocol, ports: shape.ports, cidr: shape.cidr, allow: true }
+}
+
+/// A route that somebody wrote.
+pub fn route(destination: Destination, target: Target) -> Route {
+    Route { destination, target, state: RouteState::Active, origin: RouteOrigin::CreateRoute }
+}
+
 fn modify(e: &mut VpcEndpoint, changes: &EndpointChanges, added: Vec<SecurityGroupId>) {
     e.subnets.retain(|s| !changes.remove_subnets.contains(s));
     e.subnets.extend(changes.add_subnets.clone());
     e.subnets.sort();
+    e.route_tables.retain(|t| !changes.remove_route_tables.contains(t));
+    e.route_tables.extend(changes.add_route_tables.clone());
+    e.route_tables.sort();
     e.groups.retain(|g| !changes.remove_groups.contains(g));
     e.groups.extend(added);
     e.groups.sort();

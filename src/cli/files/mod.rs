@@ -86,6 +86,8 @@ pub struct FileNetwork {
     pub network: DmsNetwork,
     /// Its class.
     pub class: Arc<DmsNetworkClass>,
+    /// The other classes that its databases name.
+    pub others: Vec<Arc<DmsNetworkClass>>,
 }
 
 impl FileNetwork {
@@ -276,6 +278,35 @@ impl Reader {
         }
     }
 
+    /// The classes that databases name; none where one is missing.
+    fn others(
+        &mut self,
+        place: &Place,
+        node: &Node,
+        network: &DmsNetwork,
+        home: &str,
+        classes: &[Arc<DmsNetworkClass>],
+    ) -> Option<Vec<Arc<DmsNetworkClass>>> {
+        let (mut others, mut wrong): (Vec<Arc<DmsNetworkClass>>, Vec<(Field, String)>) = (Vec::new(), Vec::new());
+        for (i, database) in network.spec.databases.iter().enumerate() {
+            let Some(name) = database.class_name.as_deref().filter(|n| *n != home) else { continue };
+            match classes.iter().find(|c| c.name_any() == name) {
+                Some(class) if others.iter().all(|o| o.name_any() != name) => others.push(class.clone()),
+                Some(_) => {}
+                None => {
+                    let message = format!("DmsNetworkClass {name:?} is not in the files: the class has to be in one of them");
+                    wrong.push((Field::of("spec.databases").index(i).key("className"), message));
+                }
+            }
+        }
+        let complete = wrong.is_empty();
+        // A class that cannot be read is no class that is missing.
+        if self.errors.is_empty() {
+            self.report(place, node, wrong);
+        }
+        complete.then_some(others)
+    }
+
     fn finish(mut self) -> Result<Files, Vec<FileError>> {
         let classes: Vec<Arc<DmsNetworkClass>> = self.classes.drain(..).map(|(_, c)| Arc::new(c)).collect();
         let mut files = Files::default();
@@ -283,7 +314,8 @@ impl Reader {
             match choose(&network, classes.iter().map(|c| &**c)).map(ResourceExt::name_any) {
                 Ok(name) => {
                     let Some(class) = classes.iter().find(|c| c.name_any() == name) else { continue };
-                    files.networks.push(FileNetwork { network, class: class.clone() });
+                    let Some(others) = self.others(&place, &node, &network, &name, &classes) else { continue };
+                    files.networks.push(FileNetwork { network, class: class.clone(), others });
                 }
                 // A class that cannot be read is no class that is missing.
                 Err(_) if !self.errors.is_empty() => {}
@@ -308,8 +340,12 @@ impl Reader {
 /// What a cluster would check, and files cannot.
 fn notes(networks: &[FileNetwork]) -> Vec<String> {
     let mut selected: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for n in networks.iter().filter(|n| n.class.spec.allowed_namespaces.from == NamespacesFrom::Selector) {
-        selected.entry(n.class.name_any()).or_default().extend(n.network.namespace());
+    for n in networks {
+        for class in std::iter::once(&n.class).chain(&n.others) {
+            if class.spec.allowed_namespaces.from == NamespacesFrom::Selector {
+                selected.entry(class.name_any()).or_default().extend(n.network.namespace());
+            }
+        }
     }
     selected
         .into_iter()

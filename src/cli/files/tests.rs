@@ -117,7 +117,7 @@ fn messages_name_file_line_and_field() {
         (
             "    path: {type: SameVpc}\n",
             "    path: {type: Tunnel}\n",
-            "net.yaml:19: spec.databases[0].path.type: unknown variant `Tunnel`, expected `SameVpc`",
+            "net.yaml:19: spec.databases[0].path.type: unknown variant `Tunnel`, expected one of `SameVpc`, `PeeredVpc`, `OnPremises`, `Internet`, `NatGateway`, `ClassicLink`",
         ),
         ("  guardrails:\n    vpcIds: [vpc-0a1b2c3d]\n", "", "net.yaml:4: spec: missing field `guardrails`"),
         (

@@ -8,7 +8,11 @@ use kube::ResourceExt;
 
 use super::tree::{Field, Node};
 use crate::{
-    api::{DmsNetwork, DmsNetworkClass, class::NamespacesFrom, network::HostPort},
+    api::{
+        DmsNetwork, DmsNetworkClass,
+        class::NamespacesFrom,
+        network::{HostPort, Path},
+    },
     model::Ports,
 };
 
@@ -21,6 +25,18 @@ pub(super) fn class(class: &DmsNetworkClass, node: &Node) -> Wrong {
     check.object_name(&class.name_any());
     let spec = Field::of("spec");
     check.that(is_region(&class.spec.region), &spec.key("region"), || "must be the code of an AWS Region, such as us-west-2".into());
+    if let Some(account) = &class.spec.account_id {
+        check.that(is_account(account), &spec.key("accountId"), || "must be an AWS account ID: 12 digits, in quotes".into());
+    }
+    if let Some(role) = &class.spec.assume_role {
+        let field = spec.key("assumeRole").key("roleArn");
+        let parts: Vec<&str> = role.role_arn.splitn(6, ':').collect();
+        let fits = matches!(parts.as_slice(), ["arn", partition, "iam", "", account, name]
+            if partition.starts_with("aws") && is_account(account) && name.len() > 5 && name.starts_with("role/"));
+        check.that(fits, &field, || "must be the ARN of an IAM role, such as arn:aws:iam::111122223333:role/dmsnet".into());
+        let same = class.spec.account_id.as_ref().is_none_or(|a| parts.get(4) == Some(&a.as_str()));
+        check.that(!fits || same, &spec.key("accountId"), || "must be the account of assumeRole.roleArn".into());
+    }
     if let Some(url) = &class.spec.endpoint_url {
         check.that(is_base_url(url), &spec.key("endpointUrl"), || {
             "must be an http or https URL of a host and port alone, such as http://127.0.0.1:5000".into()
@@ -73,6 +89,7 @@ pub(super) fn network(network: &DmsNetwork) -> Wrong {
         check.ids(&field, "securityGroupId", "sg", database.security_group_id.as_slice());
         check.ids(&field, "subnetIds", "subnet", &database.subnet_ids);
         check.hosts(&field.key("extraEndpoints"), &database.extra_endpoints);
+        check.path(&field.key("path"), &database.path);
         if let Some(address) = &database.address {
             let field = field.key("address");
             check.hosts(&field.key("endpoints"), &address.endpoints);
@@ -143,6 +160,40 @@ impl Check {
         }
     }
 
+    fn path(&mut self, field: &Field, path: &Path) {
+        if let Some(peered) = &path.peered_vpc {
+            self.ids(&field.key("peeredVpc"), "peeringConnectionId", "pcx", std::slice::from_ref(&peered.peering_connection_id));
+        }
+        if let Some(block) = &path.on_premises {
+            let field = field.key("onPremises");
+            self.cidrs(&field.key("cidrs"), &block.cidrs);
+            if let Some(host) = &block.nat_host {
+                let field = field.key("natHost");
+                self.ids(&field, "securityGroupId", "sg", std::slice::from_ref(&host.security_group_id));
+                self.ids(&field, "networkInterfaceId", "eni", std::slice::from_ref(&host.network_interface_id));
+            }
+        }
+        if let Some(block) = &path.internet {
+            self.cidrs(&field.key("internet").key("cidrs"), &block.cidrs);
+        }
+        if let Some(block) = &path.nat_gateway {
+            let field = field.key("natGateway");
+            self.cidrs(&field.key("cidrs"), &block.cidrs);
+            self.ids(&field, "natGatewayIds", "nat", &block.nat_gateway_ids);
+        }
+        if let Some(block) = &path.classic_link {
+            let field = field.key("classicLink").key("proxy");
+            self.ids(&field, "securityGroupId", "sg", std::slice::from_ref(&block.proxy.security_group_id));
+            self.host(&field, &block.proxy.host, Some(block.proxy.port));
+        }
+    }
+
+    fn cidrs(&mut self, field: &Field, cidrs: &[String]) {
+        for (i, cidr) in cidrs.iter().enumerate() {
+            self.cidr(&field.index(i), cidr);
+        }
+    }
+
     fn object_name(&mut self, name: &str) {
         let fits = name.len() <= 63 && name.split('.').all(is_label);
         self.that(fits, &Field::of("metadata.name"), || {
@@ -197,23 +248,27 @@ impl Check {
 
     fn hosts(&mut self, field: &Field, hosts: &[HostPort]) {
         for (i, host) in hosts.iter().enumerate() {
-            let field = field.index(i);
-            let name = |h: &str| {
-                let letters = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-                !h.is_empty() && h.bytes().all(letters) && !h.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-            };
-            let fits = host.host.len() <= 253 && (host.host.parse::<IpAddr>().is_ok() || name(&host.host));
-            self.that(fits, &field.key("host"), || {
-                "must be a host name or an IP address alone, without port, scheme or brackets, such as db-0.example.com or 10.0.1.5".into()
-            });
-            self.that(host.port != Some(0), &field.key("port"), || "must be a port between 1 and 65535".into());
+            self.host(&field.index(i), &host.host, host.port);
         }
+    }
+
+    fn host(&mut self, field: &Field, host: &str, port: Option<u16>) {
+        let letters = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        let name = !host.is_empty() && host.bytes().all(letters) && !host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        self.that(host.len() <= 253 && (host.parse::<IpAddr>().is_ok() || name), &field.key("host"), || {
+            "must be a host name or an IP address alone, without port, scheme or brackets, such as db-0.example.com or 10.0.1.5".into()
+        });
+        self.that(port != Some(0), &field.key("port"), || "must be a port between 1 and 65535".into());
     }
 }
 
 fn is_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn is_id(text: &str, prefix: &str) -> bool {

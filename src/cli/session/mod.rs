@@ -4,7 +4,10 @@ mod facts;
 mod owned;
 mod settle;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use kube::ResourceExt;
 use tokio::{sync::mpsc, time::Instant};
@@ -16,15 +19,15 @@ use super::{
 };
 use crate::{
     api::{
-        DmsNetworkSpec,
-        class::{Guardrails, TakeOver},
+        DmsNetworkClass, DmsNetworkSpec,
+        class::{Guardrails, RuleNumbers, TakeOver},
         names::TAG_TAKEN_OVER,
-        network::{DeletionPolicy, ForeignRules, Mode},
+        network::{DeletionPolicy, ForeignRules, Mode, Upkeep},
         status::OwnedEntry,
     },
     aws::{Scope, Stores},
     model::{Need, Owner, Picture, Tags, VpcId},
-    plan::{self, Claims, EndpointRef, Input, Key, Plan, Problem, Uid, claim_of_ledger, class::mode},
+    plan::{self, Claims, Elsewhere, EndpointRef, Input, Key, Plan, Problem, Uid, claim_of_ledger, class::mode},
 };
 
 use facts::Facts;
@@ -35,6 +38,13 @@ pub use settle::{Journal, Refusal};
 const ROUNDS: usize = 12;
 /// What is pruned is given up by a member of its own.
 const UNWANTED: &str = "unwanted";
+
+/// Where facts come from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Aws(&'a Stores),
+    Snapshot(&'a Snapshot),
+}
 
 /// The networks of some files, and the accounts and Regions that they work in.
 pub struct Session {
@@ -50,17 +60,29 @@ struct Site {
     owner: Owner,
     claims: Claims,
     members: Vec<Member>,
+    /// The other accounts and Regions, as they were when this one was last planned.
+    around: BTreeMap<Scope, Around>,
     /// What carries our tag and nobody wants; none before that was looked for, or where it cannot be told.
     unwanted: Option<Vec<Owned>>,
 }
 
-/// A network, or what is to be pruned.
+/// Another account and Region.
+struct Around {
+    account: String,
+    picture: Arc<Picture>,
+}
+
+/// A network in one of its classes, or what is to be pruned.
 struct Member {
     /// Its place in the files.
     place: usize,
     uid: Uid,
     label: String,
     class: String,
+    /// The network's own class; another than `class` where this one is a database's.
+    home: String,
+    /// The other classes that the network names.
+    others: Vec<Arc<DmsNetworkClass>>,
     guardrails: Guardrails,
     tags: Tags,
     mode: Mode,
@@ -74,21 +96,29 @@ struct Member {
 }
 
 impl Member {
-    fn new(place: usize, file: FileNetwork) -> Self {
-        let class = &file.class;
+    fn new(place: usize, file: &FileNetwork, class: &DmsNetworkClass) -> Self {
+        let (home, name) = (file.class.name_any(), class.name_any());
+        let all = std::iter::once(&file.class).chain(&file.others);
         Self {
             place,
-            uid: format!("{place:06}").into(),
+            uid: if name == home { format!("{place:06}") } else { format!("{place:06}/{name}") }.into(),
             label: file.label(),
-            class: class.name_any(),
+            others: all.filter(|c| c.name_any() != name).cloned().collect(),
+            class: name,
+            home,
             guardrails: class.spec.guardrails.clone(),
             tags: class.spec.tags.clone(),
             mode: mode(&file.network, class),
             suspended: file.network.spec.suspend,
-            spec: Some(file.network.spec),
+            spec: Some(file.network.spec.clone()),
             deletion_policy: DeletionPolicy::Delete,
             ledger: Vec::new(),
         }
+    }
+
+    /// Whether its class lets routes or ACL entries be ours.
+    fn may_manage(&self) -> bool {
+        self.guardrails.network_acls == Upkeep::Manage || self.guardrails.routes == Upkeep::Manage
     }
 
     fn may_write(&self) -> bool {
@@ -106,6 +136,16 @@ impl Member {
             let claim = claim_of_ledger(&self.label, self.created(), true, &self.ledger);
             return Plan { claim, ledger: self.ledger.clone(), ..Plan::default() };
         }
+        let elsewhere = self.others.iter().filter_map(|c| {
+            let name = c.name_any();
+            let around = site.around.get(&Scope::from(&c.spec));
+            let (account, picture, same_place) = match around {
+                Some(around) => (around.account.as_str(), &*around.picture, false),
+                None if Scope::from(&c.spec) == site.scope => (site.account.as_str(), picture, true),
+                None => return None,
+            };
+            Some((name, Elsewhere { region: &c.spec.region, account, guardrails: &c.spec.guardrails, picture, same_place }))
+        });
         plan::plan(&Input {
             uid: &self.uid,
             label: &self.label,
@@ -116,6 +156,9 @@ impl Member {
             owner: &site.owner,
             class: &self.class,
             region: &site.scope.region,
+            account: &site.account,
+            home: &self.home,
+            elsewhere: &elsewhere.collect(),
             guardrails: Some(guardrails),
             tags: &self.tags,
             picture,
@@ -131,7 +174,17 @@ impl Session {
     /// # Errors
     /// Where AWS does not answer, or does not take the credentials.
     pub async fn open(files: Files, owner: &Owner) -> Result<Self, String> {
-        Self::begin(files, owner, None).await
+        // Nobody subscribes, so nobody is woken.
+        let (wakes, _) = mpsc::unbounded_channel();
+        Self::on(files, owner, &Stores::new(Arc::new(()), wakes)).await
+    }
+
+    /// Works with stores that may have read something already.
+    ///
+    /// # Errors
+    /// Where AWS does not answer, or does not take the credentials.
+    pub async fn on(files: Files, owner: &Owner, stores: &Stores) -> Result<Self, String> {
+        Self::begin(files, owner, Origin::Aws(stores)).await
     }
 
     /// Works on a snapshot instead of AWS.
@@ -139,44 +192,61 @@ impl Session {
     /// # Errors
     /// Where it was taken elsewhere than the files mean.
     pub async fn offline(files: Files, owner: &Owner, snapshot: &Snapshot) -> Result<Self, String> {
-        Self::begin(files, owner, Some(snapshot)).await
+        Self::begin(files, owner, Origin::Snapshot(snapshot)).await
     }
 
-    async fn begin(files: Files, owner: &Owner, snapshot: Option<&Snapshot>) -> Result<Self, String> {
-        // Nobody subscribes, so nobody is woken.
-        let (wakes, _) = mpsc::unbounded_channel();
-        let stores = Stores::new(Arc::new(()), wakes);
+    async fn begin(files: Files, owner: &Owner, origin: Origin<'_>) -> Result<Self, String> {
         let mut sites: Vec<Site> = Vec::new();
-        for (place, network) in files.networks.into_iter().enumerate() {
-            let scope = Scope { endpoint_url: network.class.spec.endpoint_url.clone(), region: network.class.spec.region.clone() };
-            let site = match sites.iter().position(|s| s.scope == scope) {
-                Some(at) => at,
-                None => {
-                    let class = network.class.name_any();
-                    let (store, account) = match snapshot {
-                        None => {
-                            let store = stores.get(&scope).await;
-                            let wrong = |e| format!("class {class:?} ({scope}): {e} (check region, endpointUrl and credentials)");
-                            let account = store.account().await.map_err(wrong)?;
-                            (Facts::Live(store), account)
-                        }
-                        Some(snapshot) => {
-                            let recorded = snapshot.of(&scope, &class).map_err(|e| e.to_string())?;
-                            (Facts::recorded(&recorded.picture), recorded.account.clone())
-                        }
-                    };
-                    let (claims, members) = (Claims::default(), Vec::new());
-                    sites.push(Site { scope, account, store, owner: owner.clone(), claims, members, unwanted: None });
-                    sites.len() - 1
+        for (place, network) in files.networks.iter().enumerate() {
+            for class in std::iter::once(&network.class).chain(&network.others) {
+                let scope = Scope::from(&class.spec);
+                let site = match sites.iter().position(|s| s.scope == scope) {
+                    Some(at) => at,
+                    None => {
+                        let (store, account) = facts(origin, &scope, &class.name_any()).await?;
+                        let (claims, members, around) = (Claims::default(), Vec::new(), BTreeMap::new());
+                        sites.push(Site { scope, account, store, owner: owner.clone(), claims, members, around, unwanted: None });
+                        sites.len() - 1
+                    }
+                };
+                if let Some(wanted) = class.spec.account_id.as_ref().filter(|a| **a != sites[site].account) {
+                    return Err(format!(
+                        "class {:?} stands for account {wanted}, but its credentials belong to {}: correct its accountId or its credentials",
+                        class.name_any(),
+                        sites[site].account
+                    ));
                 }
-            };
-            sites[site].members.push(Member::new(place, network));
+                sites[site].members.push(Member::new(place, network, class));
+            }
         }
         Ok(Self { sites, notes: files.notes })
     }
 
+    /// Reads until no site asks anything new: what is wanted in one may hang on facts of another.
+    async fn look_around(&mut self) {
+        if self.sites.iter().all(|s| s.members.iter().all(|m| m.others.is_empty())) {
+            return;
+        }
+        let mut before = 0;
+        for _ in 0..ROUNDS {
+            let around: Vec<(Scope, String, Arc<Picture>)> =
+                self.sites.iter().map(|s| (s.scope.clone(), s.account.clone(), Arc::new(s.store.with(Clone::clone)))).collect();
+            let known = around.iter().map(|(.., picture)| picture.asked.len()).sum();
+            if known == before {
+                return;
+            }
+            before = known;
+            for site in &mut self.sites {
+                let others = around.iter().filter(|(scope, ..)| *scope != site.scope).cloned();
+                site.around = others.map(|(scope, account, picture)| (scope, Around { account, picture })).collect();
+                site.observe(None).await;
+            }
+        }
+    }
+
     /// Plans all networks, and looks for what is ours and nobody wants.
     pub async fn plan(&mut self, prune: bool) -> Report {
+        self.look_around().await;
         for site in &mut self.sites {
             site.observe(None).await;
             site.find_unwanted(&mut self.notes).await;
@@ -196,19 +266,48 @@ impl Session {
         lacks(self.sites.iter().flat_map(|s| s.store.missing()))
     }
 
+    /// What the networks want when no guardrail drops any of it, as far as it is known.
+    pub fn wants(&self) -> BTreeSet<Key> {
+        self.sites.iter().flat_map(|s| s.wants().0).collect()
+    }
+
     /// What there is to say now.
     async fn report(&mut self, prune: bool) -> Report {
-        let mut networks: Vec<(usize, NetworkReport)> = Vec::new();
+        let mut networks: Vec<(usize, bool, NetworkReport)> = Vec::new();
         let mut unwanted = Vec::new();
         for site in &mut self.sites {
             let plans = site.observe(None).await;
             for (member, plan) in site.members.iter().zip(plans).filter(|(m, _)| m.label != UNWANTED) {
-                networks.push((member.place, site.network_report(member, &plan)));
+                networks.push((member.place, member.class != member.home, site.network_report(member, &plan)));
             }
             unwanted.extend(site.unwanted.iter().flatten().map(Owned::removal));
         }
-        networks.sort_by_key(|(place, _)| *place);
-        Report::new(networks.into_iter().map(|(_, n)| n).collect(), unwanted, prune, self.notes.clone())
+        networks.sort_by_key(|(place, other, _)| (*place, *other));
+        // What stands in the way of a network is said once, with its own class.
+        for i in 1..networks.len() {
+            let (before, rest) = networks.split_at_mut(i);
+            let (place, other, report) = &mut rest[0];
+            if let Some((.., home)) = before.iter().find(|(p, o, _)| *other && p == place && !o) {
+                report.problems.retain(|p| !home.problems.contains(p));
+            }
+        }
+        Report::new(networks.into_iter().map(|(.., n)| n).collect(), unwanted, prune, self.notes.clone())
+    }
+}
+
+/// Where the facts of a scope come from, and its account.
+async fn facts(origin: Origin<'_>, scope: &Scope, class: &str) -> Result<(Facts, String), String> {
+    match origin {
+        Origin::Aws(stores) => {
+            let store = stores.get(scope).await;
+            let wrong = |e| format!("class {class:?} ({scope}): {e} (check region, endpointUrl and credentials)");
+            let account = store.account().await.map_err(wrong)?;
+            Ok((Facts::Live(store), account))
+        }
+        Origin::Snapshot(snapshot) => {
+            let recorded = snapshot.of(scope, class).map_err(|e| e.to_string())?;
+            Ok((Facts::recorded(&recorded.picture), recorded.account.clone()))
+        }
     }
 }
 
@@ -286,7 +385,11 @@ impl Site {
             return;
         }
         let vpcs: BTreeSet<VpcId> = plans.iter().flat_map(|p| &p.needs).filter_map(vpc_of).collect();
-        let needs: BTreeSet<Need> = vpcs.iter().flat_map(|v| [Need::GroupsOf(v.clone()), Need::EndpointsOf(v.clone())]).collect();
+        let of_vpc = |v: &VpcId| [Need::GroupsOf(v.clone()), Need::EndpointsOf(v.clone())];
+        let mut needs: BTreeSet<Need> = vpcs.iter().flat_map(of_vpc).collect();
+        if self.members.iter().any(Member::may_manage) {
+            needs.extend(vpcs.iter().flat_map(|v| [Need::NetworkAclsOf(v.clone()), Need::RouteTablesOf(v.clone())]));
+        }
         self.store.ensure(&needs, None).await;
         let groups = |p: &Picture| p.groups.values().filter(|g| vpcs.contains(&g.vpc)).map(|g| Need::RulesOf(g.id.clone())).collect();
         let rules: BTreeSet<Need> = self.store.with(groups);
@@ -317,6 +420,9 @@ fn no_guardrails() -> Guardrails {
         peer_cidrs: Some(vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()]),
         foreign_rules: ForeignRules::Ignore,
         take_over: TakeOver::Any,
+        network_acls: Upkeep::Manage,
+        routes: Upkeep::Manage,
+        network_acl_rule_numbers: Some(RuleNumbers { from: 1, to: 32_766 }),
         ..Guardrails::default()
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use crate::{
     api::{
         names::TAG_TAKEN_OVER,
+        network::VpcEndpointType,
         status::{OwnedEntry, PendingChange},
     },
     model::{Owner, Picture, SecurityGroup, Tags, VpcId, tags::has_other_owner},
-    plan::{Action, EndpointKey, EndpointRef, GroupRef, Key, wanted::short_hash},
+    plan::{Action, EndpointKey, EndpointRef, GroupRef, Key, record, wanted::short_hash},
 };
 
 /// One object that carries our owner tag.
@@ -42,6 +43,8 @@ impl Owned {
         let from = match &self.key {
             Key::Rule(GroupRef::Id(group), shape) => format!("{group} {shape} ({})", self.id),
             Key::Rule(GroupRef::OfEndpoint(endpoint), shape) => format!("group/{endpoint} {shape} ({})", self.id),
+            Key::AclEntry(acl, shape) => format!("{acl} {shape} ({})", self.id),
+            Key::Route(table, destination) => format!("{table} {destination}"),
             _ => self.id.clone(),
         };
         PendingChange { action: action.to_string(), kind: self.key.kind(), resource: self.key.to_string(), from: Some(from), to: None }
@@ -66,12 +69,25 @@ pub(super) fn owned(picture: &Picture, owner: &Owner, vpcs: &BTreeSet<VpcId>) ->
     }
     for endpoint in picture.endpoints.values().filter(|e| vpcs.contains(&e.vpc) && !e.is_going()) {
         if is_ours(&endpoint.tags) {
+            let kind = if endpoint.is_of(VpcEndpointType::Gateway) { VpcEndpointType::Gateway } else { VpcEndpointType::Interface };
             let service = short(&endpoint.service_name).into();
-            let key = Key::Endpoint(EndpointRef::Made(EndpointKey { vpc: endpoint.vpc.clone(), service }));
+            let key = Key::Endpoint(EndpointRef::Made(EndpointKey { vpc: endpoint.vpc.clone(), service, kind }));
             add(key, &endpoint.id, has_other_owner(&endpoint.tags, owner));
         }
         if endpoint.tags.get(TAG_TAKEN_OVER).is_some_and(|by| by == owner.as_str()) {
             add(Key::Endpoint(EndpointRef::TakenOver(endpoint.id.clone())), &endpoint.id, true);
+        }
+    }
+    for acl in picture.acls.values().filter(|a| vpcs.contains(&a.vpc)) {
+        let entries = record::entries_of(&acl.tags, owner).filter_map(|(direction, number)| acl.entry(direction, number));
+        for entry in entries.filter(|e| e.allow) {
+            add(Key::AclEntry(acl.id.clone(), entry.shape()), &record::entry_id(entry.direction, entry.number), false);
+        }
+    }
+    for table in picture.route_tables.values().filter(|t| vpcs.contains(&t.vpc)) {
+        for route in table.routes.iter().filter(|r| record::is_route_of(&table.tags, &r.destination, owner)) {
+            let key = Key::Route(table.id.clone(), route.destination.clone());
+            add(key, &record::route_id(table, &route.destination), false);
         }
     }
     found.sort_by(|a, b| (&a.key, &a.id).cmp(&(&b.key, &b.id)));
@@ -83,9 +99,7 @@ pub(super) fn owned(picture: &Picture, owner: &Owner, vpcs: &BTreeSet<VpcId>) ->
 fn endpoint_of(group: &SecurityGroup) -> Option<EndpointKey> {
     let (rest, hash) = group.name.strip_prefix("dmsnet-")?.rsplit_once('-')?;
     let services = rest.match_indices('-').filter_map(|(at, _)| rest.get(at + 1..));
-    services
-        .map(|service| EndpointKey { vpc: group.vpc.clone(), service: service.into() })
-        .find(|key| short_hash(key.to_string().as_bytes()) == hash)
+    services.map(|service| EndpointKey::interface(group.vpc.clone(), service)).find(|key| short_hash(key.to_string().as_bytes()) == hash)
 }
 
 /// `kinesis-streams` of `com.amazonaws.us-west-2.kinesis-streams`.
@@ -157,7 +171,7 @@ mod tests {
         let mine = tags(&[("dmsnet.dev/managed-by", "dmsnet"), ("dmsnet.dev/owner/cli", "owned")]);
         let theirs = tags(&[("dmsnet.dev/managed-by", "dmsnet"), ("dmsnet.dev/owner/prod", "owned")]);
         let both = tags(&[("dmsnet.dev/owner/cli", "shared"), ("dmsnet.dev/owner/prod", "owned")]);
-        let streams = EndpointKey { vpc: VPC.into(), service: "kinesis-streams".into() };
+        let streams = EndpointKey::interface(VPC.into(), "kinesis-streams");
         let own = group_name(&me, &streams);
         let picture = picture(
             vec![
@@ -198,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_group_tells_by_its_name_what_it_is_for() {
-        let key = EndpointKey { vpc: VPC.into(), service: "kinesis-streams".into() };
+        let key = EndpointKey::interface(VPC.into(), "kinesis-streams");
         for owner in ["cli", "prod-1"] {
             let name = group_name(&Owner::parse(owner).unwrap(), &key);
             assert_eq!(endpoint_of(&group("sg-01", VPC, &name, Tags::new())), Some(key.clone()), "{name}");

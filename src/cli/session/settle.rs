@@ -54,6 +54,7 @@ impl Session {
     /// Makes AWS as the files want it. With `prune`, what is ours and wanted by none of them is removed.
     pub async fn apply(&mut self, prune: bool, journal: &mut dyn Journal) -> (Report, Vec<Refusal>) {
         let mut refused = Vec::new();
+        self.look_around().await;
         for site in &mut self.sites {
             site.settle(journal, &mut refused).await;
             site.find_unwanted(&mut self.notes).await;
@@ -67,6 +68,7 @@ impl Session {
     /// Removes what the files want, and carries our owner's tag and no other's.
     pub async fn delete(&mut self, journal: &mut dyn Journal) -> (Report, Vec<Refusal>) {
         let (mut refused, mut hidden) = (Vec::new(), BTreeMap::new());
+        self.look_around().await;
         for site in &mut self.sites {
             site.leave(&mut hidden).await;
             site.settle(journal, &mut refused).await;
@@ -122,7 +124,9 @@ impl Site {
             uid: UNWANTED.into(),
             label: UNWANTED.to_owned(),
             ledger: unwanted.iter().map(|o| o.entry(&class)).collect(),
+            home: class.clone(),
             class,
+            others: Vec::new(),
             guardrails: no_guardrails(),
             tags: Tags::new(),
             mode: Mode::Enforce,

@@ -4,8 +4,13 @@ use std::collections::BTreeSet;
 
 use super::Compare;
 use crate::{
-    api::{conditions::Reason, names::TAG_TAKEN_OVER, network::IpAddressType, status::VpcEndpointStatus},
-    model::{Lookup, Ownership, Policy, SecurityGroupId, Tags, VpcEndpoint},
+    api::{
+        conditions::Reason,
+        names::TAG_TAKEN_OVER,
+        network::{IpAddressType, VpcEndpointType},
+        status::VpcEndpointStatus,
+    },
+    model::{Lookup, Ownership, Policy, RouteTableId, SecurityGroupId, Tags, VpcEndpoint},
     plan::{
         change::{Change, EndpointChanges, EndpointFields, GroupTarget, ip_text, join},
         drift::DriftKind,
@@ -70,6 +75,9 @@ impl Compare<'_, '_> {
         if !share.groups.is_empty() {
             return Some(union.groups.iter().cloned().map(GroupTarget::Existing).collect());
         }
+        if endpoint.kind == VpcEndpointType::Gateway {
+            return Some(vec![]);
+        }
         // With a lead that names groups, ours would hang on nothing.
         let target = if union.groups.is_empty() { self.own_group(endpoint, existing.filter(|e| !e.is_going())) } else { None };
         let key = Key::Group(endpoint.clone());
@@ -96,7 +104,8 @@ impl Compare<'_, '_> {
                 _ => None,
             };
         }
-        let all = self.facts.endpoints(&share.vpc, &share.service_name);
+        let mut all = self.facts.endpoints(&share.vpc, &share.service_name);
+        all.retain(|e| e.is_of(share.kind));
         let entry = self.ledger.get(key).copied();
         let by_id = all.iter().find(|e| entry.is_some_and(|l| l.id.as_deref() == Some(e.id.as_str())));
         let standing = |wanted: Ownership| all.iter().find(|e| !e.is_going() && Ownership::of(&e.tags, self.input.owner) == wanted);
@@ -118,12 +127,13 @@ impl Compare<'_, '_> {
             (_, None) => Standing::OfOtherOwner,
         };
         let mut changes = self.difference(union, &groups, found);
-        if standing == Standing::TakenOver && union.groups.is_empty() {
+        if share.kind == VpcEndpointType::Gateway || standing == Standing::TakenOver && union.groups.is_empty() {
             (changes.add_groups, changes.remove_groups) = (vec![], vec![]);
         }
         if standing == Standing::OfOtherOwner {
             // Its groups and subnets are its owner's business.
             (changes.add_groups, changes.remove_groups, changes.remove_subnets) = (vec![], vec![], vec![]);
+            changes.remove_route_tables.clear();
             if !changes.is_empty() {
                 let message = format!(
                     "{} for {} belongs to another owner and differs in {}: agree with it there, or use an endpoint of another VPC",
@@ -139,11 +149,18 @@ impl Compare<'_, '_> {
         if union.keep_subnets {
             changes.remove_subnets.clear();
         }
+        if union.keep_route_tables {
+            changes.remove_route_tables.clear();
+        }
+        let taken = self.taken_tables(key, share, &changes.add_route_tables);
+        changes.add_route_tables.retain(|t| !taken.contains(t));
         if let Some(unplanned) = self.input.claims.oldest_unplanned(self.input.uid, &share.endpoint) {
             // Its subnets are among those that nobody seems to want; and if it would lead, all else is its to say.
             changes.remove_subnets.clear();
+            changes.remove_route_tables.clear();
             if unplanned < union.seniority {
-                changes = EndpointChanges { add_subnets: changes.add_subnets, ..EndpointChanges::default() };
+                let EndpointChanges { add_subnets, add_route_tables, .. } = changes;
+                changes = EndpointChanges { add_subnets, add_route_tables, ..EndpointChanges::default() };
             }
         }
         if !changes.is_empty() && !self.input.all_tried {
@@ -187,6 +204,11 @@ impl Compare<'_, '_> {
             changes.add_subnets = wanted.difference(&actual).cloned().collect();
             changes.remove_subnets = actual.difference(wanted).cloned().collect();
         }
+        if let Some(wanted) = &union.route_tables {
+            let actual: BTreeSet<_> = found.route_tables.iter().cloned().collect();
+            changes.add_route_tables = wanted.difference(&actual).cloned().collect();
+            changes.remove_route_tables = actual.difference(wanted).cloned().collect();
+        }
         changes.add_groups =
             groups.iter().filter(|g| !matches!(g, GroupTarget::Existing(id) if found.groups.contains(id))).cloned().collect();
         let wanted = |id: &SecurityGroupId| groups.iter().any(|g| matches!(g, GroupTarget::Existing(w) if w == id));
@@ -201,6 +223,10 @@ impl Compare<'_, '_> {
         if !changes.add_subnets.is_empty() || !changes.remove_subnets.is_empty() {
             let wanted = union.subnets.iter().flatten();
             self.drift(key, DriftKind::EndpointSubnets, join(wanted), join(&found.subnets));
+        }
+        if !changes.add_route_tables.is_empty() || !changes.remove_route_tables.is_empty() {
+            let wanted = union.route_tables.iter().flatten();
+            self.drift(key, DriftKind::EndpointRouteTables, join(wanted), join(&found.route_tables));
         }
         // A group of ours that is gone is a drift of its own.
         let made_anew = groups.iter().any(|g| matches!(g, GroupTarget::Created(_)));
@@ -239,9 +265,15 @@ impl Compare<'_, '_> {
         if matches!(share.endpoint, EndpointRef::TakenOver(_)) || (private_dns && !self.private_dns_possible(key, share, None)) {
             return;
         }
+        let route_tables: Vec<_> = union.route_tables.iter().flatten().cloned().collect();
+        if !self.taken_tables(key, share, &route_tables).is_empty() {
+            return;
+        }
         let fields = EndpointFields {
             vpc: share.vpc.clone(),
             service_name: share.service_name.clone(),
+            endpoint_type: share.kind,
+            route_tables,
             subnets: union.subnets.iter().flatten().cloned().collect(),
             groups,
             private_dns,
@@ -251,7 +283,7 @@ impl Compare<'_, '_> {
         // The group that we make counts by its key: a repetition of a call whose answer was lost finds it made, and must
         // still be the same request.
         let request = match &share.endpoint {
-            EndpointRef::Made(endpoint) if union.groups.is_empty() => {
+            EndpointRef::Made(endpoint) if share.makes_group() => {
                 format!("{:?}", EndpointFields { groups: vec![GroupTarget::Created(Key::Group(endpoint.clone()))], ..fields.clone() })
             }
             _ => format!("{fields:?}"),
@@ -260,12 +292,35 @@ impl Compare<'_, '_> {
             self.input.owner.as_str(),
             share.vpc.as_str(),
             &share.service_name,
-            "Interface",
+            share.kind.into(),
             &request,
             &last_id,
             &union.seniority.1,
         ]);
         self.change(Change::CreateEndpoint { key: key.clone(), fields, token });
+    }
+
+    /// Route tables that another gateway endpoint for the service has: AWS lets no two share one (domain.md 2).
+    fn taken_tables(&mut self, key: &Key, share: &Share, tables: &[RouteTableId]) -> Vec<RouteTableId> {
+        let mut taken = Vec::new();
+        let own = self.ledger.get(key).and_then(|e| e.id.clone());
+        for other in self.facts.endpoints(&share.vpc, &share.service_name) {
+            let common: Vec<_> = other.route_tables.iter().filter(|t| tables.contains(t)).cloned().collect();
+            let is_own = own.as_deref() == Some(other.id.as_str()) || Ownership::of(&other.tags, self.input.owner) == Ownership::Ours;
+            if common.is_empty() || other.is_going() || is_own || share.endpoint == EndpointRef::TakenOver(other.id.clone()) {
+                continue;
+            }
+            let message = format!(
+                "{} serves {} in {} already, and two gateway endpoints for one service cannot share a route table: take it over with \
+                 vpcEndpointId, delete it, or leave this entry out, since these tables reach the service already",
+                other.id,
+                share.service_name,
+                join(&common)
+            );
+            self.problem(Reason::Conflict, key, message);
+            taken.extend(common);
+        }
+        taken
     }
 
     /// Private DNS needs both VPC DNS attributes, and no other endpoint of the VPC that answers for the name (domain.md 1.7).
@@ -321,6 +376,9 @@ impl EndpointChanges {
         if !self.add_subnets.is_empty() || !self.remove_subnets.is_empty() {
             fields.push("subnetIds");
         }
+        if !self.add_route_tables.is_empty() || !self.remove_route_tables.is_empty() {
+            fields.push("routeTableIds");
+        }
         if !self.add_groups.is_empty() || !self.remove_groups.is_empty() {
             fields.push("securityGroupIds");
         }
@@ -337,6 +395,11 @@ impl EndpointChanges {
             from.push(format!("subnets {}", join(&found.subnets)));
             let kept = found.subnets.iter().filter(|s| !self.remove_subnets.contains(s));
             to.push(format!("subnets {}", join(kept.chain(&self.add_subnets))));
+        }
+        if !self.add_route_tables.is_empty() || !self.remove_route_tables.is_empty() {
+            from.push(format!("route tables {}", join(&found.route_tables)));
+            let kept = found.route_tables.iter().filter(|t| !self.remove_route_tables.contains(t));
+            to.push(format!("route tables {}", join(kept.chain(&self.add_route_tables))));
         }
         if !self.add_groups.is_empty() || !self.remove_groups.is_empty() {
             from.push(format!("groups {}", join(&found.groups)));
@@ -365,6 +428,9 @@ impl EndpointChanges {
 
 /// Whether an endpoint that was left behind is just what the share asks for.
 fn is_exactly(e: &VpcEndpoint, share: &Share) -> bool {
+    if share.kind == VpcEndpointType::Gateway {
+        return e.route_tables.iter().eq(&share.route_tables) && Some(&e.policy) == share.policy.as_ref();
+    }
     e.subnets.iter().collect::<BTreeSet<_>>() == share.subnets.keys().collect()
         && Some(&e.policy) == share.policy.as_ref()
         && Some(e.private_dns) == share.private_dns

@@ -1,8 +1,10 @@
 //! Wanted against actual: what is satisfied, what must change, and what of it is drift.
 
+mod acl;
 mod endpoint;
 mod foreign;
 mod group;
+mod route;
 mod rule;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +17,7 @@ use super::{
     guardrails::Guarded,
     key::{EndpointKey, GroupRef, Key},
     problem::Problem,
+    record::TAGS_MAX,
     release::Release,
 };
 use crate::{
@@ -57,6 +60,12 @@ impl<'a, 'p> Compare<'a, 'p> {
         for rule in guarded.wanted.rules.values() {
             self.rule(rule);
         }
+        for entry in guarded.wanted.acl_entries.values() {
+            self.acl_entry(entry);
+        }
+        for route in guarded.wanted.routes.values() {
+            self.route(route);
+        }
     }
 
     /// Everything in the ledger that is not wanted. `may_give_up`: no want is hidden by a problem.
@@ -69,6 +78,7 @@ impl<'a, 'p> Compare<'a, 'p> {
             ledger: &self.ledger,
             wants: &wants,
             dropped: &self.guarded.dropped,
+            elsewhere: &self.guarded.elsewhere,
         }
         .run(may_give_up);
     }
@@ -98,6 +108,17 @@ impl<'a, 'p> Compare<'a, 'p> {
                 self.plan.withheld.push(told(&key, share.service_name.clone()));
             }
         }
+        for entry in withheld.acl_entries.values() {
+            if !self.lets_through(entry) {
+                self.plan.withheld.push(told(&entry.key(), format!("{} allow {}", entry.acl, entry.shape)));
+            }
+        }
+        for route in withheld.routes.values() {
+            if !self.leads(route) {
+                let to = format!("{} {} to {}", route.table, route.destination, route.target);
+                self.plan.withheld.push(told(&route.key(), to));
+            }
+        }
     }
 
     fn problem(&mut self, reason: Reason, resource: impl ToString, message: impl Into<String>) {
@@ -116,6 +137,29 @@ impl<'a, 'p> Compare<'a, 'p> {
         }
         self.plan.locks.extend(change.key().map(Key::lock));
         self.plan.changes.push(change);
+    }
+
+    /// Whether one more record fits among the tags of an ACL or a route table; a problem where it does not.
+    fn room_for_tag(&mut self, key: &Key, id: &str, tags: &Tags) -> bool {
+        let planned = |c: &&Change| match c {
+            Change::CreateAclEntry { acl, record: true, .. } => acl.as_str() == id,
+            Change::CreateRoute { table, record: true, .. } => table.as_str() == id,
+            _ => false,
+        };
+        let there = tags.keys().filter(|k| !k.starts_with("aws:")).count() + self.plan.changes.iter().filter(planned).count();
+        let fits = there < TAGS_MAX;
+        if !fits {
+            let message = format!("{id} has {there} tags, and AWS allows no more: remove some, since a tag records what dmsnet puts there");
+            self.problem(Reason::QuotaExceeded, key, message);
+        }
+        fits
+    }
+
+    /// The entry as it was, if there is one.
+    fn keep_known(&mut self, key: &Key) {
+        if self.ledger.contains_key(key) {
+            self.keep_or_intend(key);
+        }
     }
 
     /// The entry as it was, or an intention.
@@ -187,7 +231,9 @@ impl<'a, 'p> Compare<'a, 'p> {
     }
 
     fn wanted_by_anyone(&self, key: &Key) -> bool {
-        self.guarded.wanted.rules.contains_key(key) || self.input.claims.wanted_by_other(self.input.uid, key)
+        self.guarded.wanted.rules.contains_key(key)
+            || self.guarded.elsewhere.contains(key)
+            || self.input.claims.wanted_by_other(self.input.uid, key)
     }
 
     fn shapes_on(&self, group: &GroupRef) -> BTreeSet<RuleShape> {

@@ -8,7 +8,7 @@ use super::{Deriver, Replication};
 use crate::{
     api::{
         conditions::Reason,
-        network::{AllowFrom, EndpointPolicyType, IpAddressType, VpcEndpoint as Spec},
+        network::{AllowFrom, EndpointPolicyType, IpAddressType, VpcEndpoint as Spec, VpcEndpointType},
     },
     model::{Direction, Peer, Policy, RuleShape, SecurityGroupId, SubnetId, VpcId, endpoint::service_name},
     plan::{
@@ -18,15 +18,23 @@ use crate::{
 };
 
 /// Callers reach every AWS API by HTTPS.
-const HTTPS: u16 = 443;
+pub(super) const HTTPS: u16 = 443;
 
-impl Deriver<'_, '_> {
+impl Deriver<'_, '_, '_> {
     pub(super) fn endpoints(&mut self, replication: &Replication, specs: &[Spec]) {
         for spec in specs {
             let resource = format!("vpcEndpoint {:?}", spec.name);
-            let Some(share) = self.share(replication, spec, &resource) else { continue };
-            let rules = self.callers(replication, spec, &share, &resource);
-            if let Some(other) = self.out.wanted.shares.get(&share.endpoint) {
+            let share = match spec.type_ {
+                VpcEndpointType::Interface => self.share(replication, spec, &resource),
+                VpcEndpointType::Gateway => self.gateway_share(replication, spec, &resource),
+            };
+            let Some(share) = share else { continue };
+            let mut rules = match share.kind {
+                VpcEndpointType::Interface => self.callers(replication, spec, &share, &resource).unwrap_or_default(),
+                VpcEndpointType::Gateway => vec![],
+            };
+            rules.extend(self.way_to_service(replication, spec, &share, &resource).unwrap_or_default());
+            if let Some(other) = self.wanted(self.home.class).shares.get(&share.endpoint) {
                 let message = format!(
                     "vpcEndpoints {:?} and {:?} are both for {}: one endpoint serves a VPC and service, so merge them",
                     other.name, spec.name, share.endpoint
@@ -34,19 +42,19 @@ impl Deriver<'_, '_> {
                 self.problem(Reason::InvalidSpec, resource, message);
                 continue;
             }
-            self.out.wanted.shares.insert(share.endpoint.clone(), share);
-            for rule in rules.into_iter().flatten() {
-                self.out.wanted.add(rule);
+            self.wanted(self.home.class).shares.insert(share.endpoint.clone(), share);
+            for rule in rules {
+                self.wanted(self.home.class).add(rule);
             }
         }
     }
 
     fn share(&mut self, replication: &Replication, spec: &Spec, resource: &str) -> Option<Share> {
-        let service_name = service_name(self.region, &spec.service);
+        let service_name = service_name(self.home.region, &spec.service);
         let vpc = spec.vpc_id.as_ref().map_or_else(|| replication.vpc.clone(), VpcId::from);
         let endpoint = match &spec.vpc_endpoint_id {
             Some(id) => EndpointRef::TakenOver(id.into()),
-            None => EndpointRef::Made(EndpointKey { vpc: vpc.clone(), service: spec.service.as_str().into() }),
+            None => EndpointRef::Made(EndpointKey::interface(vpc.clone(), &spec.service)),
         };
         let policy = self.policy(spec, resource)?;
         let explicit: Vec<SubnetId> = spec.subnet_ids.iter().map(Into::into).collect();
@@ -55,16 +63,9 @@ impl Deriver<'_, '_> {
             self.known_group(group, &vpc, resource)?;
         }
         if let EndpointRef::TakenOver(id) = &endpoint {
-            let answer = self.facts.endpoint(id, Some(&vpc));
+            let answer = self.home.facts.endpoint(id, Some(&vpc));
             let existing = self.found(answer, resource, &format!("VPC endpoint {id}"))?;
-            if existing.vpc != vpc || existing.service_name != service_name {
-                let message = format!(
-                    "VPC endpoint {id} is for {} in {}, not for {service_name} in {vpc}: correct service, vpcId or vpcEndpointId",
-                    existing.service_name, existing.vpc
-                );
-                self.problem(Reason::InvalidSpec, resource, message);
-                return None;
-            }
+            self.fits(existing, &vpc, &service_name, spec.type_, resource)?;
             let subnets = if explicit.is_empty() { BTreeMap::new() } else { self.subnets(&explicit, &vpc, true, None, resource)? };
             let (name, private_dns) = (spec.name.clone(), spec.private_dns);
             return Some(Share {
@@ -72,6 +73,8 @@ impl Deriver<'_, '_> {
                 name,
                 vpc,
                 service_name,
+                kind: VpcEndpointType::Interface,
+                route_tables: BTreeSet::new(),
                 subnets,
                 groups,
                 private_dns,
@@ -79,8 +82,9 @@ impl Deriver<'_, '_> {
                 ip_address_type: spec.ip_address_type,
             });
         }
-        let answer = self.facts.service(&service_name);
+        let answer = self.home.facts.service(&service_name);
         let service = self.found(answer, resource, &format!("endpoint service {service_name}"))?;
+        self.offers(service, spec.type_, resource)?;
         let subnets = match (explicit.is_empty(), vpc == replication.vpc) {
             (false, _) => self.subnets(&explicit, &vpc, true, Some(&service.zones), resource)?,
             (true, true) => self.subnets(&replication.subnets, &vpc, false, Some(&service.zones), resource)?,
@@ -101,6 +105,8 @@ impl Deriver<'_, '_> {
             name: spec.name.clone(),
             vpc,
             service_name,
+            kind: VpcEndpointType::Interface,
+            route_tables: BTreeSet::new(),
             subnets,
             groups,
             private_dns: Some(private_dns),
@@ -122,7 +128,7 @@ impl Deriver<'_, '_> {
         let mut sorted = ids.to_vec();
         sorted.sort();
         for id in sorted {
-            let answer = self.facts.subnet(&id, Some(vpc));
+            let answer = self.home.facts.subnet(&id, Some(vpc));
             let subnet = self.found(answer, resource, &format!("subnet {id}"))?;
             if subnet.vpc != *vpc {
                 self.problem(Reason::InvalidSpec, resource, format!("subnet {id} is in {}, but the endpoint is in {vpc}", subnet.vpc));
@@ -152,7 +158,7 @@ impl Deriver<'_, '_> {
         Some(by_zone.into_iter().map(|(zone, id)| (id, zone)).collect())
     }
 
-    fn policy(&mut self, spec: &Spec, resource: &str) -> Option<Option<Policy>> {
+    pub(super) fn policy(&mut self, spec: &Spec, resource: &str) -> Option<Option<Policy>> {
         let Some(policy) = &spec.policy else { return Some(None) };
         match (policy.type_, &policy.document) {
             (EndpointPolicyType::FullAccess, None) => Some(Some(Policy::full_access())),
@@ -186,10 +192,10 @@ impl Deriver<'_, '_> {
             (EndpointRef::Made(key), None) => GroupRef::OfEndpoint(key.clone()),
             (EndpointRef::TakenOver(_), None) if spec.allow_from.is_empty() => return None,
             (EndpointRef::TakenOver(id), None) => {
-                let answer = self.facts.endpoint(id, Some(&share.vpc));
+                let answer = self.home.facts.endpoint(id, Some(&share.vpc));
                 let existing = self.found(answer, resource, &format!("VPC endpoint {id}"))?;
                 let first = existing.groups.first()?.clone();
-                self.facts.rules(&first);
+                self.home.facts.rules(&first);
                 GroupRef::Id(first)
             }
         };
@@ -201,7 +207,7 @@ impl Deriver<'_, '_> {
             if share.vpc == replication.vpc {
                 peers.push(Peer::SecurityGroup(replication.group.clone()));
             }
-            peers.extend(self.vpc_cidrs(&share.vpc, resource)?.into_iter().map(Peer::Cidr));
+            peers.extend(self.vpc_cidrs(self.home, &share.vpc, resource)?.into_iter().map(Peer::Cidr));
         }
         for from in &spec.allow_from {
             peers.push(self.caller(from, resource)?);

@@ -48,6 +48,12 @@ pub struct Call {
     /// AWS's error code; empty if it went well.
     pub code: String,
     pub access_key: String,
+    /// The host that the caller meant.
+    pub host: String,
+    /// The algorithm of its signature.
+    pub signature: String,
+    /// Whether it came with a session token, as temporary credentials do.
+    pub session_token: bool,
     pub duration_ms: f64,
     /// Whether it is a write.
     pub mutating: bool,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from .wire import flat_params
 
 KEPT = 200_000
-READS = ("Describe", "Get", "List", "Search", "Lookup", "Receive", "Test")
+READS = ("Describe", "Get", "List", "Search", "Lookup", "Receive", "Test", "Assume")
 
 
 class Entry(NamedTuple):
@@ -25,6 +25,9 @@ class Entry(NamedTuple):
     code: str
     agent: str
     access_key: str
+    host: str           # as the caller wrote it
+    signature: str      # the algorithm, such as AWS4-HMAC-SHA256
+    session_token: bool
     duration_ms: float
     fault: str
     request_id: str

@@ -52,6 +52,8 @@ class Front:
             at=started, account=call.account, region=call.region, service=call.service, operation=call.operation,
             body=request.body, is_json="json" in (request.headers.get("Content-Type") or ""), status=answer.status,
             code=code, agent=request.headers.get("User-Agent") or "", access_key=call.access_key,
+            host=request.headers.get("Host") or "", signature=(request.headers.get("Authorization") or "").partition(" ")[0],
+            session_token=bool(request.headers.get("X-Amz-Security-Token")),
             duration_ms=round((time.perf_counter() - clock) * 1000, 3), fault=faults[-1].id if faults else "",
             request_id=request_id_in(answer),
         )

@@ -1,5 +1,7 @@
 //! Giving up what a network no longer wants, or has when it is deleted (design.md 2, Giving up).
 
+mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
@@ -14,7 +16,6 @@ use crate::{
     api::{names::TAG_TAKEN_OVER, network::DeletionPolicy, status::OwnedEntry},
     model::{
         EndpointState, Ownership, Rule, SecurityGroup, SecurityGroupId, Tags, VpcEndpoint,
-        endpoint::service_name,
         tags::{has_other_owner, is_managed},
     },
 };
@@ -29,6 +30,8 @@ pub(super) struct Release<'a, 'p> {
     pub ledger: &'a BTreeMap<Key, &'a OwnedEntry>,
     pub wants: &'a BTreeSet<Key>,
     pub dropped: &'a BTreeSet<Key>,
+    /// What the same network has through another class: that one's entry holds it.
+    pub elsewhere: &'a BTreeSet<Key>,
 }
 
 /// What becomes of one object.
@@ -44,7 +47,7 @@ enum Fate {
 impl Release<'_, '_> {
     pub(super) fn run(mut self, may_give_up: bool) {
         let unwanted: Vec<(&Key, &OwnedEntry)> =
-            self.ledger.iter().filter(|(k, _)| !self.wants.contains(*k)).map(|(k, e)| (k, *e)).collect();
+            self.ledger.iter().filter(|(k, _)| !self.wants.contains(*k) && !self.elsewhere.contains(*k)).map(|(k, e)| (k, *e)).collect();
         let mut groups_to_go = BTreeSet::new();
         for (key, entry) in unwanted {
             let held = self.dropped.contains(key) || !may_give_up;
@@ -60,6 +63,8 @@ impl Release<'_, '_> {
                 Key::Group(endpoint) => self.group(key, entry, endpoint, &mut groups_to_go),
                 Key::Rule(group, _) => self.rule(key, entry, group, &groups_to_go),
                 Key::Endpoint(endpoint) => self.endpoint(key, entry, endpoint),
+                Key::Route(table, destination) => self.route(key, entry, table, destination),
+                Key::AclEntry(acl, shape) => self.acl_entry(key, entry, acl, shape),
             }
         }
         // What cannot be read is not ours to forget.
@@ -180,7 +185,7 @@ impl Release<'_, '_> {
     where
         Self: 't,
     {
-        let all = self.facts.endpoints(&endpoint.vpc, &service_name(self.input.region, &endpoint.service));
+        let all = self.facts.endpoints(&endpoint.vpc, &endpoint.service_name(self.input.region));
         all.into_iter().find(|e| e.state != EndpointState::Deleted && e.groups.contains(group))
     }
 
@@ -202,7 +207,8 @@ impl Release<'_, '_> {
     }
 
     fn made_endpoint(&mut self, key: &Key, entry: &OwnedEntry, endpoint: &EndpointRef, made: &EndpointKey) {
-        let all = self.facts.endpoints(&made.vpc, &service_name(self.input.region, &made.service));
+        let mut all = self.facts.endpoints(&made.vpc, &made.service_name(self.input.region));
+        all.retain(|e| made.is_like(e));
         let by_id = all.iter().find(|e| entry.id.as_deref() == Some(e.id.as_str()) && e.state != EndpointState::Deleted);
         let ours = |e: &&&VpcEndpoint| matches!(Ownership::of(&e.tags, self.input.owner), Ownership::Ours | Ownership::Shared);
         let Some(found) = by_id.or_else(|| all.iter().filter(|e| !e.is_going()).find(ours)).copied() else { return };
@@ -228,7 +234,7 @@ impl Release<'_, '_> {
         }
     }
 
-    /// One that leaves takes its own subnets along, where no other network wants them.
+    /// One that leaves takes its own subnets and route tables along, where no other network wants them.
     fn shrink(&mut self, key: &Key, endpoint: &EndpointRef, found: &VpcEndpoint) {
         if self.input.deletion_policy == DeletionPolicy::Retain
             || Ownership::of(&found.tags, self.input.owner) != Ownership::Ours
@@ -236,13 +242,23 @@ impl Release<'_, '_> {
         {
             return;
         }
-        let Some(subnets) = sharing::without(self.input.uid, endpoint, self.input.claims).and_then(|u| u.subnets) else { return };
-        let remove: Vec<_> = found.subnets.iter().filter(|s| !subnets.contains(*s)).cloned().collect();
-        if remove.is_empty() || remove.len() == found.subnets.len() {
+        let Some(union) = sharing::without(self.input.uid, endpoint, self.input.claims) else { return };
+        let changes = EndpointChanges {
+            remove_subnets: superfluous(&found.subnets, union.subnets.as_ref()),
+            remove_route_tables: superfluous(&found.route_tables, union.route_tables.as_ref()),
+            ..EndpointChanges::default()
+        };
+        if changes.is_empty() {
             return;
         }
-        let changes = EndpointChanges { remove_subnets: remove, ..EndpointChanges::default() };
         let (from, to) = changes.texts(found);
         self.change(Change::ModifyEndpoint { key: key.clone(), id: found.id.clone(), changes, from, to });
     }
+}
+
+/// Those that nobody wants; none where that would be all of them, or it is not known what is wanted.
+fn superfluous<T: Ord + Clone>(there: &[T], wanted: Option<&BTreeSet<T>>) -> Vec<T> {
+    let Some(wanted) = wanted else { return vec![] };
+    let remove: Vec<T> = there.iter().filter(|t| !wanted.contains(t)).cloned().collect();
+    if remove.len() == there.len() { vec![] } else { remove }
 }

@@ -1,0 +1,209 @@
+//! `diagram`: the paths of networks as a picture: VPCs, what packets meet in them, and which way is open. Pure: reports in,
+//! text out.
+
+mod mermaid;
+
+use std::collections::BTreeMap;
+
+use crate::{
+    cli::explain::{NetworkPaths, kind},
+    model::Picture,
+    reach::{Hop, HopKind, Report, State, Walk},
+};
+
+/// What is drawn of one network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagram {
+    /// `namespace/name`.
+    pub title: String,
+    /// Boxes, in the order in which packets meet them.
+    pub nodes: Vec<Node>,
+    /// Lines between them.
+    pub edges: Vec<Edge>,
+}
+
+/// One thing that packets meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its lines of text: what it is, its ID.
+    pub label: Vec<String>,
+    /// Its VPC, if it is in one.
+    pub vpc: Option<String>,
+    /// What it is drawn as.
+    pub shape: Shape,
+    /// The worst that it does to any packet.
+    pub state: State,
+}
+
+/// What a node is drawn as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The replication.
+    Replication,
+    /// A database, or an AWS service.
+    Database,
+    /// What decides about packets: groups, ACLs, route tables.
+    Check,
+    /// What carries packets elsewhere.
+    Gateway,
+}
+
+/// The way of packets from one node to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Index of a node.
+    pub from: usize,
+    /// Index of a node.
+    pub to: usize,
+    /// Whether packets pass: the best that happens to any.
+    pub state: State,
+}
+
+/// Which VPC things are in.
+#[derive(Clone, Debug, Default)]
+pub struct Places(BTreeMap<String, String>);
+
+impl Places {
+    /// As a picture has it.
+    pub fn of(picture: &Picture) -> Self {
+        let mut places = Self::default();
+        places.add(picture);
+        places
+    }
+
+    /// What another picture knows, too.
+    pub fn add(&mut self, p: &Picture) {
+        let mut put = |id: &dyn ToString, vpc: &dyn ToString| drop(self.0.insert(id.to_string(), vpc.to_string()));
+        p.groups.values().for_each(|o| put(&o.id, &o.vpc));
+        p.acls.values().for_each(|o| put(&o.id, &o.vpc));
+        p.route_tables.values().for_each(|o| put(&o.id, &o.vpc));
+        p.subnets.values().for_each(|o| put(&o.id, &o.vpc));
+        p.nat_gateways.values().for_each(|o| put(&o.id, &o.vpc));
+        p.endpoints.values().for_each(|o| put(&o.id, &o.vpc));
+        p.interfaces.values().for_each(|o| put(&o.id, &o.vpc));
+    }
+
+    /// The VPC of the first of these that is known.
+    fn vpc(&self, resource: &str) -> Option<String> {
+        resource.split(", ").find_map(|id| self.0.get(id)).cloned()
+    }
+}
+
+impl Diagram {
+    /// Draws the paths of a network. `replication` names where they start.
+    pub fn of(network: &NetworkPaths, replication: &str, places: &Places) -> Self {
+        let mut drawing = Drawing { diagram: Self { title: network.name.clone(), ..Self::default() }, places, known: BTreeMap::new() };
+        let start = network.paths.iter().flat_map(|p| &p.walks).flat_map(|w| &w.between).find_map(|p| places.vpc(p.from.as_str()));
+        let label = vec!["DMS replication".to_owned(), replication.to_owned()];
+        drawing.node("replication".to_owned(), Node { label, vpc: start, shape: Shape::Replication, state: State::Open });
+        for path in &network.paths {
+            drawing.path(path);
+        }
+        drawing.diagram
+    }
+
+    /// Its VPCs, in the order in which packets meet them.
+    fn vpcs(&self) -> Vec<&str> {
+        let mut vpcs: Vec<&str> = Vec::new();
+        for vpc in self.nodes.iter().filter_map(|n| n.vpc.as_deref()) {
+            if !vpcs.contains(&vpc) {
+                vpcs.push(vpc);
+            }
+        }
+        vpcs
+    }
+}
+
+struct Drawing<'a> {
+    diagram: Diagram,
+    places: &'a Places,
+    /// Indices of nodes by what they stand for.
+    known: BTreeMap<String, usize>,
+}
+
+impl Drawing<'_> {
+    fn node(&mut self, key: String, node: Node) -> usize {
+        let nodes = &mut self.diagram.nodes;
+        let at = *self.known.entry(key).or_insert_with(|| {
+            nodes.push(node.clone());
+            nodes.len() - 1
+        });
+        nodes[at].state = nodes[at].state.max(node.state);
+        at
+    }
+
+    fn edge(&mut self, from: usize, to: usize, state: State) {
+        match self.diagram.edges.iter_mut().find(|e| (e.from, e.to) == (from, to)) {
+            Some(edge) => edge.state = edge.state.min(state),
+            None => self.diagram.edges.push(Edge { from, to, state }),
+        }
+    }
+
+    fn path(&mut self, path: &Report) {
+        for walk in &path.walks {
+            self.walk(path, walk);
+        }
+        if path.walks.is_empty() {
+            let end = self.end(path, None);
+            self.edge(0, end, path.verdict);
+        }
+    }
+
+    fn walk(&mut self, path: &Report, walk: &Walk) {
+        let (mut at, mut state) = (0, State::Open);
+        for hop in walk.out.iter().filter(|h| is_drawn(h)) {
+            let next = self.hop(hop);
+            // What lies behind a hop that blocks is not reached.
+            state = state.max(hop.state);
+            self.edge(at, next, state);
+            at = next;
+        }
+        for hop in walk.back.iter().filter(|h| is_drawn(h)) {
+            // An answer may meet what the packet did not: it is drawn only where it is in the way.
+            if hop.state != State::Open || self.known.contains_key(&key(hop)) {
+                self.hop(hop);
+            }
+        }
+        let end = self.end(path, Some(walk));
+        self.edge(at, end, walk.verdict.max(State::Open));
+        // A hop in the way of answers alone hangs on the database.
+        for hop in walk.back.iter().filter(|h| is_drawn(h) && h.state != State::Open) {
+            let behind = self.hop(hop);
+            if !self.diagram.edges.iter().any(|e| e.from == behind || e.to == behind) {
+                self.edge(end, behind, hop.state);
+            }
+        }
+    }
+
+    fn hop(&mut self, hop: &Hop) -> usize {
+        let shape = match hop.kind {
+            HopKind::Host | HopKind::Dns | HopKind::SecurityGroups | HopKind::NetworkAcl | HopKind::RouteTable | HopKind::Subnet => {
+                Shape::Check
+            }
+            _ => Shape::Gateway,
+        };
+        let label = vec![kind(hop.kind).to_owned(), hop.resource.clone()];
+        self.node(key(hop), Node { label, vpc: self.places.vpc(&hop.resource), shape, state: hop.state.max(State::Open) })
+    }
+
+    fn end(&mut self, path: &Report, walk: Option<&Walk>) -> usize {
+        let vpc = walk.and_then(|w| w.between.iter().find_map(|p| self.places.vpc(p.to.as_ref()?.as_str())));
+        let mut label = vec![path.name.clone()];
+        label.extend(walk.map(|w| format!("{}:{}", w.host, w.port)));
+        let key = format!("end {}", label.join(" "));
+        self.node(key, Node { label, vpc, shape: Shape::Database, state: path.verdict.max(State::Open) })
+    }
+}
+
+fn key(hop: &Hop) -> String {
+    format!("{} {}", hop.kind, hop.resource)
+}
+
+/// Hops that are not asked are left out, and so are names that resolve and places that are as they should be.
+fn is_drawn(hop: &Hop) -> bool {
+    let quiet = matches!(hop.kind, HopKind::Host | HopKind::Dns | HopKind::Subnet);
+    hop.state > State::Open || (hop.state == State::Open && !quiet)
+}
+
+#[cfg(test)]
+mod tests;

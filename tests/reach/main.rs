@@ -1,0 +1,9 @@
+//! The packet engine: each rule alone, a brute-force packet model that knows nothing of it, and the fixes it prints.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod faults;
+mod mend;
+mod model;
+mod random;
+mod rules;
+mod simulator;
