@@ -5,7 +5,7 @@
 //! that takes, and wakes those whose part has changed.
 
 mod apply;
-mod bucket;
+mod budget;
 mod calls;
 mod changes;
 mod clients;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Instant};
 
-use super::{Scope, requests::OwnWrites};
+use super::{AwsErrorKind, Scope, budget::Budgets, requests::OwnWrites};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -35,6 +35,7 @@ pub(super) struct Observe {
     pub(super) observer: Arc<dyn RequestObserver>,
     pub(super) scope: Scope,
     pub(super) own: Arc<OwnWrites>,
+    pub(super) budgets: Arc<Budgets>,
 }
 
 impl fmt::Debug for Observe {
@@ -69,6 +70,9 @@ impl Observe {
             },
         };
         self.own.note(operation, context.response());
+        if AwsErrorKind::of(&code, "") == AwsErrorKind::Throttled || matches!(&*code, "http-429" | "http-503") {
+            self.budgets.throttled(name(service), operation);
+        }
         self.observer.observed(&self.scope, name(service), operation, &code, began.elapsed().as_secs_f64());
     }
 }
@@ -85,6 +89,8 @@ impl Intercept for Observe {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let (service, operation) = cfg.load::<Metadata>().map_or(("", ""), |m| (m.service(), m.name()));
+        self.budgets.went_out(name(service), operation);
         cfg.interceptor_state().store_put(Began(Some(Instant::now())));
         Ok(())
     }

@@ -12,14 +12,10 @@ use tokio::{
 };
 
 use super::{
-    bucket::Bucket, calls::ListEntries, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL,
-    schedule::Schedule, sweep,
+    calls::ListEntries, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL, schedule::Schedule, sweep,
 };
 use crate::model::{Need, Picture};
 
-/// Calls that create, modify or delete VPC endpoints: AWS's own bucket holds 4 and refills by 0.3 a second, for the
-/// whole account and Region (domain.md 3.5).
-const ENDPOINT_WRITES: (f64, f64) = (4.0, 0.3);
 /// DNS lookups under way at a time.
 const LOOKUPS: usize = 8;
 
@@ -43,7 +39,6 @@ pub struct Store {
     pub(super) gate: Arc<Semaphore>,
     pub(super) lookups: Arc<Semaphore>,
     pub(super) lists: Arc<ListEntries>,
-    pub(super) endpoint_writes: Mutex<Bucket>,
     account: OnceCell<String>,
 }
 
@@ -57,7 +52,6 @@ impl Store {
     /// Starts the informer: it asks AWS as soon as somebody wants to know something, and ends when it is dropped.
     /// `wakes` is told who should look again. Must be called in a tokio runtime.
     pub fn start(clients: Clients, wakes: mpsc::UnboundedSender<Arc<str>>) -> Arc<Self> {
-        let (capacity, per_second) = ENDPOINT_WRITES;
         let store = Arc::new(Self {
             clients,
             wakes,
@@ -68,7 +62,6 @@ impl Store {
             gate: Arc::new(Semaphore::new(PARALLEL)),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             lists: Arc::default(),
-            endpoint_writes: Mutex::new(Bucket::new(capacity, per_second, Instant::now())),
             account: OnceCell::new(),
         });
         tokio::spawn(sweep::run(Arc::downgrade(&store), store.kick.clone()));

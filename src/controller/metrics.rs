@@ -52,6 +52,13 @@ struct ScopeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BudgetLabels {
+    account: String,
+    region: String,
+    operation: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueLabels {
     class: String,
     outcome: &'static str,
@@ -92,6 +99,7 @@ pub struct Metrics {
     request_seconds: Family<OperationLabels, Histogram>,
     picture_age: Family<ScopeLabels, Gauge<f64, AtomicU64>>,
     queue_messages: Family<QueueLabels, Counter>,
+    budget_tokens: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
     accounts: Mutex<HashMap<Scope, String>>,
 }
 
@@ -117,6 +125,7 @@ impl Default for Metrics {
             request_seconds: Family::new_with_constructor(pass_seconds),
             picture_age: Family::default(),
             queue_messages: Family::default(),
+            budget_tokens: Family::default(),
             accounts: Mutex::default(),
             registry: Registry::default(),
         };
@@ -133,6 +142,7 @@ impl Default for Metrics {
             metrics.picture_age.clone(),
         );
         registry.register("queue_messages", "Messages of change queues; alert on failed and invalid", metrics.queue_messages.clone());
+        registry.register("aws_budget_tokens", "Calls that may be made at once, by operation", metrics.budget_tokens.clone());
         Self { registry, ..metrics }
     }
 }
@@ -171,6 +181,12 @@ impl Metrics {
     /// The picture of an account and Region is so old.
     pub fn picture_age(&self, scope: &Scope, seconds: f64) {
         self.picture_age.get_or_create(&ScopeLabels { account: self.account_of(scope), region: scope.region.clone() }).set(seconds);
+    }
+
+    /// So many calls of an operation may be made at once.
+    pub fn budget(&self, scope: &Scope, operation: &str, tokens: f64) {
+        let (account, region) = (self.account_of(scope), scope.region.clone());
+        self.budget_tokens.get_or_create(&BudgetLabels { account, region, operation: operation.to_owned() }).set(tokens);
     }
 
     /// What became of so many messages of a change queue.
@@ -214,6 +230,7 @@ mod tests {
         metrics.observed(&scope, "ec2", "DescribeVpcs", "ok", 0.02);
         metrics.picture_age(&scope, 3.0);
         metrics.messages("c", "handled", 2);
+        metrics.budget(&scope, "DescribeVpcs", 79.0);
         let text = metrics.encode().unwrap();
         for line in [
             "dmsnet_networks{class=\"c\",ready=\"True\"} 2",
@@ -222,6 +239,7 @@ mod tests {
             "dmsnet_reconcile_seconds_count{outcome=\"idle\"} 1",
             "dmsnet_aws_requests_total{account=\"1\",region=\"us-east-1\",service=\"ec2\",operation=\"DescribeVpcs\",code=\"ok\"} 1",
             "dmsnet_aws_request_seconds_count{service=\"ec2\",operation=\"DescribeVpcs\"} 1",
+            "dmsnet_aws_budget_tokens{account=\"1\",region=\"us-east-1\",operation=\"DescribeVpcs\"} 79.0",
             "dmsnet_queue_messages_total{class=\"c\",outcome=\"handled\"} 2",
             "dmsnet_picture_age_seconds{account=\"1\",region=\"us-east-1\"} 3.0",
         ] {

@@ -143,6 +143,10 @@ pub async fn gauges(ctx: &Context) {
     }
     ctx.metrics.networks(counts.into_iter().map(|((class, ready), n)| (class, ready, n)));
     for store in ctx.stores.all().await {
-        ctx.metrics.picture_age(&store.clients().scope, store.oldest().as_secs_f64());
+        let scope = &store.clients().scope;
+        ctx.metrics.picture_age(scope, store.oldest().as_secs_f64());
+        for (operation, tokens) in store.clients().tokens() {
+            ctx.metrics.budget(scope, &operation, tokens);
+        }
     }
 }

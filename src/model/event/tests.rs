@@ -177,10 +177,11 @@ fn what_is_touched_is_asked_again_and_no_more() {
     );
     // A new object is looked for where it was made.
     let acl = ec2("CreateNetworkAcl", json!({ "networkAclId": "acl-0a1b2c3d", "vpcId": "vpc-0a1b2c3d" }));
-    assert_eq!(needs(&acl), [Need::NetworkAclsOf("vpc-0a1b2c3d".into())]);
+    assert_eq!(needs(&acl), [Need::NetworkAclsOf("vpc-0a1b2c3d".into()), Need::NetworkAcl("acl-0a1b2c3d".into())]);
     let attribute = ec2("ModifyVpcAttribute", json!({ "vpcId": "vpc-0a1b2c3d", "enableDnsSupport": { "value": false } }));
     assert_eq!(needs(&attribute), [Need::Vpc("vpc-0a1b2c3d".into())]);
-    assert!(needs(&ec2("DeleteRoute", json!({ "routeTableId": "rtb-0a1b2c3d" }))).is_empty(), "a table that nobody knows");
+    // Of a table that nobody knows, nothing but itself.
+    assert_eq!(needs(&ec2("DeleteRoute", json!({ "routeTableId": "rtb-0a1b2c3d" }))), [Need::RouteTable("rtb-0a1b2c3d".into())]);
 }
 
 proptest! {

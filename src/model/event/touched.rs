@@ -53,8 +53,14 @@ impl Needs<'_> {
                 self.all.insert(Need::Subnet((&**id).into()));
                 self.in_vpcs(p.subnets.get(&**id).map(|s| &s.vpc), Need::SubnetsOf);
             }
-            "acl" => self.in_vpcs(p.acls.get(&**id).map(|a| &a.vpc), Need::NetworkAclsOf),
-            "rtb" => self.in_vpcs(p.route_tables.get(&**id).map(|t| &t.vpc), Need::RouteTablesOf),
+            "acl" => {
+                self.all.insert(Need::NetworkAcl((&**id).into()));
+                self.in_vpcs(p.acls.get(&**id).map(|a| &a.vpc), Need::NetworkAclsOf);
+            }
+            "rtb" => {
+                self.all.insert(Need::RouteTable((&**id).into()));
+                self.in_vpcs(p.route_tables.get(&**id).map(|t| &t.vpc), Need::RouteTablesOf);
+            }
             // Only the association is named where a table is taken off a subnet.
             "rtbassoc" if self.event.names.of("rtb-").next().is_none() => {
                 let vpcs: BTreeSet<&VpcId> = p.route_tables.values().map(|t| &t.vpc).collect();
