@@ -11,8 +11,12 @@ pub const READY: &str = "Ready";
 pub const SYNCED: &str = "Synced";
 /// A drift was found and is not corrected.
 pub const DRIFT_DETECTED: &str = "DriftDetected";
+/// Every hop to every database lets packets there and back.
+pub const PATHS_OPEN: &str = "PathsOpen";
 /// Each VPC endpoint is available.
 pub const ENDPOINTS_AVAILABLE: &str = "EndpointsAvailable";
+/// DMS's own last connection tests succeeded.
+pub const CONNECTED: &str = "Connected";
 /// kstatus: work is going on. Present only while True.
 pub const RECONCILING: &str = "Reconciling";
 /// kstatus: nothing will change until somebody acts. Present only while True.
@@ -42,12 +46,21 @@ pub enum Reason {
     NoDrift,
     DriftFound,
     DriftCorrected,
+    // PathsOpen
+    AllOpen,
+    PathBlocked,
+    PathUnknown,
+    ConfigurationRetired,
     // EndpointsAvailable
     Available,
     NotRequested,
     Pending,
     Failed,
     PrivateDnsConflict,
+    // Connected
+    TestsPassed,
+    TestFailed,
+    NotTested,
     // Stalled
     InvalidSpec,
     AmbiguousSecurityGroup,

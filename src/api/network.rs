@@ -23,6 +23,7 @@ use super::{schema, status::DmsNetworkStatus};
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Synced", type_ = "string", json_path = ".status.conditions[?(@.type=='Synced')].status"),
     printcolumn(name = "Drift", type_ = "string", json_path = ".status.conditions[?(@.type=='DriftDetected')].status"),
+    printcolumn(name = "Paths", type_ = "string", json_path = ".status.conditions[?(@.type=='PathsOpen')].status"),
     printcolumn(name = "Endpoints", type_ = "string", json_path = ".status.conditions[?(@.type=='EndpointsAvailable')].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Class", type_ = "string", priority = "1", json_path = ".spec.className"),
@@ -90,6 +91,10 @@ pub struct DmsNetworkSpec {
     /// peering, and repairs and removes what it added. It never replaces a route of others. The class must allow it.
     #[serde(default)]
     pub routes: Upkeep,
+    /// Whether dmsnet starts DMS's own connection test: `OnChange` after each change that it made in AWS, for every database that
+    /// names a `dmsEndpoint`. With `Never` only tests that others started are shown.
+    #[serde(default)]
+    pub connection_test: ConnectionTest,
 }
 
 /// Whether dmsnet keeps a kind of AWS object, or only looks at it; ordered from weakest to strongest.
@@ -132,6 +137,16 @@ pub enum ForeignRules {
     Report,
     /// Revoke those that open no more than managed ports.
     Revoke,
+}
+
+/// When DMS's own connection test is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ConnectionTest {
+    /// Not by dmsnet.
+    #[default]
+    Never,
+    /// After a change.
+    OnChange,
 }
 
 /// The DMS side of all paths.

@@ -24,7 +24,7 @@ pub struct DmsNetworkStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub classes: Vec<ClassRecord>,
-    /// Ready, Synced, DriftDetected, EndpointsAvailable; Reconciling and Stalled while true.
+    /// Ready, Synced, DriftDetected, PathsOpen, EndpointsAvailable, Connected; Reconciling and Stalled while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -129,10 +129,66 @@ pub struct DatabaseStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub endpoints: Vec<EndpointAddress>,
+    /// Whether packets get there and answers come back, as far as AWS shows: `Open`, `Blocked` or `Unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<PathVerdict>,
+    /// Every hop that blocks, in the order in which packets meet them; at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub blocked_by: Vec<BlockingHop>,
     /// What could not be found out, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub unknown: Vec<UnknownFact>,
+    /// DMS's own last test of the connection; absent where there was none, or where the database names no `dmsEndpoint`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionStatus>,
+}
+
+/// DMS's own last test of a connection.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionStatus {
+    /// DMS's word: `successful`, `testing`, `failed` or `deleting`.
+    pub status: String,
+    /// What a failure means, what to do, and DMS's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When dmsnet saw this first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::date_time")]
+    pub changed_at: Option<Timestamp>,
+}
+
+/// What is known of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, strum::Display, strum::EnumIter)]
+pub enum PathVerdict {
+    /// Every hop lets packets through, there and back.
+    Open,
+    /// A hop blocks.
+    Blocked,
+    /// Nothing blocks, but AWS does not show every hop.
+    Unknown,
+}
+
+/// A hop that blocks a path.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockingHop {
+    /// Stable code, such as `IngressMissing`.
+    pub code: String,
+    /// The AWS object to look at.
+    pub resource: String,
+    /// What was found.
+    pub message: String,
+    /// What to do.
+    pub fix: String,
+    /// AWS CLI lines that do it; none where AWS allows no change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub commands: Vec<String>,
 }
 
 /// A host and port of a database.
@@ -319,6 +375,9 @@ pub struct DriftRecord {
 pub struct Summary {
     /// Security group rules that are as wanted.
     pub rules: String,
+    /// Paths to databases that are open.
+    #[serde(default)]
+    pub paths: String,
     /// VPC endpoints that are available.
     pub endpoints: String,
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::model::{
     Connection, InternetGateway, NatGateway, Need, NetworkAcl, NetworkInterface, PeeringConnection, Picture, PrefixList, ReadFailure,
-    RouteTable, Rule, SecurityGroup, SecurityGroupId, Subnet, TransitGatewayAttachment, VpcEndpoint, VpcId,
+    RouteTable, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, TransitGatewayAttachment, VpcEndpoint, VpcId,
 };
 
 /// What an answer did.
@@ -82,7 +82,17 @@ pub(super) fn answer(
         }
         Objects::PrefixLists(list) => held(picture, &asked, list, &mut effect),
         Objects::Connections(list) => connections_of(picture, needs, list, changed),
-        Objects::Services(list) => named(&mut picture.services, needs, list.into_iter().collect(), changed),
+        Objects::Services(list) => {
+            let mut services: BTreeMap<Arc<str>, ServiceDetail> = BTreeMap::new();
+            for (name, detail) in list {
+                let both = match services.remove(&name) {
+                    Some(first) => first.and(detail),
+                    None => detail,
+                };
+                services.insert(name, both);
+            }
+            named(&mut picture.services, needs, services, changed);
+        }
         Objects::Instances(list) => named(&mut picture.instances, needs, by_name(list, |o| &o.identifier), changed),
         Objects::Configs(list) => named(&mut picture.configs, needs, by_name(list, |o| &o.identifier), changed),
         Objects::SubnetGroups(list) => named(&mut picture.subnet_groups, needs, by_name(list, |o| &o.identifier), changed),

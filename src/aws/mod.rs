@@ -9,6 +9,7 @@ mod budget;
 mod calls;
 mod changes;
 mod clients;
+mod connection_tests;
 mod convert;
 mod dns;
 mod effects;

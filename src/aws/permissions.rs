@@ -8,6 +8,8 @@ pub enum Purpose {
     Free,
     /// Roles of classes.
     Assume,
+    /// DMS's own connection tests.
+    Test,
     /// To look; nearly none can be narrowed to resources.
     Read,
     /// To look for what `dmsnet import` describes; the controller never does.
@@ -68,6 +70,7 @@ macro_rules! operations {
 pub const OPERATIONS: &[Operation] = operations! {
     Free: "sts" "GetCallerIdentity";
     Assume: "sts" "AssumeRole";
+    Test: "dms" "TestConnection";
     Read: "dms" "DescribeConnections" "DescribeEndpoints" "DescribeReplicationConfigs" "DescribeReplicationInstances"
         "DescribeReplicationSubnetGroups";
     Import: "dms" "DescribeReplicationTasks";

@@ -45,6 +45,26 @@ Examples:
 A snapshot holds what AWS was found to hold for these networks: IDs, addresses, rules, names, tags,
 policies; and which reads were refused. It holds no credentials.";
 
+const EXPLAIN_HELP: &str = "\
+Examples:
+  dmsnet explain -f class.yaml network.yaml
+  dmsnet explain -f network.yaml --snapshot snapshot.json -o json | jq '.networks[].paths[].findings'
+
+No packet is sent, and nothing is written: the proof is made from what AWS holds. What AWS does not
+show, such as the far side of a VPN, is named and does not count as blocked.
+
+Exit codes:
+  0  nothing blocks
+  2  a path is blocked
+  1  an error, or a problem that keeps a path from being explained";
+
+const DIAGRAM_HELP: &str = "\
+Examples:
+  dmsnet diagram -f class.yaml network.yaml > network.mmd
+  dmsnet diagram -f network.yaml --snapshot snapshot.json -o mermaid
+
+The way is green where packets pass, dotted and red where they do not, dotted where AWS does not show it.";
+
 const IMPORT_HELP: &str = "\
 Examples:
   dmsnet import --instance orders-ri --region us-west-2 > orders.yaml
@@ -118,6 +138,12 @@ pub enum Command {
     /// Remove from AWS what was made for the networks in files
     #[command(after_help = DELETE_HELP)]
     Delete(DeleteArgs),
+    /// Tell of each path whether it is open, hop by hop, and what mends it
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(ExplainArgs),
+    /// Draw the networks in files and their paths
+    #[command(after_help = DIAGRAM_HELP)]
+    Diagram(DiagramArgs),
     /// Record what AWS holds for the networks in files
     #[command(after_help = SNAPSHOT_HELP)]
     Snapshot(SnapshotArgs),
@@ -226,6 +252,44 @@ pub struct FactArgs {
     /// Take what AWS holds from this file, which `dmsnet snapshot` wrote, and ask nobody
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub snapshot: Option<PathBuf>,
+}
+
+/// Arguments of `explain`.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// The networks.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
+    /// Form of the output
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+    /// When to colour the output; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Where the facts come from.
+    #[command(flatten)]
+    pub facts: FactArgs,
+}
+
+/// Arguments of `diagram`.
+#[derive(Clone, Debug, Args)]
+pub struct DiagramArgs {
+    /// The networks.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
+    /// Form of the picture
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Picture::Mermaid)]
+    pub output: Picture,
+    /// Where the facts come from.
+    #[command(flatten)]
+    pub facts: FactArgs,
+}
+
+/// Form of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum Picture {
+    Mermaid,
 }
 
 /// Arguments of `snapshot`.

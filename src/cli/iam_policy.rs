@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     api::names::{MANAGED_BY, TAG_MANAGED_BY},
@@ -53,20 +53,33 @@ pub struct Document {
 struct Statement {
     sid: &'static str,
     effect: &'static str,
-    action: Vec<String>,
-    resource: Vec<String>,
+    action: Words,
+    resource: Words,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    condition: BTreeMap<&'static str, BTreeMap<String, Vec<String>>>,
+    condition: BTreeMap<&'static str, BTreeMap<String, Words>>,
+}
+
+/// One text, or several: IAM takes a single one without a list, and limits the characters of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Words(Vec<String>);
+
+impl Serialize for Words {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(s),
+            several => several.serialize(s),
+        }
+    }
 }
 
 impl Statement {
     fn allow(sid: &'static str, action: Vec<String>, resource: Vec<String>) -> Self {
-        Self { sid, effect: "Allow", action, resource, condition: BTreeMap::new() }
+        Self { sid, effect: "Allow", action: Words(action), resource: Words(resource), condition: BTreeMap::new() }
     }
 
     fn when(mut self, operator: &'static str, key: impl Into<String>, values: Vec<String>) -> Self {
         if !values.is_empty() {
-            self.condition.entry(operator).or_default().insert(key.into(), values);
+            self.condition.entry(operator).or_default().insert(key.into(), Words(values));
         }
         self
     }
@@ -102,6 +115,8 @@ impl Wish {
             }
             self.borders(&mut statement);
             self.tags(&mut statement);
+            let tested = ["endpoint:*", "rep:*"].iter().map(|r| self.arn("dms", r)).collect();
+            statement.push(Statement::allow("ConnectionTests", actions(&[Purpose::Test]), tested));
         }
         if !self.roles.is_empty() {
             statement.push(Statement::allow("RolesOfClasses", actions(&[Purpose::Assume]), self.roles.clone()));
@@ -189,11 +204,11 @@ impl Wish {
     fn borders(&self, out: &mut Vec<Statement>) {
         if self.network_acls {
             let acls = self.all(&["network-acl"]);
-            out.push(self.within(Statement::allow("EntriesOfNetworkAcls", actions(&[Purpose::AclEntries]), acls)));
+            out.push(self.within(Statement::allow("AclEntries", actions(&[Purpose::AclEntries]), acls)));
         }
         if self.routes {
             let tables = self.all(&["route-table"]);
-            out.push(self.within(Statement::allow("RoutesOfTables", actions(&[Purpose::Routes]), tables)));
+            out.push(self.within(Statement::allow("Routes", actions(&[Purpose::Routes]), tables)));
         }
     }
 
@@ -253,7 +268,7 @@ mod tests {
     }
 
     fn named(document: &Document) -> BTreeSet<String> {
-        document.statement.iter().flat_map(|s| s.action.clone()).collect()
+        document.statement.iter().flat_map(|s| s.action.0.clone()).collect()
     }
 
     #[test]

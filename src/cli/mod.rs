@@ -22,7 +22,9 @@ use anstream::ColorChoice;
 use clap::{CommandFactory, Parser};
 
 use crate::{api::crds, controller, model::Owner};
-use args::{ApplyArgs, Cli, Command, DeleteArgs, FactArgs, FileArgs, NetworkArgs, Output, PlanArgs, SnapshotArgs};
+use args::{
+    ApplyArgs, Cli, Command, DeleteArgs, DiagramArgs, ExplainArgs, FactArgs, FileArgs, NetworkArgs, Output, PlanArgs, SnapshotArgs,
+};
 use diff::Report;
 use iam_policy::Wish;
 use output::{FAILURE, Progress, fail, note, print};
@@ -31,6 +33,8 @@ use snapshot::Snapshot;
 
 /// There are changes.
 const CHANGES: u8 = 2;
+/// A path is blocked.
+const BLOCKED: u8 = 2;
 
 /// Reads the command line, does what it says, and tells how it went.
 pub fn main() -> ExitCode {
@@ -58,6 +62,8 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => block_on(plan(&args)),
         Command::Apply(args) => block_on(apply(&args)),
         Command::Delete(args) => block_on(delete(&args)),
+        Command::Explain(args) => block_on(explain(&args)),
+        Command::Diagram(args) => block_on(diagram(&args)),
         Command::Snapshot(args) => block_on(snapshot(&args)),
         Command::Import(args) => block_on(async { import::import(&args).await.map_or_else(fail, |yaml| print(&yaml, ColorChoice::Never)) }),
     }
@@ -86,13 +92,55 @@ async fn open(args: &FileArgs) -> Result<Session, ExitCode> {
 }
 
 /// Reads the networks, and takes the facts from where they are to come from.
-async fn look(args: &FileArgs, facts: &FactArgs) -> Result<Session, ExitCode> {
-    let Some(file) = &facts.snapshot else { return open(args).await };
-    let networks = load(&args.networks)?;
+async fn look(networks: &NetworkArgs, owner: &Owner, facts: &FactArgs) -> Result<Session, ExitCode> {
+    let networks = load(networks)?;
+    let Some(file) = &facts.snapshot else { return Session::open(networks, owner).await.map_err(fail) };
     let named = |error: &dyn std::fmt::Display| fail(format!("{}: {error}", file.display()));
     let text = fs::read_to_string(file).map_err(|e| named(&format!("cannot be read: {e}")))?;
     let snapshot = Snapshot::read(&text).map_err(|e| named(&e))?;
-    Session::offline(networks, &args.owner, &snapshot).await.map_err(|e| named(&e))
+    Session::offline(networks, owner, &snapshot).await.map_err(|e| named(&e))
+}
+
+async fn explain(args: &ExplainArgs) -> ExitCode {
+    let mut session = match look(&args.networks, &Owner::default(), &args.facts).await {
+        Ok(session) => session,
+        Err(code) => return code,
+    };
+    let told = session.explain().await;
+    if let Err(code) = complete(&session, &args.facts) {
+        return code;
+    }
+    let text = match args.output {
+        Output::Text => Ok(told.render()),
+        Output::Json => output::json(&told),
+    };
+    match text.and_then(|text| output::write(&text, args.color.into())) {
+        Err(error) => fail(error),
+        Ok(()) if told.has_problems() => FAILURE.into(),
+        Ok(()) if told.summary.blocked > 0 => BLOCKED.into(),
+        Ok(()) => ExitCode::SUCCESS,
+    }
+}
+
+async fn diagram(args: &DiagramArgs) -> ExitCode {
+    let mut session = match look(&args.networks, &Owner::default(), &args.facts).await {
+        Ok(session) => session,
+        Err(code) => return code,
+    };
+    let drawn = session.diagram().await;
+    if let Err(code) = complete(&session, &args.facts) {
+        return code;
+    }
+    let text: String = drawn.iter().map(|(_, diagram)| diagram.mermaid()).collect::<Vec<_>>().join("\n");
+    let printed = print(&text, ColorChoice::Never);
+    let mut problems = drawn.iter().flat_map(|(network, _)| network.problems.iter().map(|p| (&network.name, p))).peekable();
+    if problems.peek().is_none() {
+        return printed;
+    }
+    for (network, problem) in problems {
+        fail(format!("{network}: {} {}: {}", problem.reason, problem.resource, problem.message));
+    }
+    FAILURE.into()
 }
 
 /// Says so where a snapshot does not hold all that was asked.
@@ -102,7 +150,7 @@ fn complete(session: &Session, facts: &FactArgs) -> Result<(), ExitCode> {
 }
 
 async fn plan(args: &PlanArgs) -> ExitCode {
-    let mut session = match look(&args.files, &args.facts).await {
+    let mut session = match look(&args.files.networks, &args.files.owner, &args.facts).await {
         Ok(session) => session,
         Err(code) => return code,
     };

@@ -19,6 +19,8 @@ pub enum EventReason {
     Deleted,
     DriftFound,
     DriftCorrected,
+    PathBlocked,
+    PathOpened,
     ForeignRule,
     Conflict,
     GuardrailViolated,
@@ -30,10 +32,14 @@ pub enum EventReason {
 impl EventReason {
     fn type_(self) -> EventType {
         match self {
-            Self::Created | Self::Changed | Self::Deleted | Self::DriftCorrected | Self::Retained => EventType::Normal,
-            Self::DriftFound | Self::ForeignRule | Self::Conflict | Self::GuardrailViolated | Self::Abandoned | Self::ReconcileFailed => {
-                EventType::Warning
-            }
+            Self::Created | Self::Changed | Self::Deleted | Self::DriftCorrected | Self::PathOpened | Self::Retained => EventType::Normal,
+            Self::DriftFound
+            | Self::PathBlocked
+            | Self::ForeignRule
+            | Self::Conflict
+            | Self::GuardrailViolated
+            | Self::Abandoned
+            | Self::ReconcileFailed => EventType::Warning,
         }
     }
 }

@@ -20,6 +20,12 @@ struct NetworkLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PathLabels {
+    class: String,
+    verdict: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DriftLabels {
     class: String,
     kind: String,
@@ -92,6 +98,7 @@ impl Outcome {
 pub struct Metrics {
     registry: Registry,
     networks: Family<NetworkLabels, Gauge>,
+    paths: Family<PathLabels, Gauge>,
     drift: Family<DriftLabels, Counter>,
     repair: Family<DriftLabels, Histogram>,
     reconcile: Family<OutcomeLabels, Histogram>,
@@ -118,6 +125,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("dmsnet");
         let metrics = Self {
             networks: Family::default(),
+            paths: Family::default(),
             drift: Family::default(),
             repair: Family::new_with_constructor(repair_seconds),
             reconcile: Family::new_with_constructor(pass_seconds),
@@ -130,6 +138,7 @@ impl Default for Metrics {
             registry: Registry::default(),
         };
         registry.register("networks", "Networks by class and by the status of their condition Ready", metrics.networks.clone());
+        registry.register("paths", "Paths to databases by class and verdict; alert on Blocked", metrics.paths.clone());
         registry.register("drift", "Drifts found: AWS was changed behind dmsnet's back", metrics.drift.clone());
         registry.register_with_unit("repair", "From a drift's detection to its correction", Unit::Seconds, metrics.repair.clone());
         registry.register_with_unit("reconcile", "Duration of passes", Unit::Seconds, metrics.reconcile.clone());
@@ -160,6 +169,14 @@ impl Metrics {
         self.networks.clear();
         for (class, ready, count) in counts {
             self.networks.get_or_create(&NetworkLabels { class, ready }).set(count);
+        }
+    }
+
+    /// Replaces the counts of paths: `(class, verdict, how many)`.
+    pub fn paths(&self, counts: impl IntoIterator<Item = (String, String, i64)>) {
+        self.paths.clear();
+        for (class, verdict, count) in counts {
+            self.paths.get_or_create(&PathLabels { class, verdict }).set(count);
         }
     }
 
@@ -222,6 +239,7 @@ mod tests {
     fn names_are_the_contracts() {
         let metrics = Metrics::default();
         metrics.networks([("c".into(), "True".into(), 2)]);
+        metrics.paths([("c".into(), "Blocked".into(), 1)]);
         metrics.drift("c", "RuleMissing");
         metrics.repaired("c", "RuleMissing", 0.4);
         metrics.pass(Outcome::Idle, 0.001);
@@ -234,6 +252,7 @@ mod tests {
         let text = metrics.encode().unwrap();
         for line in [
             "dmsnet_networks{class=\"c\",ready=\"True\"} 2",
+            "dmsnet_paths{class=\"c\",verdict=\"Blocked\"} 1",
             "dmsnet_drift_total{class=\"c\",kind=\"RuleMissing\"} 1",
             "dmsnet_repair_seconds_count{class=\"c\",kind=\"RuleMissing\"} 1",
             "dmsnet_reconcile_seconds_count{outcome=\"idle\"} 1",

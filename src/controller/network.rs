@@ -12,7 +12,9 @@ use tracing::Instrument;
 
 use super::{
     context::Context,
-    deletion, kubernetes,
+    deletion,
+    events::EventReason,
+    kubernetes,
     metrics::Outcome,
     registry::Held,
     report::Reporter,
@@ -24,8 +26,9 @@ use crate::{
         DmsNetwork, DmsNetworkClass, DmsNetworkStatus,
         conditions::Reason,
         names::{NETWORK_FINALIZER, RECONCILE_REQUESTED_AT},
-        network::Mode,
+        network::{ConnectionTest, Mode},
     },
+    aws::Store,
     plan::{self, Plan, Problem, Uid, class},
 };
 
@@ -168,6 +171,13 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         plan = sites.joined(&plans, &status.owned);
         plan.unmet |= unmet;
     }
+    if !done.is_empty() {
+        ctx.registry.test_later(uid);
+    }
+    if test_connections(&reporter, sites.home(), &plan, mode, refused.is_empty()).await {
+        plans = sites.observe(&status.owned, None).await;
+        plan = sites.joined(&plans, &status.owned);
+    }
     held.changes.retain(|(c, _)| plan.changes.contains(c));
     let failures = failures(refused.iter().chain(&held.changes));
     sites.claim(&plans, None);
@@ -179,6 +189,29 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     reporter.findings(&old, &new).await;
     reporter.write(&status, new).await?;
     Ok(next(uid, &plan, mode, &done, refused, held, ctx))
+}
+
+/// Starts DMS's own tests where they are wanted and what was changed is complete: once for each change. Whether any began.
+async fn test_connections(reporter: &Reporter<'_>, home: Option<&Store>, plan: &Plan, mode: Mode, unrefused: bool) -> bool {
+    let Reporter { ctx, network, uid } = *reporter;
+    let Some(home) = home else { return false };
+    if network.spec.connection_test == ConnectionTest::Never || mode == Mode::Observe {
+        ctx.registry.tested(uid);
+        return false;
+    }
+    let tests = &plan.connections.tests;
+    let complete = unrefused && plan.changes.is_empty() && plan.problems.is_empty() && plan.waiting.is_empty() && !plan.unmet;
+    let available = plan.vpc_endpoints.iter().all(|e| e.state.as_deref() == Some("available"));
+    if !ctx.registry.is_to_test(uid) || !complete || !available || tests.is_empty() || !tests.iter().all(|t| t.ready) {
+        return false;
+    }
+    ctx.registry.tested(uid);
+    for (database, error) in home.test_connections(tests).await {
+        tracing::warn!(%error, database, "a connection test was not started");
+        let note = format!("the connection test of database {database:?} was not started: {error}");
+        reporter.event(EventReason::ReconcileFailed, note).await;
+    }
+    true
 }
 
 /// What AWS refused, each reason once.

@@ -1,7 +1,7 @@
 //! What is shared by the passes of all networks: claims by account and Region, locks, and our own last writes.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -38,6 +38,8 @@ pub struct Registry {
     failures: Mutex<HashMap<Uid, u32>>,
     /// What AWS refused each network.
     held: Mutex<HashMap<Uid, Held>>,
+    /// Networks whose connections are to be tested once their changes are complete.
+    to_test: Mutex<HashSet<Uid>>,
 }
 
 /// Changes that AWS refused for a lasting reason, and until when they are not asked again.
@@ -96,6 +98,7 @@ impl Registry {
         lock(&self.written).remove(uid);
         lock(&self.failures).remove(uid);
         lock(&self.held).remove(uid);
+        lock(&self.to_test).remove(uid);
         let mut places = lock(&self.places);
         let Some((accounts, _)) = places.remove(uid) else { return Vec::new() };
         let mut claims = lock(&self.claims);
@@ -210,6 +213,21 @@ impl Registry {
         } else {
             lock(&self.held).insert(uid.clone(), held);
         }
+    }
+
+    /// Its connections are to be tested once its changes are complete.
+    pub fn test_later(&self, uid: &Uid) {
+        lock(&self.to_test).insert(uid.clone());
+    }
+
+    /// Whether they are.
+    pub fn is_to_test(&self, uid: &Uid) -> bool {
+        lock(&self.to_test).contains(uid)
+    }
+
+    /// The tests were started, or are not wanted any more.
+    pub fn tested(&self, uid: &Uid) {
+        lock(&self.to_test).remove(uid);
     }
 
     /// Counts failures in a row; 0 after a success.

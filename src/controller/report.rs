@@ -14,7 +14,7 @@ use crate::{
     api::{
         DmsNetwork, DmsNetworkStatus,
         conditions::{self, READY, SYNCED},
-        status::DriftRecord,
+        status::{DriftRecord, PathVerdict},
     },
     plan::{Action, Change, Uid},
 };
@@ -92,6 +92,7 @@ impl Reporter<'_> {
             let list = fresh.iter().map(|f| format!("{} ({}{})", f.summary, f.id, if f.wider { ", wider" } else { "" }));
             self.event(EventReason::ForeignRule, enumerate(list)).await;
         }
+        self.paths(old, new).await;
         let find = |status: &DmsNetworkStatus, type_| conditions::find(&status.conditions, type_).cloned();
         for type_ in [SYNCED, READY] {
             let (Some(now), before) = (find(new, type_), find(old, type_)) else { continue };
@@ -112,6 +113,26 @@ impl Reporter<'_> {
         }
     }
 
+    /// Events for paths that are blocked now, or blocked by something else than before, and for those that no longer are.
+    async fn paths(&self, old: &DmsNetworkStatus, new: &DmsNetworkStatus) {
+        for now in &new.databases {
+            let before = old.databases.iter().find(|d| d.name == now.name);
+            let was = before.and_then(|b| b.verdict);
+            if now.verdict == Some(PathVerdict::Blocked) && before.is_none_or(|b| b.blocked_by != now.blocked_by) {
+                let hops = now.blocked_by.iter().map(|h| format!("{} {}: {}; fix: {}", h.code, h.resource, h.message, h.fix));
+                let note = format!("{}: {}", now.name, enumerate(hops));
+                tracing::warn!(database = now.name, "path blocked: {note}");
+                self.event(EventReason::PathBlocked, note).await;
+            } else if was == Some(PathVerdict::Blocked) && now.verdict.is_some_and(|v| v != PathVerdict::Blocked) {
+                let note = match now.verdict {
+                    Some(PathVerdict::Open) => format!("{}: open there and back", now.name),
+                    _ => format!("{}: nothing blocks any more, as far as AWS shows", now.name),
+                };
+                self.event(EventReason::PathOpened, note).await;
+            }
+        }
+    }
+
     /// Publishes an Event about the network.
     pub async fn event(&self, reason: EventReason, note: String) {
         self.ctx.events.publish(self.network, reason, note).await;
@@ -127,9 +148,10 @@ fn text(change: &Change) -> String {
     }
 }
 
-/// Brings the gauges up to date: networks by class and readiness, and the age of each picture.
+/// Brings the gauges up to date: networks by class and readiness, paths by class and verdict, and the age of each picture.
 pub async fn gauges(ctx: &Context) {
     let mut counts: BTreeMap<(String, String), i64> = BTreeMap::new();
+    let mut paths: BTreeMap<(String, String), i64> = BTreeMap::new();
     for network in ctx.networks.state() {
         let Some(uid) = network.uid() else { continue };
         let uid: Uid = uid.into();
@@ -139,9 +161,13 @@ pub async fn gauges(ctx: &Context) {
         let status = ctx.registry.latest_status(&uid, &network);
         let class = network.spec.class_name.clone().or(status.default_class).unwrap_or_default();
         let ready = conditions::find(&status.conditions, READY).map_or("Unknown", |c| c.status.as_str()).to_owned();
+        for verdict in status.databases.iter().filter_map(|d| d.verdict) {
+            *paths.entry((class.clone(), verdict.to_string())).or_default() += 1;
+        }
         *counts.entry((class, ready)).or_default() += 1;
     }
     ctx.metrics.networks(counts.into_iter().map(|((class, ready), n)| (class, ready, n)));
+    ctx.metrics.paths(paths.into_iter().map(|((class, verdict), n)| (class, verdict, n)));
     for store in ctx.stores.all().await {
         let scope = &store.clients().scope;
         ctx.metrics.picture_age(scope, store.oldest().as_secs_f64());

@@ -127,6 +127,11 @@ impl<'a> Sites<'a> {
         (sites, failures)
     }
 
+    /// The store of the network's own class, where its DMS resources are.
+    pub fn home(&self) -> Option<&Store> {
+        self.list.first().map(|s| &*s.store)
+    }
+
     /// The classes, as status keeps them.
     pub fn records(&self) -> Vec<ClassRecord> {
         self.list.iter().map(|s| s.record.clone()).collect()

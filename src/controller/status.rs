@@ -7,12 +7,19 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     api::{
         DmsNetworkStatus,
-        conditions::{self, DRIFT_DETECTED, ENDPOINTS_AVAILABLE, NewCondition, READY, RECONCILING, Reason, STALLED, SYNCED, Truth},
+        conditions::{
+            self, CONNECTED, DRIFT_DETECTED, ENDPOINTS_AVAILABLE, NewCondition, READY, RECONCILING, Reason, STALLED, SYNCED, Truth,
+        },
         network::Mode,
-        status::{ClassRecord, DriftRecord, OwnedEntry, Pending, Summary},
+        status::{ClassRecord, DatabaseStatus, DriftRecord, OwnedEntry, Pending, Summary},
     },
     model::EndpointState,
-    plan::{Change, Drift, DriftKind, Key, Plan, Problem, wanted::short_hash},
+    plan::{
+        Change, Drift, DriftKind, Key, Plan, Problem,
+        connected::{Test, explained},
+        proof,
+        wanted::short_hash,
+    },
 };
 
 /// Most entries of `status.drift`.
@@ -64,6 +71,8 @@ pub fn of_pass(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
     let drift = drift_records(&old.drift, pass);
     let pending = pending(plan, pass.mode);
     let (available, endpoints) = endpoint_counts(plan);
+    let databases = and_hidden(plan, &dated(&plan.databases, old, pass.now), &old.databases, |d| &d.name);
+    let (open, paths) = proof::counts(&databases);
     let mut status = DmsNetworkStatus {
         observed_generation: Some(pass.generation),
         last_handled_reconcile_at: pass.requested.clone().or_else(|| old.last_handled_reconcile_at.clone()),
@@ -71,14 +80,18 @@ pub fn of_pass(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
         classes: classes(&old.classes, &pass.classes, &owned),
         conditions: Vec::new(),
         replication: plan.replication.clone().or_else(|| old.replication.clone()),
-        databases: and_hidden(plan, &plan.databases, &old.databases, |d| &d.name),
+        databases,
         vpc_endpoints: and_hidden(plan, &plan.vpc_endpoints, &old.vpc_endpoints, |e| &e.name),
         owned,
         pending,
         foreign: plan.foreign.iter().take(LIST_MAX).cloned().collect(),
         foreign_count: (!plan.foreign.is_empty()).then_some(i64::try_from(plan.foreign.len()).unwrap_or(i64::MAX)),
         drift,
-        summary: Some(Summary { rules: format!("{}/{}", plan.rules.0, plan.rules.1), endpoints: format!("{available}/{endpoints}") }),
+        summary: Some(Summary {
+            rules: format!("{}/{}", plan.rules.0, plan.rules.1),
+            paths: format!("{open}/{paths}"),
+            endpoints: format!("{available}/{endpoints}"),
+        }),
     };
     let new = conditions_of(old, &status, pass);
     status.conditions = conditions::merge(&old.conditions, new, pass.generation, pass.now);
@@ -127,6 +140,18 @@ fn and_hidden<T: Clone>(plan: &Plan, now: &[T], old: &[T], name: impl Fn(&T) -> 
     let mut list = now.to_vec();
     if plan.problems.iter().any(Problem::hides_wants) {
         list.extend(old.iter().filter(|o| !now.iter().any(|n| name(n) == name(o))).cloned());
+    }
+    list
+}
+
+/// Connection tests with the time at which they were first seen so.
+fn dated(now: &[DatabaseStatus], old: &DmsNetworkStatus, at: Timestamp) -> Vec<DatabaseStatus> {
+    let mut list = now.to_vec();
+    for database in &mut list {
+        let Some(test) = &mut database.connection else { continue };
+        let before = old.databases.iter().find(|o| o.name == database.name).and_then(|o| o.connection.as_ref());
+        let same = before.filter(|b| (&b.status, &b.message) == (&test.status, &test.message));
+        test.changed_at = same.map_or(Some(at), |b| b.changed_at);
     }
     list
 }
@@ -214,12 +239,13 @@ fn conditions_of(old: &DmsNetworkStatus, new: &DmsNetworkStatus, pass: &Pass<'_>
     let synced = synced(old, pass);
     let drift = drift_detected(new);
     let endpoints = endpoints_available(pass);
+    let paths = proof::paths_open(&new.databases);
     let stalled = pass.plan.problems.iter().find(|p| p.is_terminal());
     let busy = !pass.plan.waiting.is_empty()
         || pass.failures.iter().any(|f| f.reason.is_none())
         || (endpoints.status != Truth::True && endpoints.reason == Reason::Pending);
-    let ready = ready(old, pass, stalled, &synced, &endpoints);
-    let mut list = vec![ready, synced, drift, endpoints];
+    let ready = ready(old, pass, stalled, &synced, [&paths, &endpoints]);
+    let mut list = vec![ready, synced, drift, paths, endpoints, connected(pass.plan)];
     if busy && stalled.is_none() {
         let message = pass.plan.waiting.first().cloned().unwrap_or_else(|| "AWS is at work, or is asked again soon".into());
         list.push(NewCondition { type_: RECONCILING, status: Truth::True, reason: Reason::Progressing, message });
@@ -329,12 +355,43 @@ fn endpoints_available(pass: &Pass<'_>) -> NewCondition {
     }
 }
 
+/// DMS's own tests: evidence that feeds nothing else.
+fn connected(plan: &Plan) -> NewCondition {
+    let of = |status, reason, message: String| NewCondition { type_: CONNECTED, status, reason, message };
+    let tests = &plan.connections.tests;
+    let in_state = |state: &str| -> Vec<&Test> { tests.iter().filter(|t| t.last.as_ref().is_some_and(|l| l.status == state)).collect() };
+    let failed = in_state("failed");
+    if !failed.is_empty() {
+        let texts = failed.iter().map(|t| {
+            let why = t.last.as_ref().and_then(explained).unwrap_or_default();
+            format!("database {:?}: {why}", t.database)
+        });
+        return of(Truth::False, Reason::TestFailed, texts.collect::<Vec<_>>().join("; "));
+    }
+    if let Some(why) = &plan.connections.why_not {
+        return of(Truth::Unknown, Reason::NotTested, why.clone());
+    }
+    let names = |list: &[&Test]| list.iter().map(|t| t.database.as_str()).collect::<Vec<_>>().join(", ");
+    let testing = in_state("testing");
+    if !testing.is_empty() {
+        return of(Truth::Unknown, Reason::NotTested, format!("DMS is testing the connection of {}", names(&testing)));
+    }
+    let passed = in_state("successful").len();
+    if passed == tests.len() && passed > 0 {
+        return of(Truth::True, Reason::TestsPassed, format!("DMS reached {}", counted(passed, "database")));
+    }
+    let untested: Vec<&Test> = tests.iter().filter(|t| t.last.as_ref().is_none_or(|l| l.status != "successful")).collect();
+    let message =
+        format!("DMS has not tested the connection of {}: `aws dms test-connection`, or connectionTest: OnChange", names(&untested));
+    of(Truth::Unknown, Reason::NotTested, message)
+}
+
 fn ready(
     old: &DmsNetworkStatus,
     pass: &Pass<'_>,
     stalled: Option<&Problem>,
     synced: &NewCondition,
-    endpoints: &NewCondition,
+    [paths, endpoints]: [&NewCondition; 2],
 ) -> NewCondition {
     let of = |status, reason, message| NewCondition { type_: READY, status, reason, message };
     if let Some(problem) = stalled {
@@ -343,6 +400,10 @@ fn ready(
     let observed = pass.mode == Mode::Observe && synced.reason == Reason::ChangesPending;
     if synced.status == Truth::False && !observed {
         return of(Truth::False, synced.reason, synced.message.clone());
+    }
+    // In Observe a path that waits for what may not be written is no failure.
+    if paths.status == Truth::False && !observed {
+        return of(Truth::False, paths.reason, paths.message.clone());
     }
     // In Observe an endpoint that is yet to be made is no failure.
     if endpoints.status == Truth::False && !(observed && endpoints.reason == Reason::Pending) {

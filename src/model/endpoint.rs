@@ -134,6 +134,20 @@ pub struct ServiceDetail {
     pub types: Vec<String>,
 }
 
+impl ServiceDetail {
+    /// One service of both rows: AWS tells of S3 and DynamoDB twice under one name, once for each kind of endpoint. Zones and
+    /// private name are those of the interface kind, which alone is tied to them.
+    pub fn and(self, other: Self) -> Self {
+        let is_interface = |s: &Self| s.types.iter().any(|t| t.eq_ignore_ascii_case(VpcEndpointType::Interface.into()));
+        let (mut first, second) = if is_interface(&self) { (self, other) } else { (other, self) };
+        first.private_dns_name = first.private_dns_name.or(second.private_dns_name);
+        first.types.extend(second.types);
+        first.types.sort();
+        first.types.dedup();
+        first
+    }
+}
+
 /// Full name of an AWS service's endpoint service: `com.amazonaws.<region>.<service>`.
 pub fn service_name(region: &str, service: &str) -> String {
     let prefix = if region.starts_with("cn-") { "cn.com.amazonaws" } else { "com.amazonaws" };
@@ -148,6 +162,20 @@ pub fn gateway_service_name(region: &str, service: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_of_both_kinds_is_one() {
+        let row = |kind: &str, zone: &str| ServiceDetail {
+            name: "com.amazonaws.us-east-1.s3".into(),
+            zones: vec![zone.into()],
+            private_dns_name: (kind == "Interface").then(|| "s3.us-east-1.amazonaws.com".into()),
+            types: vec![kind.into()],
+        };
+        let (gateway, interface) = (row("Gateway", "us-east-1f"), row("Interface", "us-east-1a"));
+        let both = gateway.clone().and(interface.clone());
+        assert_eq!(both, interface.and(gateway), "in any order");
+        assert_eq!((both.types, both.zones), (vec!["Gateway".to_owned(), "Interface".to_owned()], vec!["us-east-1a".to_owned()]));
+    }
 
     #[test]
     fn states_are_read_in_any_case() {

@@ -49,10 +49,11 @@ impl<'a> Facts<'a> {
         self.needs.borrow().iter().filter(is_list).filter_map(refused).collect()
     }
 
-    /// Other facts that we may no longer read. What is known of them still serves, but somebody should know.
+    /// Other facts that we may no longer read. What is known of them still serves, but somebody should know. The condition
+    /// Connected tells by itself what DMS's tests lack.
     pub fn denied(&self) -> Vec<(Need, &'a ReadFailure)> {
         let failure = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref().filter(|f| f.denied)?));
-        self.needs.borrow().iter().filter_map(failure).collect()
+        self.needs.borrow().iter().filter(|n| !matches!(n, Need::ConnectionsOf(_))).filter_map(failure).collect()
     }
 
     /// Notes a question without looking at the answer.

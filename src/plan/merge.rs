@@ -25,6 +25,7 @@ impl Plan {
         }
         if self.databases.is_empty() {
             self.databases = other.databases;
+            self.paths = other.paths;
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod change;
 pub mod claims;
 pub mod class;
 mod compare;
+pub mod connected;
 pub mod derive;
 pub mod drift;
 pub mod evidence;
@@ -12,6 +13,7 @@ pub mod guardrails;
 pub mod key;
 mod merge;
 pub mod problem;
+pub mod proof;
 pub mod record;
 mod release;
 pub mod sharing;
@@ -29,6 +31,7 @@ use crate::{
         status::{DatabaseStatus, ForeignRule, OwnedEntry, PendingChange, ReplicationStatus, VpcEndpointStatus},
     },
     model::{Need, Owner, Picture, Tags},
+    reach::Report,
 };
 
 pub use change::{Action, Change};
@@ -123,6 +126,10 @@ pub struct Plan {
     pub replication: Option<ReplicationStatus>,
     /// For status.
     pub databases: Vec<DatabaseStatus>,
+    /// DMS's own last connection tests.
+    pub connections: connected::Connections,
+    /// Each path hop by hop, as AWS now is.
+    pub paths: Vec<Report>,
     /// For status.
     pub vpc_endpoints: Vec<VpcEndpointStatus>,
     /// Rules that are as wanted, and rules that are wanted.
@@ -147,11 +154,16 @@ pub fn plan(input: &Input<'_>) -> Plan {
     if let (Some(spec), Some(rails)) = (input.spec, input.guardrails) {
         let others: Vec<(&str, &Elsewhere<'_>, facts::Facts<'_>)> =
             input.elsewhere.iter().map(|(name, e)| (name.as_str(), e, facts::Facts::new(e.picture))).collect();
-        let mut derived = derived(input, spec, &facts, &others);
+        let (mut derived, paths) = derived(input, spec, &facts, &others);
         hidden = derived.problems.iter().any(Problem::hides_wants);
         plan.problems = std::mem::take(&mut derived.problems);
         plan.replication = derived.replication;
         plan.databases = derived.databases;
+        if input.class == input.home {
+            plan.connections = connected::connections(spec, &facts, &mut plan.databases);
+        }
+        proof::tell(&mut plan.databases, &paths);
+        plan.paths = paths;
         let wanted = derived.wanted.remove(input.class).unwrap_or_default();
         guarded = guardrails::guard(wanted, spec, input.class, rails, &facts);
         for (name, other, facts) in others.iter().filter(|(_, e, _)| e.same_place) {
@@ -189,22 +201,25 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan
 }
 
-/// Derives with all classes of the network in view.
+/// Derives with all classes of the network in view, and proves the paths.
 fn derived(
     input: &Input<'_>,
     spec: &DmsNetworkSpec,
     facts: &facts::Facts<'_>,
     others: &[(&str, &Elsewhere<'_>, facts::Facts<'_>)],
-) -> derive::Derived {
+) -> (derive::Derived, Vec<Report>) {
     let here = view::View { class: input.class, region: input.region, account: input.account, facts };
     let there = others.iter().map(|(name, e, facts)| view::View { class: name, region: e.region, account: e.account, facts });
     let (mut home, others): (Vec<_>, Vec<_>) = std::iter::once(here).chain(there).partition(|v| v.class == input.home);
     let Some(home) = home.pop() else {
         let message = format!("DmsNetworkClass {:?}, the network's own, is not known here", input.home);
         let problems = vec![Problem::new(Reason::ReferenceNotFound, "spec.className", message)];
-        return derive::Derived { problems, ..derive::Derived::default() };
+        return (derive::Derived { problems, ..derive::Derived::default() }, vec![]);
     };
-    derive::derive(input.label, spec, &view::Views { home, others })
+    let views = view::Views { home, others };
+    let derived = derive::derive(input.label, spec, &views);
+    let paths = proof::prove(&derived, &views);
+    (derived, paths)
 }
 
 /// Where a list of what is there could never be read, nothing can be compared: no change is made, no drift is told, and

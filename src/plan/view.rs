@@ -40,7 +40,8 @@ impl<'v, 'p> Views<'v, 'p> {
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = View<'v, 'p>> {
+    /// Each of them once, the network's own first.
+    pub(super) fn all(&self) -> impl Iterator<Item = View<'v, 'p>> {
         std::iter::once(self.home).chain(self.others.iter().copied())
     }
 }

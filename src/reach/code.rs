@@ -40,7 +40,6 @@ codes! {
     ReturnRouteBlackhole: "The route on the way back leads to a target that is gone or not ready.",
     ReturnRouteElsewhere: "The route on the way back leads another way than the packet came.",
     RouteAmbiguous: "Two prefix lists match the destination equally well and lead to different targets: AWS takes either.",
-    RouteTableNotFound: "The subnet has no route table, and its VPC no main one.",
     // Places
     SubnetNotFound: "A subnet that the path names does not exist.",
     SubnetInOtherVpc: "A subnet that the path names lies in another VPC.",

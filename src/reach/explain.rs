@@ -15,7 +15,7 @@ use super::{
     trip::{Fault, Spot, Trip},
     ways::Start,
 };
-use crate::model::{Direction, Need, RouteState, Subnet, Target as RouteTarget};
+use crate::model::{Direction, Need, Picture, RouteState, Subnet, Target as RouteTarget};
 
 /// Explains paths over the same pictures: what it has looked up once serves them all.
 #[derive(Default)]
@@ -28,6 +28,17 @@ impl<'a> Explorer<'a> {
     /// Knows nothing yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, and remembers what it asks of AWS.
+    pub fn noting() -> Self {
+        Self { sides: vec![], noting: true }
+    }
+
+    /// What it has asked of a picture so far. More may follow once these are read: a route may lead to an interface, a rule may
+    /// name a prefix list.
+    pub fn needs(&self, picture: &Picture) -> BTreeSet<Need> {
+        self.sides.iter().filter(|s| std::ptr::eq(s.side.picture, picture)).flat_map(|s| s.needs()).collect()
     }
 
     fn side(&mut self, side: super::Side<'a>) -> Rc<Atlas<'a>> {
@@ -89,13 +100,12 @@ pub fn explain(query: &Query<'_>) -> Report {
     Explorer::new().explain(query)
 }
 
-/// What the engine asks of AWS for a path, on the near and on the far side. More may follow once these are read: a route may lead
-/// to an interface, a rule may name a prefix list.
-pub fn needs<'a>(query: &Query<'a>) -> (BTreeSet<Need>, BTreeSet<Need>) {
-    let mut explorer = Explorer { sides: vec![], noting: true };
+/// What the engine asks of AWS for a path, on the near and on the far side (see [`Explorer::needs`]).
+pub fn needs(query: &Query<'_>) -> (BTreeSet<Need>, BTreeSet<Need>) {
+    let mut explorer = Explorer::noting();
     explorer.explain(query);
-    let (near, far) = (explorer.side(query.near), explorer.side(query.far));
-    (near.needs(), if Rc::ptr_eq(&near, &far) { BTreeSet::new() } else { far.needs() })
+    let same = std::ptr::eq(query.near.picture, query.far.picture);
+    (explorer.needs(query.near.picture), if same { BTreeSet::new() } else { explorer.needs(query.far.picture) })
 }
 
 /// What is the same for all places of a target.

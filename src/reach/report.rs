@@ -26,6 +26,30 @@ pub struct Report {
     pub warnings: Vec<Finding>,
 }
 
+impl Report {
+    /// Adds another path that must be open, too.
+    pub fn join(&mut self, other: Self) {
+        self.verdict = self.verdict.max(other.verdict);
+        self.walks.extend(other.walks);
+        let new = |f: &Finding, list: &[Finding]| !list.iter().any(|k| k.code == f.code && k.resource == f.resource);
+        for finding in other.findings {
+            if new(&finding, &self.findings) {
+                self.findings.push(finding);
+            }
+        }
+        for warning in other.warnings {
+            if new(&warning, &self.warnings) {
+                self.warnings.push(warning);
+            }
+        }
+        for unknown in other.unknown {
+            if !self.unknown.contains(&unknown) {
+                self.unknown.push(unknown);
+            }
+        }
+    }
+}
+
 /// The state of a hop, and of a path: `Blocked` if one hop is, else `Unknown` if one is, else `Open`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum State {

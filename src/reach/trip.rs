@@ -262,7 +262,7 @@ impl<'a> Trip<'_, 'a> {
         }
         let remedies = remedies.into_iter().map(|(net, deny)| self.notes.acl_entry(acl, direction, ports, net, deny)).collect();
         let decided = denied.map_or(Decided::NoEntry(direction), |n| Decided::Entry(direction, n, false));
-        let fault = self.acl_fault(acl, subnet, direction, ports, &stopped, denied, remedies);
+        let fault = self.acl_fault(acl, direction, ports, &stopped, denied, remedies);
         self.block(HopKind::NetworkAcl, atlas, asked, decided, fault);
     }
 
@@ -270,16 +270,15 @@ impl<'a> Trip<'_, 'a> {
     fn acl_fault(
         &self,
         acl: &crate::model::NetworkAcl,
-        subnet: &Subnet,
         direction: Direction,
         ports: Ports,
         stopped: &[IpNet],
         denied: Option<u16>,
         remedies: Vec<Remedy>,
     ) -> Fault {
-        let (verb, preposition) = match direction {
-            Direction::Out => ("out of", "to"),
-            Direction::In => ("into", "from"),
+        let preposition = match direction {
+            Direction::Out => "to",
+            Direction::In => "from",
         };
         let code = match (self.returning, direction) {
             (false, Direction::Out) => Code::AclDeniesOut,
@@ -312,7 +311,7 @@ impl<'a> Trip<'_, 'a> {
         Fault {
             code,
             resource: acl.id.to_string(),
-            found: format!("{why} {what} {preposition} {nets} {verb} {}", subnet.id),
+            found: format!("{why} {what} {preposition} {nets}"),
             needed: format!("an entry that allows {what} {preposition} {nets}, ahead of any that denies it"),
             fix,
             remedies,
@@ -341,7 +340,7 @@ impl<'a> Trip<'_, 'a> {
 
     /// The route table of a subnet: one hop for each route that a part of `nets` takes. Returns the targets that fit.
     pub fn routes(&mut self, atlas: &Rc<Atlas<'a>>, area: &Area<'a>, subnet: &Subnet, nets: &[IpNet], want: &Want<'_>) -> Vec<RouteTarget> {
-        let Some(table) = self.table(atlas, area, subnet, nets) else { return vec![] };
+        let Some(table) = self.table(area, subnet, nets) else { return vec![] };
         if nets.is_empty() {
             let default = |r: &&Route| {
                 matches!(&r.destination, Destination::Cidr(c) if c.prefix_len() == 0)
@@ -362,20 +361,14 @@ impl<'a> Trip<'_, 'a> {
     }
 
     /// The route table of a subnet, or a hop that says why there is none.
-    pub fn table(&mut self, atlas: &Rc<Atlas<'a>>, area: &Area<'a>, subnet: &Subnet, nets: &[IpNet]) -> Option<&'a RouteTable> {
+    pub fn table(&mut self, area: &Area<'a>, subnet: &Subnet, nets: &[IpNet]) -> Option<&'a RouteTable> {
         let asked = Asked::RouteTo(nets.to_vec());
         match area.table(&subnet.id) {
             Ok(Some(table)) => Some(table),
+            // Every VPC has a main table: what was read is not all of it.
             Ok(None) => {
-                let fault = Fault {
-                    code: Code::RouteTableNotFound,
-                    resource: subnet.id.to_string(),
-                    found: format!("AWS shows neither a route table for {} nor a main one for {}", subnet.id, area.id),
-                    needed: "a route table".into(),
-                    fix: format!("associate a route table with {}", subnet.id),
-                    remedies: vec![],
-                };
-                self.block(HopKind::RouteTable, atlas, asked, Decided::NoRoute, fault);
+                let reason = format!("AWS shows neither a route table for {} nor a main one for {}", subnet.id, area.id);
+                self.dark(HopKind::RouteTable, &subnet.id, asked, Code::NotRead, reason);
                 None
             }
             Err(gap) => {

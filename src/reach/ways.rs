@@ -65,7 +65,7 @@ impl<'t, 'a> Trip<'t, 'a> {
             }
             Start::SameSubnet => None,
             Start::NoTable if !far.nets.is_empty() => {
-                self.table(&near.atlas, &self.here.clone(), self.from, &far.nets);
+                self.table(&self.here.clone(), self.from, &far.nets);
                 None
             }
             Start::NoTable => {

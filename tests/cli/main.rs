@@ -64,10 +64,24 @@ fn help_is_worth_reading() {
     let help = run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     let text = out(&help);
-    for word in ["run", "plan", "apply", "delete", "snapshot", "import", "iam-policy", "crds", "completions", "Examples:", "credentials"] {
+    for word in [
+        "run",
+        "plan",
+        "apply",
+        "delete",
+        "explain",
+        "diagram",
+        "snapshot",
+        "import",
+        "iam-policy",
+        "crds",
+        "completions",
+        "Examples:",
+        "credentials",
+    ] {
         assert!(text.contains(word), "{word}\n{text}");
     }
-    for command in ["run", "plan", "apply", "delete", "snapshot", "import", "iam-policy", "crds", "completions"] {
+    for command in ["run", "plan", "apply", "delete", "explain", "diagram", "snapshot", "import", "iam-policy", "crds", "completions"] {
         let help = run(&[command, "--help"]);
         assert_eq!(help.status.code(), Some(0), "{command}");
         insta::assert_snapshot!(format!("help_{command}"), out(&help).lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));

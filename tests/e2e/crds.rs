@@ -208,6 +208,7 @@ async fn good_networks_are_accepted() {
             set("/spec/suspend", true),
             set("/spec/deletionPolicy", "Retain"),
             set("/spec/foreignRules", "Revoke"),
+            set("/spec/connectionTest", "OnChange"),
         ],
         &[set("/spec/databases/1/rds", json!({ "cluster": "orders-cluster" })), set("/spec/databases/1/role", "Target")],
         // null is unset
@@ -245,6 +246,12 @@ async fn good_networks_are_accepted() {
         &[path(json!({ "type": "NatGateway", "natGateway": { "natGatewayIds": ["nat-0a1b2c3d"] }, "internet": null }))],
         &[path(json!({ "type": "ClassicLink", "classicLink": { "proxy": { "securityGroupId": SG, "host": "10.0.0.5", "port": 5432 } } }))],
         &[set("/spec/databases/0", with_ingress(json!({ "type": "Internet" }), "Auto"))],
+        &[
+            set("/spec/networkAcls", "Manage"),
+            set("/spec/routes", "Manage"),
+            set("/spec/vpcEndpoints/-", json!({ "name": "s3", "service": "s3", "type": "Gateway", "routeTableIds": ["rtb-0a1b2c3d"] })),
+            set("/spec/vpcEndpoints/-", json!({ "name": "s3-interface", "service": "s3" })),
+        ],
         &[set("/spec/vpcEndpoints", many(32, |i| endpoint(&format!("e{i}"), &format!("service{i}"))))],
         // one service in two VPCs
         &[
@@ -290,6 +297,28 @@ async fn bad_networks_are_refused_in_words() {
         (set("/spec/mode", "enforce"), "spec.mode", r#"supported values: "Enforce", "Observe""#),
         (set("/spec/suspend", "yes"), "spec.suspend", "must be of type boolean"),
         (set("/spec/deletionPolicy", "Keep"), "spec.deletionPolicy", r#"supported values: "Delete", "Retain""#),
+        (set("/spec/connectionTest", "Always"), "spec.connectionTest", r#"supported values: "Never", "OnChange""#),
+        (set("/spec/networkAcls", "Enforce"), "spec.networkAcls", r#"supported values: "Check", "Manage""#),
+        (
+            set("/spec/vpcEndpoints/0", json!({ "name": "dms", "service": "dms", "type": "Gateway" })),
+            "spec.vpcEndpoints[0].type",
+            "only s3 and dynamodb have gateway endpoints",
+        ),
+        (
+            set("/spec/vpcEndpoints/0", json!({ "name": "s3", "service": "s3", "type": "Gateway", "privateDns": false })),
+            e0,
+            "it takes only routeTableIds and policy",
+        ),
+        (
+            set("/spec/vpcEndpoints/0/routeTableIds", json!(["rtb-0a1b2c3d"])),
+            "spec.vpcEndpoints[0].routeTableIds",
+            "only a gateway endpoint has route tables",
+        ),
+        (
+            set("/spec/vpcEndpoints/0", json!({ "name": "s3", "service": "s3", "type": "Gateway", "routeTableIds": ["rt-1"] })),
+            "spec.vpcEndpoints[0].routeTableIds[0]",
+            "must be the ID of a route table",
+        ),
         (set("/spec/foreignRules", "Delete"), "spec.foreignRules", r#"supported values: "Ignore", "Report", "Revoke""#),
         // durations
         (set("/spec/resyncInterval", "9s"), "spec.resyncInterval", DURATION),
@@ -533,6 +562,11 @@ async fn good_classes_are_accepted() {
         &[set("/spec/guardrails/vpcIds", many(64, |i| format!("vpc-{i:08x}").into()))],
         &[set("/spec/guardrails/ports", many(64, |i| format!("{}-{}", i + 1, 65535 - i).into()))],
         &[set("/spec/guardrails/foreignRules", "Revoke"), set("/spec/guardrails/takeOver", "Tagged"), set("/spec/mode", "Observe")],
+        &[
+            set("/spec/guardrails/networkAcls", "Manage"),
+            set("/spec/guardrails/routes", "Manage"),
+            set("/spec/guardrails/networkAclRuleNumbers", json!({ "from": 20_000, "to": 20_099 })),
+        ],
         &[set("/spec/region", "us-gov-west-1"), set("/spec/endpointUrl", "https://[::1]:4566/"), set("/spec/resyncInterval", "5m")],
         &[set("/spec/tags", json!({ "Team name": "", "ключ": "значение", "a:b/c=d+e-f@g": "v".repeat(256) }))],
         &[set("/spec/guardrails/securityGroups/tags", json!({ "aws:cloudformation:stack-name": "dms" }))],
@@ -630,6 +664,22 @@ async fn bad_classes_are_refused_in_words() {
             "must be only the last part",
         ),
         (set("/spec/guardrails/foreignRules", "All"), "spec.guardrails.foreignRules", "supported values"),
+        (set("/spec/guardrails/routes", "Yes"), "spec.guardrails.routes", r#"supported values: "Check", "Manage""#),
+        (
+            set("/spec/guardrails/networkAcls", "Manage"),
+            "spec.guardrails.networkAclRuleNumbers",
+            "networkAcls: Manage needs networkAclRuleNumbers, the numbers that entries may have",
+        ),
+        (
+            set("/spec/guardrails/networkAclRuleNumbers", json!({ "from": 20_099, "to": 20_000 })),
+            "spec.guardrails.networkAclRuleNumbers",
+            "from must not be greater than to",
+        ),
+        (
+            set("/spec/guardrails/networkAclRuleNumbers", json!({ "from": 1, "to": 32_767 })),
+            "spec.guardrails.networkAclRuleNumbers.to",
+            "should be less than or equal to 32766",
+        ),
         (set("/spec/guardrails/takeOver", "Always"), "spec.guardrails.takeOver", r#"supported values: "Never", "Tagged", "Any""#),
         // tags
         (tag("aws:cost"), "spec.tags", "a tag's key must not start with aws:"),
@@ -701,6 +751,7 @@ async fn defaults_are_filled_in() {
     let spec = &made.data["spec"];
     assert_eq!((&spec["mode"], &spec["suspend"]), (&json!("Enforce"), &json!(false)));
     assert_eq!((&spec["deletionPolicy"], &spec["foreignRules"]), (&json!("Delete"), &json!("Report")));
+    assert_eq!(spec["connectionTest"], "Never");
     assert_eq!((&spec["databases"][0]["ingressFrom"], &spec["vpcEndpoints"][0]["type"]), (&json!("Auto"), &json!("Interface")));
     for unset in
         ["resyncInterval", "vpcEndpoints/0/privateDns", "vpcEndpoints/0/policy", "vpcEndpoints/0/ipAddressType", "vpcEndpoints/0/subnetIds"]

@@ -4,17 +4,21 @@
 
 mod cli;
 mod conditions;
+mod connection;
 mod crash;
 mod crds;
 mod deletion;
 mod drift;
+mod explain;
 mod facts;
 mod faults;
 mod harness;
 mod idle;
 mod import;
+mod managed;
 mod offline;
 mod parts;
+mod paths;
 mod queue;
 mod reference;
 mod refusals;

@@ -94,7 +94,11 @@ pub async fn settled(env: &Env) {
                 "CreateSecurityGroup" | "DeleteSecurityGroup" => ("DescribeSecurityGroups", None),
                 "CreateTags" | "DeleteTags" if text.contains("sgr-") => ("DescribeSecurityGroupRules", None),
                 "CreateTags" | "DeleteTags" if text.contains("vpce-") => ("DescribeVpcEndpoints", None),
+                "CreateTags" | "DeleteTags" if text.contains("acl-") => ("DescribeNetworkAcls", None),
+                "CreateTags" | "DeleteTags" if text.contains("rtb-") => ("DescribeRouteTables", None),
                 "CreateTags" | "DeleteTags" => ("DescribeSecurityGroups", None),
+                operation if operation.ends_with("NetworkAclEntry") => ("DescribeNetworkAcls", None),
+                operation if operation.ends_with("Route") => ("DescribeRouteTables", None),
                 operation if operation.ends_with("VpcEndpoint") || operation.ends_with("VpcEndpoints") => ("DescribeVpcEndpoints", None),
                 _ => ("DescribeSecurityGroupRules", write.params["GroupId"].as_str()),
             };

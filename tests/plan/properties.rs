@@ -143,8 +143,10 @@ fn world(strangers: &Strangers) -> World {
     world
 }
 
+type Foreign = (Vec<Rule>, Vec<(NetworkAclId, AclEntry)>, Vec<(RouteTableId, Route)>);
+
 /// All that nobody of ours made: rules by ID, entries, routes.
-fn foreign(world: &World) -> (Vec<Rule>, Vec<(NetworkAclId, AclEntry)>, Vec<(RouteTableId, Route)>) {
+fn foreign(world: &World) -> Foreign {
     let all = world.picture.rules.values().flat_map(|r| r.iter());
     let mut rules: Vec<Rule> = all.filter(|r| !tags::is_managed(&r.tags)).cloned().collect();
     rules.sort_by(|a, b| a.id.cmp(&b.id));
@@ -209,7 +211,7 @@ fn break_something(world: &mut World, which: usize, how: u8) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn applying_a_plan_leaves_an_empty_plan(mut networks in networks(), strangers in strangers()) {

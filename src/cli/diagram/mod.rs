@@ -150,32 +150,39 @@ impl Drawing<'_> {
     }
 
     fn walk(&mut self, path: &Report, walk: &Walk) {
-        let (mut at, mut state) = (0, State::Open);
-        for hop in walk.out.iter().filter(|h| is_drawn(h)) {
-            let next = self.hop(hop);
+        let (mut at, mut state, mut far) = (0, State::Open, false);
+        for hop in &walk.out {
+            far |= hop.kind == HopKind::RouteTable;
+            if !is_drawn(hop) {
+                continue;
+            }
+            let next = self.hop(hop, far);
             // What lies behind a hop that blocks is not reached.
             state = state.max(hop.state);
             self.edge(at, next, state);
             at = next;
         }
-        for hop in walk.back.iter().filter(|h| is_drawn(h)) {
+        let mut far = true;
+        let mut in_the_way = Vec::new();
+        for hop in &walk.back {
             // An answer may meet what the packet did not: it is drawn only where it is in the way.
-            if hop.state != State::Open || self.known.contains_key(&key(hop)) {
-                self.hop(hop);
+            if is_drawn(hop) && (hop.state != State::Open || self.known.contains_key(&key(hop, far))) {
+                let node = self.hop(hop, far);
+                in_the_way.extend((hop.state != State::Open).then_some((node, hop.state)));
             }
+            far &= hop.kind != HopKind::RouteTable;
         }
         let end = self.end(path, Some(walk));
         self.edge(at, end, walk.verdict.max(State::Open));
         // A hop in the way of answers alone hangs on the database.
-        for hop in walk.back.iter().filter(|h| is_drawn(h) && h.state != State::Open) {
-            let behind = self.hop(hop);
-            if !self.diagram.edges.iter().any(|e| e.from == behind || e.to == behind) {
-                self.edge(end, behind, hop.state);
+        for (node, state) in in_the_way {
+            if !self.diagram.edges.iter().any(|e| e.from == node || e.to == node) {
+                self.edge(end, node, state);
             }
         }
     }
 
-    fn hop(&mut self, hop: &Hop) -> usize {
+    fn hop(&mut self, hop: &Hop, far: bool) -> usize {
         let shape = match hop.kind {
             HopKind::Host | HopKind::Dns | HopKind::SecurityGroups | HopKind::NetworkAcl | HopKind::RouteTable | HopKind::Subnet => {
                 Shape::Check
@@ -183,7 +190,7 @@ impl Drawing<'_> {
             _ => Shape::Gateway,
         };
         let label = vec![kind(hop.kind).to_owned(), hop.resource.clone()];
-        self.node(key(hop), Node { label, vpc: self.places.vpc(&hop.resource), shape, state: hop.state.max(State::Open) })
+        self.node(key(hop, far), Node { label, vpc: self.places.vpc(&hop.resource), shape, state: hop.state.max(State::Open) })
     }
 
     fn end(&mut self, path: &Report, walk: Option<&Walk>) -> usize {
@@ -195,8 +202,10 @@ impl Drawing<'_> {
     }
 }
 
-fn key(hop: &Hop) -> String {
-    format!("{} {}", hop.kind, hop.resource)
+/// One ACL may stand before both ends: it is drawn at each, so that the way leads on.
+fn key(hop: &Hop, far: bool) -> String {
+    let side = if hop.kind == HopKind::NetworkAcl && far { " far" } else { "" };
+    format!("{} {}{side}", hop.kind, hop.resource)
 }
 
 /// Hops that are not asked are left out, and so are names that resolve and places that are as they should be.

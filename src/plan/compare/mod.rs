@@ -2,6 +2,7 @@
 
 mod acl;
 mod endpoint;
+mod endpoint_texts;
 mod foreign;
 mod group;
 mod route;

@@ -63,7 +63,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
             let gateway = self.found(answer, &field, &format!("an internet gateway attached to {}", replication.vpc))?;
             let target = Target::InternetGateway(gateway.id.clone());
             let why = self.why(database);
-            self.routes(self.home, &replication.vpc, &replication.subnets, &defaults(&acl::cidrs_of(&far)), &target, &why)?;
+            self.routes(self.home, &replication.vpc, &replication.subnets, &acl::cidrs_of(&far), &target, &why)?;
         }
         self.pass_out(replication, database, &far)
     }
@@ -93,7 +93,9 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
             let addresses: Vec<IpAddr> = addresses.into_iter().collect();
             self.admit(view, &group, database, located, &addresses, acl::NAT)?;
         }
-        self.nat_routes(replication, database, &block.nat_gateway_ids, &gateways)?;
+        if !block.nat_gateway_ids.is_empty() {
+            self.nat_routes(replication, database, &gateways, &far)?;
+        }
         self.pass_out(replication, database, &far)?;
         for gateway in gateways {
             self.pass_through_nat(replication, database, located, gateway, &far)?;
@@ -203,12 +205,20 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         }
     }
 
-    /// A default route to the named gateways: for each subnet one in its zone, else the first. Where none is named, the routes
-    /// that are there say which gateways are meant.
-    fn nat_routes(&mut self, replication: &Replication, database: &Database, named: &[String], gateways: &[&'p NatGateway]) -> Option<()> {
-        if !self.manages_routes() || named.is_empty() {
+    /// Routes to the named gateways: for each subnet one in its zone, else the first. Where none is named, the routes that are
+    /// there say which gateways are meant.
+    fn nat_routes(
+        &mut self,
+        replication: &Replication,
+        database: &Database,
+        gateways: &[&'p NatGateway],
+        far: &[(u16, IpNet)],
+    ) -> Option<()> {
+        if !self.manages_routes() {
             return Some(());
         }
+        // A NAT gateway carries IPv4.
+        let far: Vec<IpNet> = acl::cidrs_of(far).into_iter().filter(|c| c.addr().is_ipv4()).collect();
         let why = self.why(database);
         for subnet in &replication.subnets {
             let zone = |s: &crate::model::SubnetId| self.home.facts.picture().subnets.get(s).map(|s| s.zone.clone());
@@ -216,23 +226,8 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
             let near = gateways.iter().find(|g| here.is_some() && g.subnet.as_ref().and_then(zone) == here);
             let Some(gateway) = near.or(gateways.first()) else { continue };
             let target = Target::NatGateway(gateway.id.clone());
-            let everywhere = defaults(&[IpNet::from(IpAddr::from([0, 0, 0, 0]))]);
-            self.routes(self.home, &replication.vpc, std::slice::from_ref(subnet), &everywhere, &target, &why)?;
+            self.routes(self.home, &replication.vpc, std::slice::from_ref(subnet), &far, &target, &why)?;
         }
         Some(())
     }
-}
-
-/// The default routes of the families of these CIDRs.
-fn defaults(cidrs: &[IpNet]) -> Vec<IpNet> {
-    let mut routes: Vec<IpNet> = cidrs
-        .iter()
-        .map(|c| match c {
-            IpNet::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
-            IpNet::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
-        })
-        .collect();
-    routes.sort();
-    routes.dedup();
-    routes
 }

@@ -84,6 +84,11 @@ pub struct Topology {
     pub instances: Vec<Instance>,
     pub endpoints: Endpoints,
     pub rds: Option<Rds>,
+    /// `private`: the replication subnets'; `database`: the databases'.
+    pub route_table_ids: BTreeMap<String, String>,
+    /// With a `path` in the wish: what lies between the replication and the source.
+    #[serde(default)]
+    pub path: Value,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -44,7 +44,14 @@ pub fn subnet(world: &mut World, id: &str, vpc: &str, zone: &str, cidrs: &[&str]
 pub fn borders(world: &mut World, vpc: &str, table: &str, acl: &str, subnets: &[&str]) {
     let mut subnets: Vec<SubnetId> = subnets.iter().map(|s| SubnetId::from(*s)).collect();
     subnets.sort();
-    let table = RouteTable { id: table.into(), vpc: vpc.into(), main: true, subnets: vec![], routes: vec![], tags: Tags::new() };
+    let local = |c: &ipnet::IpNet| Route {
+        destination: Destination::Cidr(*c),
+        target: Target::Local,
+        state: RouteState::Active,
+        origin: RouteOrigin::CreateRouteTable,
+    };
+    let routes = world.picture.vpcs[&VpcId::from(vpc)].cidrs.iter().map(local).collect();
+    let table = RouteTable { id: table.into(), vpc: vpc.into(), main: true, subnets: vec![], routes, tags: Tags::new() };
     world.picture.route_tables.insert(table.id.clone(), Arc::new(table));
     let acl = NetworkAcl { id: acl.into(), vpc: vpc.into(), is_default: true, subnets, entries: vec![], tags: Tags::new() };
     world.picture.acls.insert(acl.id.clone(), Arc::new(acl));
