@@ -188,14 +188,13 @@ impl Wish {
         let create = Statement::allow("NewEndpointsAreMarked", actions(&[Purpose::CreateEndpoint]), endpoints()).marked();
         out.push(create.when(equals, "ec2:VpceServiceName", names()));
         let around = [self.vpcs(), self.all(&["subnet", "security-group", "route-table"])].concat();
-        out.push(Statement::allow("EndpointsInVpcs", actions(&[Purpose::CreateEndpoint]), around));
+        let both = actions(&[Purpose::CreateEndpoint, Purpose::ModifyEndpoint]);
+        out.push(Statement::allow("WhatEndpointsUse", both, around));
         let private_dns = vec!["route53:AssociateVPCWithHostedZone".to_owned()];
         out.push(Statement::allow("PrivateDns", private_dns, vec!["*".to_owned()]));
         // ModifyVpcEndpoint knows no condition on the service: the mark alone narrows it.
         let modify = Statement::allow("ModifyOwnEndpoints", actions(&[Purpose::ModifyEndpoint]), endpoints());
         out.push(if self.take_over { Statement { sid: "ModifyEndpoints", ..modify } } else { modify.of_ours() });
-        let around = self.all(&["subnet", "security-group", "route-table"]);
-        out.push(Statement::allow("WhatEndpointsUse", actions(&[Purpose::ModifyEndpoint]), around));
         let delete = Statement::allow("DeleteOwnEndpoints", actions(&[Purpose::DeleteEndpoint]), endpoints()).of_ours();
         out.push(delete.when(equals, "ec2:VpceServiceName", names()));
     }
