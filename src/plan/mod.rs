@@ -126,10 +126,10 @@ pub struct Plan {
     pub replication: Option<ReplicationStatus>,
     /// For status.
     pub databases: Vec<DatabaseStatus>,
-    /// Each path hop by hop, as AWS now is.
-    pub paths: Vec<Report>,
     /// DMS's own last connection tests.
     pub connections: connected::Connections,
+    /// Each path hop by hop, as AWS now is.
+    pub paths: Vec<Report>,
     /// For status.
     pub vpc_endpoints: Vec<VpcEndpointStatus>,
     /// Rules that are as wanted, and rules that are wanted.
@@ -159,11 +159,11 @@ pub fn plan(input: &Input<'_>) -> Plan {
         plan.problems = std::mem::take(&mut derived.problems);
         plan.replication = derived.replication;
         plan.databases = derived.databases;
-        proof::tell(&mut plan.databases, &paths);
-        plan.paths = paths;
         if input.class == input.home {
             plan.connections = connected::connections(spec, &facts, &mut plan.databases);
         }
+        proof::tell(&mut plan.databases, &paths);
+        plan.paths = paths;
         let wanted = derived.wanted.remove(input.class).unwrap_or_default();
         guarded = guardrails::guard(wanted, spec, input.class, rails, &facts);
         for (name, other, facts) in others.iter().filter(|(_, e, _)| e.same_place) {
@@ -218,7 +218,7 @@ fn derived(
     };
     let views = view::Views { home, others };
     let derived = derive::derive(input.label, spec, &views);
-    let paths = proof::prove(input.label, &derived, &views);
+    let paths = proof::prove(&derived, &views);
     (derived, paths)
 }
 

@@ -1,17 +1,24 @@
 //! Whether each path is open: the databases of a spec as questions to the packet engine, and what its answers say in status
 //! (design.md 1, PathsOpen).
 
+use ipnet::IpNet;
+
 use super::{
-    derive::{Derived, Location},
-    paths::{self, Path},
+    derive::{Derived, Host, Location, Replication, ReplicationKind},
     view::{View, Views},
 };
 use crate::{
     api::{
         conditions::{NewCondition, PATHS_OPEN, Reason, Truth},
+        network::PathType,
         status::{BlockingHop, DatabaseStatus, PathVerdict, UnknownFact},
     },
-    reach::{Code, Explorer, Query, Report, Side, State},
+    model::{
+        Resolution, VpcId,
+        endpoint::service_name,
+        engine::{default_port, services_needed},
+    },
+    reach::{Code, Explorer, NatHost, Query, Report, Side, Source, SourceKind, State, Target, Way},
 };
 
 /// Most hops that status lists of one database.
@@ -19,27 +26,27 @@ const HOPS_MAX: usize = 16;
 /// Longest sentence in status, in characters.
 const SENTENCE_MAX: usize = 400;
 
-/// Asks the engine about every database that is known, and about the AWS services that DMS must reach for it. Every question that
-/// it asks of AWS is noted.
-pub(super) fn prove(label: &str, derived: &Derived, views: &Views<'_, '_>) -> Vec<Report> {
+/// Asks the engine about every database that is known. Every question that it asks of AWS is noted.
+pub(super) fn prove(derived: &Derived, views: &Views<'_, '_>) -> Vec<Report> {
     let Some(near) = &derived.near else { return vec![] };
-    let source = paths::source(near, label);
-    let home = views.home;
-    let asked: Vec<_> =
-        derived.far.iter().filter_map(|far| Some((far, paths::path(far, home.facts.picture())?, views.of(Some(&far.class))?))).collect();
-    let services: Vec<Vec<Path>> = asked.iter().map(|(far, ..)| services(far, home)).collect();
+    let source = source(near);
+    let asked: Vec<Asked<'_>> = derived.far.iter().filter_map(|far| Asked::new(near, far, views)).collect();
     let mut explorer = Explorer::noting();
     let mut reports = Vec::new();
-    for ((far, path, view), services) in asked.iter().zip(&services) {
-        let first = Query { name: &far.name, near: side(home), far: side(*view), source: &source, targets: &path.targets, path: &path.way };
-        let mut report = explorer.explain(&first);
-        for service in services {
-            report.join(explorer.explain(&Query { targets: &service.targets, path: &service.way, ..first }));
+    for asked in &asked {
+        let query = |path, targets| Query {
+            name: &asked.location.name,
+            near: side(views.home),
+            far: side(asked.view),
+            source: &source,
+            targets,
+            path,
+        };
+        let mut report = explorer.explain(&query(&asked.way, &asked.targets));
+        for (way, target) in &asked.services {
+            report.join(explorer.explain(&query(way, std::slice::from_ref(target))));
         }
         reports.push(report);
-        if let Some(link) = &far.path.classic_link {
-            home.facts.host(&link.proxy.host);
-        }
     }
     for view in views.all() {
         explorer.needs(view.facts.picture()).into_iter().for_each(|need| view.facts.need(need));
@@ -47,8 +54,109 @@ pub(super) fn prove(label: &str, derived: &Derived, views: &Views<'_, '_>) -> Ve
     reports
 }
 
-fn services(far: &Location, home: View<'_, '_>) -> Vec<Path> {
-    paths::called_for(far).map(|service| paths::to_service(service, false, home.region, home.class)).collect()
+/// One database, as the engine is asked about it.
+struct Asked<'a> {
+    location: &'a Location,
+    view: View<'a, 'a>,
+    way: Way,
+    targets: Vec<Target>,
+    services: Vec<(Way, Target)>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(near: &Replication, location: &'a Location, views: &'a Views<'_, '_>) -> Option<Self> {
+        let view = views.of(Some(&location.class))?;
+        let path = &location.path;
+        let written = |cidrs: Option<&Vec<String>>| -> Vec<IpNet> { cidrs.into_iter().flatten().filter_map(|c| c.parse().ok()).collect() };
+        let (way, cidrs) = match (path.type_, &path.peered_vpc, &path.classic_link) {
+            (PathType::SameVpc, ..) => (Way::SameVpc, vec![]),
+            (PathType::PeeredVpc, Some(peered), _) => (Way::PeeredVpc { peering: peered.peering_connection_id.as_str().into() }, vec![]),
+            (PathType::OnPremises, ..) => {
+                let block = path.on_premises.as_ref();
+                let host = block.and_then(|b| b.nat_host.as_ref());
+                let nat_host =
+                    host.map(|h| NatHost { group: Some((&h.security_group_id).into()), interface: Some((&h.network_interface_id).into()) });
+                (Way::OnPremises { nat_host }, written(block.map(|b| &b.cidrs)))
+            }
+            (PathType::Internet, ..) => (Way::Internet, written(path.internet.as_ref().map(|b| &b.cidrs))),
+            (PathType::NatGateway, ..) => {
+                let block = path.nat_gateway.as_ref();
+                let gateways = block.map(|b| b.nat_gateway_ids.iter().map(Into::into).collect()).unwrap_or_default();
+                (Way::NatGateway { gateways }, written(block.map(|b| &b.cidrs)))
+            }
+            (PathType::ClassicLink, _, Some(link)) => {
+                let proxy = &link.proxy;
+                let addresses = match (proxy.host.parse(), views.home.facts.host(&proxy.host)) {
+                    (Ok(ip), _) => vec![IpNet::new_assert(ip, if ip.is_ipv4() { 32 } else { 128 })],
+                    (Err(_), Some(Resolution::Addresses(ips))) => ips.iter().copied().map(IpNet::from).collect(),
+                    (Err(_), _) => vec![],
+                };
+                let groups = vec![(&proxy.security_group_id).into()];
+                let target = Target { host: proxy.host.clone(), port: proxy.port, addresses, groups, ..Target::default() };
+                let services = services(location, views);
+                return Some(Self { location, view, way: Way::ClassicLink, targets: vec![target], services });
+            }
+            (PathType::PeeredVpc | PathType::ClassicLink, ..) => return None,
+        };
+        let vpc = match way {
+            Way::SameVpc => Some(near.vpc.clone()),
+            Way::OnPremises { .. } => None,
+            _ => location.vpc.clone(),
+        };
+        let targets = location.hosts.iter().map(|h| target(location, h, vpc.as_ref(), &cidrs)).collect();
+        Some(Self { location, view, way, targets, services: services(location, views) })
+    }
+}
+
+fn target(location: &Location, host: &Host, vpc: Option<&VpcId>, cidrs: &[IpNet]) -> Target {
+    let resolved = || host.addresses.iter().copied().map(IpNet::from).collect();
+    Target {
+        host: host.host.clone(),
+        port: host.port,
+        addresses: if cidrs.is_empty() { resolved() } else { cidrs.to_vec() },
+        vpc: vpc.cloned(),
+        subnets: if vpc.is_some() { location.places().to_vec() } else { vec![] },
+        groups: if vpc.is_some() { location.groups.clone() } else { vec![] },
+        aws_name: is_aws(&host.host),
+        publicly_accessible: location.publicly_accessible,
+    }
+}
+
+/// Names that AWS answers with private addresses inside the VPC: those of RDS, Redshift and their like.
+fn is_aws(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
+}
+
+/// Other AWS services that DMS must reach for this database (domain.md 2).
+fn services(location: &Location, views: &Views<'_, '_>) -> Vec<(Way, Target)> {
+    let region = views.home.region;
+    let names = services_needed(&location.engine, location.secret.is_some());
+    let one = |service: &str| {
+        let host = format!("{}.{region}.amazonaws.com", if service == "kinesis-streams" { "kinesis" } else { service });
+        let port = default_port("s3").unwrap_or(443);
+        (Way::Service { service: service_name(region, service) }, Target { host, port, aws_name: true, ..Target::default() })
+    };
+    names.into_iter().map(one).collect()
+}
+
+fn source(near: &Replication) -> Source {
+    Source {
+        name: if near.name.is_empty() { "the planned replication".into() } else { near.name.clone() },
+        kind: match near.kind {
+            ReplicationKind::Instance => SourceKind::Instance,
+            ReplicationKind::Serverless => SourceKind::Serverless,
+            ReplicationKind::Placement => SourceKind::Placement,
+        },
+        vpc: near.vpc.clone(),
+        subnets: near.subnets.clone(),
+        groups: near.groups.clone(),
+        private_ips: near.private_ips.clone(),
+        public_ips: near.public_ips.clone(),
+        publicly_accessible: near.publicly_accessible,
+        dual_stack: near.private_ips.iter().any(|ip| ip.is_ipv6()),
+        dns_servers: near.dns_servers.clone(),
+    }
 }
 
 fn side<'p>(view: View<'p, 'p>) -> Side<'p> {
