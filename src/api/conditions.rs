@@ -72,6 +72,7 @@ pub enum Reason {
     // class
     AwsUnreachable,
     ShardConflict,
+    ChangeQueueUnavailable,
 }
 
 /// The status of a condition.

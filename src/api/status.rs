@@ -360,6 +360,9 @@ pub struct DriftRecord {
     pub wanted: String,
     /// As it was found.
     pub found: String,
+    /// Who did it, with which call and from where, where a change queue told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// When it was detected.
     #[schemars(schema_with = "schema::date_time")]
     pub detected_at: Timestamp,

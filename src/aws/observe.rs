@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Instant};
 
-use super::Scope;
+use super::{AwsErrorKind, Scope, budget::Budgets, requests::OwnWrites};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -37,7 +37,12 @@ impl RequestObserver for () {
 
 /// Reports each attempt of an SDK client.
 #[derive(Clone)]
-pub(super) struct Observe(pub(super) Arc<dyn RequestObserver>, pub(super) Scope);
+pub(super) struct Observe {
+    pub(super) observer: Arc<dyn RequestObserver>,
+    pub(super) scope: Scope,
+    pub(super) own: Arc<OwnWrites>,
+    pub(super) budgets: Arc<Budgets>,
+}
 
 impl fmt::Debug for Observe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,7 +75,11 @@ impl Observe {
                 None => "io".to_owned(),
             },
         };
-        self.0.observed(&self.1, name(service), operation, &code, began.elapsed().as_secs_f64());
+        self.own.note(operation, context.response());
+        if AwsErrorKind::of(&code, "") == AwsErrorKind::Throttled || matches!(&*code, "http-429" | "http-503") {
+            self.budgets.throttled(name(service), operation);
+        }
+        self.observer.observed(&self.scope, name(service), operation, &code, began.elapsed().as_secs_f64());
     }
 }
 
@@ -86,6 +95,8 @@ impl Intercept for Observe {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let (service, operation) = cfg.load::<Metadata>().map_or(("", ""), |m| (m.service(), m.name()));
+        self.budgets.went_out(name(service), operation);
         cfg.interceptor_state().store_put(Began(Some(Instant::now())));
         Ok(())
     }
@@ -97,7 +108,7 @@ impl Intercept for Observe {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let (service, operation) = cfg.load::<Metadata>().map_or(("", ""), |m| (m.service(), m.name()));
-        let Some(why) = self.0.refuses(name(service), operation) else { return Ok(()) };
+        let Some(why) = self.observer.refuses(name(service), operation) else { return Ok(()) };
         // It was no request.
         cfg.interceptor_state().store_put(Began(None));
         Err(why.into())
@@ -130,6 +141,7 @@ fn name(service: &str) -> &str {
         "EC2" => "ec2",
         "Database Migration Service" => "dms",
         "RDS" => "rds",
+        "SQS" => "sqs",
         "STS" => "sts",
         other => other,
     }

@@ -406,6 +406,9 @@ pub struct IamPolicyArgs {
     /// A key of the class's `tags`; may be repeated
     #[arg(long = "tag-key", value_name = "KEY")]
     pub tag_keys: Vec<String>,
+    /// ARN of a queue that a class names as `changeQueue`; may be repeated
+    #[arg(long = "change-queue", value_name = "ARN")]
+    pub change_queues: Vec<String>,
     /// The role of a class's `assumeRole`, for the policy of what assumes it; may be repeated
     #[arg(long = "assume-role", value_name = "ARN")]
     pub roles: Vec<String>,
@@ -422,10 +425,23 @@ pub enum PolicyMode {
 
 impl From<IamPolicyArgs> for Wish {
     fn from(args: IamPolicyArgs) -> Self {
-        let IamPolicyArgs { mode, region, account, vpcs, mut services, import, take_over, network_acls, routes, tag_keys, roles } = args;
+        let IamPolicyArgs {
+            mode,
+            region,
+            account,
+            vpcs,
+            mut services,
+            import,
+            take_over,
+            network_acls,
+            routes,
+            tag_keys,
+            roles,
+            change_queues,
+        } = args;
         services.retain(|s| s != "none");
         let enforce = mode == PolicyMode::Enforce;
-        Self { enforce, region, account, vpcs, services, import, take_over, network_acls, routes, tag_keys, roles }
+        Self { enforce, region, account, vpcs, services, import, take_over, network_acls, routes, tag_keys, roles, change_queues }
     }
 }
 

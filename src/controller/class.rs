@@ -146,6 +146,8 @@ async fn serve(class: &DmsNetworkClass, ctx: &Arc<Context>) -> Result<Action, Er
             kubernetes::remove_finalizer(&api, &name, class.uid().as_deref(), CLASS_FINALIZER).await?;
         }
     }
+    // It may name another queue than before.
+    ctx.queues.look();
     let (status, works) = status(class, users, ctx).await;
     let taken = (shards::shard(class), &status.account_id) == (Some(&ctx.serving.shard), &View::of(class).account.map(str::to_owned));
     if class.status.as_ref() != Some(&status) {
@@ -183,6 +185,7 @@ fn begin(class: &DmsNetworkClass, account: Option<&str>, ctx: &Arc<Context>) {
     }
     if ctx.serving.add(&name, account) {
         tracing::info!(class = name, shard = ctx.serving.shard, "the class is served");
+        ctx.queues.look();
     }
     ctx.wake_all(networks.iter().filter(|n| beside.iter().any(|c| uses(n, c, ctx))).map(|n| ObjectRef::from_obj(&**n)));
 }
@@ -193,6 +196,7 @@ async fn stop(name: &str, ctx: &Arc<Context>) {
         return;
     }
     ctx.serving.stop(name).await;
+    ctx.queues.look();
     for network in ctx.networks.state() {
         let Some(uid) = network.uid() else { continue };
         let uid = uid.into();
@@ -249,7 +253,10 @@ async fn status(class: &DmsNetworkClass, users: usize, ctx: &Context) -> (DmsNet
             );
             (Truth::False, Reason::ClassChanged, message, Some(pinned.clone()))
         }
-        (Ok(account), _) => (Truth::True, Reason::Ready, format!("AWS answers for account {account} in {region}"), Some(account)),
+        (Ok(account), _) => match class.spec.change_queue.as_ref().and_then(|q| ctx.queues.trouble(&q.url)) {
+            Some(trouble) => (Truth::False, Reason::ChangeQueueUnavailable, trouble, Some(account)),
+            None => (Truth::True, Reason::Ready, format!("AWS answers for account {account} in {region}"), Some(account)),
+        },
         (Err(error), pinned) => {
             let reason = if error.kind == AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::AwsUnreachable };
             let place = class.spec.endpoint_url.as_ref().map(|u| format!(" at {u}")).unwrap_or_default();

@@ -11,7 +11,10 @@ use kube::{
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{events::Events, leadership::Leadership, lease::Others, metrics::Metrics, registry::Registry, serving::Serving, shards};
+use super::{
+    causes::Causes, events::Events, leadership::Leadership, lease::Others, metrics::Metrics, queue::Queues, registry::Registry,
+    serving::Serving, shards,
+};
 use crate::{
     api::{DmsNetwork, DmsNetworkClass, class::AssumeRole, network::Mode, status::ClassRecord},
     aws::{Account, Scope, Stores},
@@ -40,6 +43,10 @@ pub struct Context {
     pub owner: Owner,
     /// Kubernetes Events.
     pub events: Events,
+    /// Who changed what.
+    pub causes: Causes,
+    /// Change queues.
+    pub queues: Queues,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Asks for a pass of a network.

@@ -47,6 +47,7 @@ pub async fn run(ctx: Arc<Context>, lease: ObjectReference, identity: String) {
         }
         ctx.metrics.leader(&shard, false);
         ctx.serving.clear();
+        ctx.queues.look();
         tracing::warn!(lease = ctx.leadership.lease(), identity, "this replica leads no more: it stands by");
     }
 }

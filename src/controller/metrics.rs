@@ -62,6 +62,19 @@ struct ShardLabels {
     shard: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BudgetLabels {
+    account: String,
+    region: String,
+    operation: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabels {
+    class: String,
+    outcome: &'static str,
+}
+
 /// How a pass ended, as a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -99,6 +112,8 @@ pub struct Metrics {
     picture_age: Family<ScopeLabels, Gauge<f64, AtomicU64>>,
     leader: Family<ShardLabels, Gauge>,
     classes: Family<ShardLabels, Gauge>,
+    queue_messages: Family<QueueLabels, Counter>,
+    budget_tokens: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
     accounts: Mutex<HashMap<Scope, String>>,
 }
 
@@ -126,6 +141,8 @@ impl Default for Metrics {
             picture_age: Family::default(),
             leader: Family::default(),
             classes: Family::default(),
+            queue_messages: Family::default(),
+            budget_tokens: Family::default(),
             accounts: Mutex::default(),
             registry: Registry::default(),
         };
@@ -148,6 +165,8 @@ impl Default for Metrics {
             Unit::Seconds,
             metrics.picture_age.clone(),
         );
+        registry.register("queue_messages", "Messages of change queues; alert on failed and invalid", metrics.queue_messages.clone());
+        registry.register("aws_budget_tokens", "Calls that may be made at once, by operation", metrics.budget_tokens.clone());
         Self { registry, ..metrics }
     }
 }
@@ -209,6 +228,17 @@ impl Metrics {
         self.picture_age.get_or_create(&ScopeLabels { account: self.account_of(scope), region: scope.region.clone() }).set(seconds);
     }
 
+    /// So many calls of an operation may be made at once.
+    pub fn budget(&self, scope: &Scope, operation: &str, tokens: f64) {
+        let (account, region) = (self.account_of(scope), scope.region.clone());
+        self.budget_tokens.get_or_create(&BudgetLabels { account, region, operation: operation.to_owned() }).set(tokens);
+    }
+
+    /// What became of so many messages of a change queue.
+    pub fn messages(&self, class: &str, outcome: &'static str, count: u64) {
+        self.queue_messages.get_or_create(&QueueLabels { class: class.to_owned(), outcome }).inc_by(count);
+    }
+
     /// From now on, what goes to `scope` goes to this account.
     pub fn account(&self, scope: &Scope, account: &str) {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner).entry(scope.clone()).or_insert_with(|| account.to_owned());
@@ -247,6 +277,8 @@ mod tests {
         metrics.picture_age(&scope, 3.0);
         metrics.leader("default", true);
         metrics.classes([(String::new(), 1)]);
+        metrics.messages("c", "handled", 2);
+        metrics.budget(&scope, "DescribeVpcs", 79.0);
         let text = metrics.encode().unwrap();
         for line in [
             "dmsnet_networks{class=\"c\",ready=\"True\"} 2",
@@ -258,6 +290,8 @@ mod tests {
             "dmsnet_aws_request_seconds_count{service=\"ec2\",operation=\"DescribeVpcs\"} 1",
             "dmsnet_leader{shard=\"default\"} 1",
             "dmsnet_classes{shard=\"\"} 1",
+            "dmsnet_aws_budget_tokens{account=\"1\",region=\"us-east-1\",operation=\"DescribeVpcs\"} 79.0",
+            "dmsnet_queue_messages_total{class=\"c\",outcome=\"handled\"} 2",
             "dmsnet_picture_age_seconds{account=\"1\",region=\"us-east-1\"} 3.0",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

@@ -1,5 +1,6 @@
 //! Kubernetes: passes over networks and classes, their status, Events and metrics.
 
+mod causes;
 mod class;
 mod connections;
 mod context;
@@ -13,6 +14,7 @@ mod leadership;
 mod lease;
 mod metrics;
 mod network;
+mod queue;
 mod registry;
 mod report;
 mod run;

@@ -196,7 +196,8 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         plan = sites.joined(&plans, &old.owned);
         drift.clone_from(&plan.drift);
         if mode == Mode::Enforce && !plan.changes.is_empty() {
-            let intent = status::before_changes(&status, &facts.pass(&sites, &plans, &plan, &drift, &[]));
+            let mut intent = status::before_changes(&status, &facts.pass(&sites, &plans, &plan, &drift, &[]));
+            ctx.causes.fill(uid, &mut intent.drift, &old.owned, Instant::now(), Timestamp::now());
             if intent.owned != status.owned || intent.drift != status.drift {
                 reporter.drift(&status, &intent, &home).await;
                 status = reporter.write(&status, intent).await?;
@@ -223,7 +224,8 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     let failures = failures(refused.iter().chain(&held.changes));
     sites.claim(&plans, None);
     // Report.
-    let new = status::of_pass(&status, &facts.pass(&sites, &plans, &plan, &drift, &failures));
+    let mut new = status::of_pass(&status, &facts.pass(&sites, &plans, &plan, &drift, &failures));
+    ctx.causes.fill(uid, &mut new.drift, &old.owned, Instant::now(), Timestamp::now());
     reporter.done(&done).await;
     reporter.drift(&status, &new, &home).await;
     reporter.findings(&old, &new).await;

@@ -66,9 +66,15 @@ impl Reporter<'_> {
             let before = old.drift.iter().find(|o| same(o, record));
             if before.is_none() {
                 self.ctx.metrics.drift(class, &record.kind);
-                let note = format!("{} {}: wanted {}, found {}", record.kind, record.resource, record.wanted, record.found);
+                let mut note = format!("{} {}: wanted {}, found {}", record.kind, record.resource, record.wanted, record.found);
+                if let Some(cause) = &record.cause {
+                    note += &format!("; {cause}");
+                }
                 tracing::warn!(kind = record.kind, "drift found: {note}");
                 self.event(EventReason::DriftFound, note).await;
+            }
+            if let (Some(cause), Some(None)) = (&record.cause, before.map(|b| &b.cause)) {
+                tracing::info!(kind = record.kind, "drift explained: {}: {cause}", record.resource);
             }
             let corrected = record.corrected_at.filter(|_| before.is_none_or(|b| b.corrected_at.is_none()));
             if let Some(at) = corrected {
@@ -171,6 +177,10 @@ pub async fn gauges(ctx: &Context) {
     ctx.metrics.networks(counts.into_iter().map(|((class, ready), n)| (class, ready, n)));
     ctx.metrics.paths(paths.into_iter().map(|((class, verdict), n)| (class, verdict, n)));
     for store in ctx.stores.all().await {
-        ctx.metrics.picture_age(&store.clients().scope, store.oldest().as_secs_f64());
+        let scope = &store.clients().scope;
+        ctx.metrics.picture_age(scope, store.oldest().as_secs_f64());
+        for (operation, tokens) in store.clients().tokens() {
+            ctx.metrics.budget(scope, &operation, tokens);
+        }
     }
 }

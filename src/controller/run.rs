@@ -20,6 +20,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    causes::Causes,
     class,
     context::Context,
     events::Events,
@@ -29,6 +30,7 @@ use super::{
     lease::{self, Candidate, Others},
     metrics::Metrics,
     network,
+    queue::{self, Queues},
     registry::Registry,
     report,
     serving::Serving,
@@ -133,9 +135,11 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         registry: Registry::default(),
         owner,
         events: Events::new(client.clone()),
+        causes: Causes::default(),
+        queues: Queues::default(),
         metrics,
         wake,
-        wake_class: wake_class.clone(),
+        wake_class,
         leadership: leadership.clone(),
         serving: Serving::new(shard.clone(), options.class_selector.clone().unwrap_or_default()),
         others: Others::new(leases.clone()),
@@ -151,7 +155,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         followed(&of_network, event);
         for class in classes_of(&of_network, event) {
             // Nobody listens any more when the process ends.
-            let _ = wake_class.send(class);
+            let _ = of_network.wake_class.send(class);
         }
     });
     let by_namespace = ctx.clone();
@@ -177,11 +181,12 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let candidate = Candidate::new(leases, &shard, identity.clone(), leadership).run(release.clone());
     let start = tokio::spawn(begin(ctx.clone(), filled, ready, candidate));
     let lead = tokio::spawn(lead::run(ctx.clone(), lease::reference(&namespace, &shard), identity));
+    let queues = tokio::spawn(queue::run(ctx.clone(), stop.clone()));
 
     let served = server.await.map_err(|e| RunError::Http(options.http_addr, e));
     stop.cancel();
     // What has begun is finished, so that the ledger tells all; what hangs is dropped, and found again by its tags.
-    let rest = future::join3(passes, class_passes, gauges);
+    let rest = future::join4(passes, class_passes, gauges, queues);
     if tokio::time::timeout(GRACE, rest).await.is_ok() {
         lead.abort();
         class::let_all_go(&ctx).await;

@@ -20,6 +20,7 @@ mod managed;
 mod offline;
 mod parts;
 mod paths;
+mod queue;
 mod reference;
 mod refusals;
 mod restore;
