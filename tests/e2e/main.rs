@@ -24,6 +24,7 @@ mod queue;
 mod reference;
 mod refusals;
 mod restore;
+mod shards;
 mod sharing;
 mod status;
 mod view;

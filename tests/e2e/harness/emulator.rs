@@ -155,19 +155,38 @@ impl Emulator {
 
     /// All that matters of the account and Region: equal dumps mean that AWS is as before.
     pub fn state(&self) -> Value {
-        self.get(&format!("state?account={ACCOUNT}&region={REGION}"))
+        self.state_of(REGION)
+    }
+
+    /// The same of another Region.
+    pub fn state_of(&self, region: &str) -> Value {
+        self.get(&format!("state?account={ACCOUNT}&region={region}"))
     }
 
     /// AWS's clients, for a test that looks, or breaks something behind the controller's back.
     pub fn ec2(&self) -> aws_sdk_ec2::Client {
+        self.ec2_in(REGION)
+    }
+
+    /// In another Region.
+    pub fn ec2_in(&self, region: &str) -> aws_sdk_ec2::Client {
         use aws_sdk_ec2::config::{BehaviorVersion, Config, Credentials, Region};
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
+            .region(Region::new(region.to_owned()))
             .credentials_provider(Credentials::new(TEST_KEY, "not-a-secret", None, None, "test"))
             .endpoint_url(&self.url)
             .http_client(Builder::new().build_http());
         aws_sdk_ec2::Client::from_conf(config.build())
+    }
+
+    /// Somebody takes one ingress rule of a group away.
+    pub async fn revoke_ingress(&self, region: &str, group: &str) {
+        let client = self.ec2_in(region);
+        let rules = client.describe_security_group_rules().send().await.unwrap();
+        let rule = rules.security_group_rules().iter().find(|r| r.group_id() == Some(group) && r.is_egress() == Some(false)).unwrap();
+        let id = rule.security_group_rule_id().unwrap();
+        client.revoke_security_group_ingress().group_id(group).security_group_rule_ids(id).send().await.unwrap();
     }
 
     pub fn dms(&self) -> aws_sdk_databasemigration::Client {
