@@ -13,8 +13,9 @@ use super::{
     questions::{Objects, value},
 };
 use crate::model::{
-    Connection, InternetGateway, NatGateway, Need, NetworkAcl, NetworkInterface, PeeringConnection, Picture, PrefixList, ReadFailure,
-    RouteTable, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, TransitGatewayAttachment, VpcDns, VpcEndpoint, VpcId,
+    Connection, InternetGateway, NatGateway, Need, NetworkAcl, NetworkInterface, NetworkInterfaceId, PeeringConnection, Picture,
+    PrefixList, ReadFailure, RouteTable, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, TransitGatewayAttachment, VpcDns,
+    VpcEndpoint, VpcId,
 };
 
 /// What an answer did.
@@ -102,13 +103,11 @@ pub(super) fn failure(picture: &mut Picture, needs: &[Need], failure: ReadFailur
     let mut effect = Effect { answered: needs.iter().cloned().collect(), changed: BTreeSet::new() };
     for need in needs {
         let with_vpc: Vec<Need> = match need {
-            Need::GroupsOf(v) => picture.groups.values().filter(|g| g.vpc == *v).map(|g| Need::Group(g.id.clone())).collect(),
-            Need::EndpointsOf(v) => picture.endpoints.values().filter(|e| e.vpc == *v).map(|e| Need::Endpoint(e.id.clone())).collect(),
-            Need::SubnetsOf(v) => picture.subnets.values().filter(|s| s.vpc == *v).map(|s| Need::Subnet(s.id.clone())).collect(),
-            Need::NetworkAclsOf(v) => picture.acls.values().filter(|a| a.vpc == *v).map(|a| Need::NetworkAcl(a.id.clone())).collect(),
-            Need::RouteTablesOf(v) => {
-                picture.route_tables.values().filter(|t| t.vpc == *v).map(|t| Need::RouteTable(t.id.clone())).collect()
-            }
+            Need::GroupsOf(v) => picture.groups.within(v.as_str()).map(|g| Need::Group(g.id.clone())).collect(),
+            Need::EndpointsOf(v) => picture.endpoints.within(v.as_str()).map(|e| Need::Endpoint(e.id.clone())).collect(),
+            Need::SubnetsOf(v) => picture.subnets.within(v.as_str()).map(|s| Need::Subnet(s.id.clone())).collect(),
+            Need::NetworkAclsOf(v) => picture.acls.within(v.as_str()).map(|a| Need::NetworkAcl(a.id.clone())).collect(),
+            Need::RouteTablesOf(v) => picture.route_tables.within(v.as_str()).map(|t| Need::RouteTable(t.id.clone())).collect(),
             _ => vec![],
         };
         effect.answered.extend(with_vpc.into_iter().filter(|n| picture.asked.contains_key(n)));
@@ -143,7 +142,7 @@ pub(super) fn is_absent(picture: &Picture, need: &Need) -> bool {
         Need::DbSubnetGroup(_) => !picture.db_subnet_groups.contains_key(name),
         Need::Interface(id) => !picture.interfaces.contains_key(id),
         Need::PrefixList(id) => !picture.prefix_lists.contains_key(id),
-        Need::PrefixListNamed(_) => !picture.prefix_lists.values().any(|l| l.name == name),
+        Need::PrefixListNamed(_) => picture.prefix_lists.within(name).next().is_none(),
         Need::Vpc(id) => !picture.vpcs.contains_key(id),
         Need::VpcDns(id) => !picture.vpc_dns.contains_key(id),
         Need::Subnet(id) => !picture.subnets.contains_key(id),
@@ -221,17 +220,20 @@ fn forget_kind<T: Held>(picture: &mut Picture, gone: &BTreeSet<Need>) {
 /// An interface that left a group is not listed with it any more, but may still be asked for otherwise.
 fn left_groups(picture: &mut Picture, asked: &BTreeSet<&Need>, listed: &[NetworkInterface], changed: &mut BTreeSet<Need>) {
     let known: BTreeSet<&str> = listed.iter().map(|i| i.id.as_str()).collect();
-    for (id, old) in &mut picture.interfaces {
+    let with = asked.iter().filter_map(|n| if let Need::InterfacesWith(g) = n { Some(g) } else { None });
+    let listed_before: BTreeSet<NetworkInterfaceId> = with.flat_map(|g| picture.interfaces.about(g.as_str())).collect();
+    for id in listed_before {
+        let Some(old) = picture.interfaces.get(&id) else { continue };
         let needs = old.needs();
-        let (now, otherwise): (Vec<&Need>, Vec<&Need>) = needs.iter().partition(|n| asked.contains(n));
-        let gone = now.is_empty() || asked.contains(&Need::Interface(id.clone()));
-        if known.contains(id.as_str()) || gone || !otherwise.iter().any(|n| picture.asked.contains_key(n)) {
+        let otherwise = needs.iter().filter(|n| !asked.contains(n));
+        let gone = asked.contains(&Need::Interface(id.clone()));
+        if known.contains(id.as_str()) || gone || !otherwise.into_iter().any(|n| picture.asked.contains_key(n)) {
             continue;
         }
         let mut left = (**old).clone();
         left.groups.retain(|g| !asked.contains(&Need::InterfacesWith(g.clone())));
         changed.extend(needs);
-        *old = Arc::new(left);
+        picture.interfaces.insert(id, Arc::new(left));
     }
 }
 
@@ -294,16 +296,16 @@ fn held<T: Held>(picture: &mut Picture, asked: &BTreeSet<&Need>, list: Vec<T>, e
     let new: BTreeMap<T::Key, T> = list.into_iter().filter(covered).map(|o| (o.key(), o)).collect();
     let mut alone: BTreeSet<Need> = new.values().filter_map(T::alone).collect();
     let map = T::map(picture);
-    map.retain(|k, old| {
-        let gone = !new.contains_key(k) && covered(old);
-        if gone {
+    let before: BTreeSet<T::Key> = asked.iter().flat_map(|n| map.about(&value(n))).filter(|k| !new.contains_key::<T::Key>(k)).collect();
+    for gone in before {
+        if let Some(old) = map.get::<T::Key>(&gone).filter(|old| covered(old)).cloned() {
             effect.changed.extend(old.needs());
             alone.extend(old.alone());
+            map.remove::<T::Key>(&gone);
         }
-        !gone
-    });
+    }
     for (k, v) in new {
-        match map.get(&k) {
+        match map.get::<T::Key>(&k) {
             Some(old) if **old == v => {}
             old => {
                 effect.changed.extend(old.into_iter().flat_map(|o| o.needs()).chain(v.needs()));

@@ -19,6 +19,7 @@ use super::{
     clients::Clients,
     convert,
     errors::{AwsError, AwsErrorKind},
+    listing::{Costs, Listing},
     lock,
 };
 use crate::model::{
@@ -48,68 +49,104 @@ pub(super) fn about(values: &[String]) -> String {
     }
 }
 
+/// Which objects of a kind.
+#[derive(Clone, Copy)]
+pub(super) enum Which<'a> {
+    /// Those that a filter lets through.
+    By(&'a str, &'a [String]),
+    /// All that there are.
+    All(&'a Listing),
+}
+
+impl Which<'_> {
+    fn about(self) -> String {
+        match self {
+            Self::By(_, values) => about(values),
+            Self::All(_) => "all of them".to_owned(),
+        }
+    }
+
+    /// A page is in; whether to stop.
+    fn is_enough(self, more: bool) -> bool {
+        matches!(self, Self::All(listing) if listing.is_enough(more))
+    }
+}
+
 macro_rules! ec2_call {
-    ($(#[$doc:meta])* $name:ident, $method:ident, $operation:literal, $convert:path => $out:ty) => {
-        ec2_call! { $(#[$doc])* $name, $method, $operation, $convert => $out, filters, EC2_PAGE }
+    ($(#[$doc:meta])* $name:ident, $method:ident, $rows:ident, $operation:literal, $convert:path => $out:ty) => {
+        ec2_call! { $(#[$doc])* $name, $method, $rows, $operation, $convert => $out, filters, EC2_PAGE }
     };
-    ($(#[$doc:meta])* $name:ident, $method:ident, $operation:literal, $convert:path => $out:ty, $filters:ident, $page:expr) => {
+    ($(#[$doc:meta])* $name:ident, $method:ident, $rows:ident, $operation:literal, $convert:path => $out:ty, $filters:ident, $page:expr) => {
         $(#[$doc])*
-        pub(super) async fn $name(c: &Clients, by: &str, values: &[String]) -> Result<Vec<$out>, AwsError> {
-            let pages = c.ec2.$method().$filters(filter(by, values)).max_results($page).into_paginator();
-            let rows = pages.items().send().try_collect().await;
-            let rows = rows.map_err(|e| AwsError::from_sdk("ec2", $operation, about(values), &e))?;
-            Ok(rows.into_iter().filter_map($convert).collect())
+        pub(super) async fn $name(c: &Clients, which: Which<'_>) -> Result<Vec<$out>, AwsError> {
+            let call = c.ec2.$method().max_results($page);
+            let call = match which {
+                Which::By(by, values) => call.$filters(filter(by, values)),
+                Which::All(_) => call,
+            };
+            let mut pages = call.into_paginator().send();
+            let mut all = Vec::new();
+            // Page by page: a row of the SDK's is several times as large as ours.
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|e| AwsError::from_sdk("ec2", $operation, which.about(), &e))?;
+                let more = page.next_token.is_some();
+                all.extend(page.$rows.into_iter().flatten().filter_map($convert));
+                if which.is_enough(more) {
+                    break;
+                }
+            }
+            Ok(all)
         }
     };
 }
 
 ec2_call! {
     /// Rules of groups, by `group-id`.
-    rules, describe_security_group_rules, "DescribeSecurityGroupRules", convert::rule => Rule
+    rules, describe_security_group_rules, security_group_rules, "DescribeSecurityGroupRules", convert::rule => Rule
 }
 ec2_call! {
     /// Groups, by `vpc-id` or `group-id`.
-    groups, describe_security_groups, "DescribeSecurityGroups", convert::group => SecurityGroup
+    groups, describe_security_groups, security_groups, "DescribeSecurityGroups", convert::group => SecurityGroup
 }
 ec2_call! {
     /// Endpoints, by `vpc-id` or `vpc-endpoint-id`.
-    endpoints, describe_vpc_endpoints, "DescribeVpcEndpoints", convert::endpoint => VpcEndpoint
+    endpoints, describe_vpc_endpoints, vpc_endpoints, "DescribeVpcEndpoints", convert::endpoint => VpcEndpoint
 }
 ec2_call! {
     /// VPCs, by `vpc-id`.
-    vpcs, describe_vpcs, "DescribeVpcs", convert::vpc => Vpc
+    vpcs, describe_vpcs, vpcs, "DescribeVpcs", convert::vpc => Vpc
 }
 ec2_call! {
     /// Subnets, by `vpc-id` or `subnet-id`.
-    subnets, describe_subnets, "DescribeSubnets", convert::subnet => Subnet
+    subnets, describe_subnets, subnets, "DescribeSubnets", convert::subnet => Subnet
 }
 ec2_call! {
     /// Network interfaces, by `group-id`: what deletion waits for.
-    interfaces, describe_network_interfaces, "DescribeNetworkInterfaces", convert::interface => super::writes::Interface
+    interfaces, describe_network_interfaces, network_interfaces, "DescribeNetworkInterfaces", convert::interface => super::writes::Interface
 }
 ec2_call! {
     /// Network interfaces, by `group-id` or `network-interface-id`.
-    network_interfaces, describe_network_interfaces, "DescribeNetworkInterfaces", convert::network_interface => NetworkInterface
+    network_interfaces, describe_network_interfaces, network_interfaces, "DescribeNetworkInterfaces", convert::network_interface => NetworkInterface
 }
 ec2_call! {
     /// Network ACLs, by `vpc-id`.
-    network_acls, describe_network_acls, "DescribeNetworkAcls", convert::network_acl => NetworkAcl
+    network_acls, describe_network_acls, network_acls, "DescribeNetworkAcls", convert::network_acl => NetworkAcl
 }
 ec2_call! {
     /// Route tables, by `vpc-id`.
-    route_tables, describe_route_tables, "DescribeRouteTables", convert::route_table => RouteTable, filters, SMALL_PAGE
+    route_tables, describe_route_tables, route_tables, "DescribeRouteTables", convert::route_table => RouteTable, filters, SMALL_PAGE
 }
 ec2_call! {
     /// NAT gateways, by `vpc-id`.
-    nat_gateways, describe_nat_gateways, "DescribeNatGateways", convert::nat_gateway => NatGateway, filter, EC2_PAGE
+    nat_gateways, describe_nat_gateways, nat_gateways, "DescribeNatGateways", convert::nat_gateway => NatGateway, filter, EC2_PAGE
 }
 ec2_call! {
     /// Internet gateways, by `attachment.vpc-id`.
-    internet_gateways, describe_internet_gateways, "DescribeInternetGateways", convert::internet_gateway => InternetGateway
+    internet_gateways, describe_internet_gateways, internet_gateways, "DescribeInternetGateways", convert::internet_gateway => InternetGateway
 }
 ec2_call! {
     /// Attachments of VPCs to transit gateways, by `vpc-id`.
-    transit_gateway_attachments, describe_transit_gateway_vpc_attachments, "DescribeTransitGatewayVpcAttachments",
+    transit_gateway_attachments, describe_transit_gateway_vpc_attachments, transit_gateway_vpc_attachments, "DescribeTransitGatewayVpcAttachments",
     convert::transit_gateway_attachment => TransitGatewayAttachment
 }
 
@@ -127,6 +164,8 @@ pub(super) struct Memory {
     list_entries: Mutex<BTreeMap<PrefixListId, (i64, Vec<String>)>>,
     /// Whether to list all connections at once: DMS refused to list those of several instances, and all are one page.
     all_connections: AtomicBool,
+    /// What listing all of a kind costs.
+    pub(super) costs: Costs,
 }
 
 /// Managed prefix lists, by `prefix-list-id` or `prefix-list-name`, with their entries.

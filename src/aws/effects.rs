@@ -1,10 +1,6 @@
 //! Our own writes, put into the picture at once and expected from the reads that follow.
 
-use std::{
-    borrow::Borrow,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{borrow::Borrow, collections::BTreeSet};
 
 use tokio::time::Instant;
 
@@ -15,8 +11,8 @@ use super::{
     store::{Kept, Store},
 };
 use crate::model::{
-    Need, NetworkAcl, NetworkAclId, Picture, RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, SecurityGroupRuleId, Tags,
-    VpcEndpoint, VpcEndpointId,
+    Need, NetworkAcl, NetworkAclId, Picture, RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, SecurityGroupRuleId, Table,
+    Tags, VpcEndpoint, VpcEndpointId, Within,
 };
 
 /// One look at what a write changes.
@@ -174,8 +170,8 @@ impl Store {
 }
 
 /// Changes parts of one object, and expects them. The needs whose reads show it; none where it is not known.
-fn edit<K: Ord + Borrow<str>, T: Expectable>(
-    map: &mut BTreeMap<K, Arc<T>>,
+fn edit<K: Ord + Clone + Borrow<str>, T: Expectable + Within>(
+    map: &mut Table<K, T>,
     expected: &mut Expected<T>,
     id: &str,
     fields: &[Field],

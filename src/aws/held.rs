@@ -1,17 +1,17 @@
 //! Objects of the picture that are kept by ID, and the questions whose answers include them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Borrow, sync::Arc};
 
 use crate::model::{
     InternetGateway, NatGateway, NatGatewayId, Need, NetworkAcl, NetworkAclId, NetworkInterface, NetworkInterfaceId, PeeringConnection,
     PeeringConnectionId, Picture, PrefixList, PrefixListId, RouteTable, RouteTableId, SecurityGroup, SecurityGroupId, Subnet, SubnetId,
-    TransitGatewayAttachment, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
+    Table, TransitGatewayAttachment, Vpc, VpcEndpoint, VpcEndpointId, VpcId, Within,
 };
 
 /// A kind of objects that the picture holds by ID.
-pub(super) trait Held: PartialEq + Sized {
+pub(super) trait Held: PartialEq + Within + Sized {
     /// Its ID.
-    type Key: Ord + Clone;
+    type Key: Ord + Clone + Borrow<str>;
     fn key(&self) -> Self::Key;
     /// The questions whose answers include it.
     fn needs(&self) -> Vec<Need>;
@@ -19,7 +19,7 @@ pub(super) trait Held: PartialEq + Sized {
     fn alone(&self) -> Option<Need> {
         None
     }
-    fn map(picture: &mut Picture) -> &mut BTreeMap<Self::Key, Arc<Self>>;
+    fn map(picture: &mut Picture) -> &mut Table<Self::Key, Self>;
 }
 
 macro_rules! held {
@@ -38,7 +38,7 @@ macro_rules! held {
                 let $o = self;
                 Some($alone)
             })?
-            fn map(picture: &mut Picture) -> &mut BTreeMap<$key, Arc<Self>> {
+            fn map(picture: &mut Picture) -> &mut Table<$key, Self> {
                 &mut picture.$map
             }
         }
@@ -82,7 +82,7 @@ impl Held for NetworkInterface {
         Some(Need::Interface(self.id.clone()))
     }
 
-    fn map(picture: &mut Picture) -> &mut BTreeMap<NetworkInterfaceId, Arc<Self>> {
+    fn map(picture: &mut Picture) -> &mut Table<NetworkInterfaceId, Self> {
         &mut picture.interfaces
     }
 }

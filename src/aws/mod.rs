@@ -18,6 +18,7 @@ mod errors;
 mod expect;
 mod held;
 pub mod inventory;
+mod listing;
 mod network_writes;
 mod observe;
 pub mod permissions;

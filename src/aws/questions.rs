@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    calls::{self, Memory},
+    calls::{self, Memory, Which},
     clients::Clients,
     errors::AwsError,
+    listing::Listing,
 };
 use crate::model::{
     Connection, DmsEndpoint, InternetGateway, NatGateway, Need, NetworkAcl, NetworkInterface, PeeringConnection, PrefixList, RdsDatabase,
@@ -39,6 +40,31 @@ pub(super) enum Objects {
     TransitGatewayAttachments(Vec<TransitGatewayAttachment>),
     Interfaces(Vec<NetworkInterface>),
     PrefixLists(Vec<PrefixList>),
+}
+
+/// What a call is asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Asked<'a> {
+    /// These IDs or names.
+    These(&'a [String]),
+    /// All that there is; see [`Call::may_list`].
+    All(&'a Listing),
+}
+
+impl<'a> Asked<'a> {
+    fn by(self, filter: &'a str) -> Which<'a> {
+        match self {
+            Self::These(values) => Which::By(filter, values),
+            Self::All(listing) => Which::All(listing),
+        }
+    }
+
+    fn values(self) -> &'a [String] {
+        match self {
+            Self::These(values) => values,
+            Self::All(_) => &[],
+        }
+    }
 }
 
 /// A call, and the parameter that the IDs or names go into.
@@ -107,6 +133,23 @@ impl Call {
         })
     }
 
+    /// Whether its answer for 200 IDs is about a page, so that a list of all may be shorter.
+    pub(super) fn may_list(self) -> bool {
+        matches!(
+            self,
+            Self::Rules
+                | Self::Groups("vpc-id")
+                | Self::Endpoints("vpc-id")
+                | Self::Subnets("vpc-id")
+                | Self::Vpcs
+                | Self::Acls("vpc-id")
+                | Self::NatGateways
+                | Self::InternetGateways
+                | Self::TransitGatewayAttachments
+                | Self::Interfaces("group-id")
+        )
+    }
+
     /// Whether one unknown name may fail the call for all the others.
     pub(super) fn is_by_name(self) -> bool {
         matches!(self, Self::Services | Self::Instances | Self::SubnetGroups | Self::DmsEndpoints | Self::DbInstances | Self::DbClusters)
@@ -160,13 +203,14 @@ impl Call {
         }
     }
 
-    pub(super) async fn make(self, c: &Clients, memory: &Memory, values: &[String]) -> Result<Objects, AwsError> {
+    pub(super) async fn make(self, c: &Clients, memory: &Memory, asked: Asked<'_>) -> Result<Objects, AwsError> {
+        let values = asked.values();
         Ok(match self {
-            Self::Rules => Objects::Rules(calls::rules(c, "group-id", values).await?),
-            Self::Groups(by) => Objects::Groups(calls::groups(c, by, values).await?),
-            Self::Endpoints(by) => Objects::Endpoints(calls::endpoints(c, by, values).await?),
-            Self::Subnets(by) => Objects::Subnets(calls::subnets(c, by, values).await?),
-            Self::Vpcs => Objects::Vpcs(calls::vpcs(c, "vpc-id", values).await?),
+            Self::Rules => Objects::Rules(calls::rules(c, asked.by("group-id")).await?),
+            Self::Groups(by) => Objects::Groups(calls::groups(c, asked.by(by)).await?),
+            Self::Endpoints(by) => Objects::Endpoints(calls::endpoints(c, asked.by(by)).await?),
+            Self::Subnets(by) => Objects::Subnets(calls::subnets(c, asked.by(by)).await?),
+            Self::Vpcs => Objects::Vpcs(calls::vpcs(c, asked.by("vpc-id")).await?),
             Self::VpcDns => Objects::VpcDns(calls::vpc_dns(c, values).await?),
             Self::Services => Objects::Services(calls::services(c, values).await?),
             Self::Instances => Objects::Instances(calls::replication_instances(c, values).await?),
@@ -177,15 +221,15 @@ impl Call {
             Self::DbInstances => Objects::DbInstances(calls::db_instances(c, values).await?),
             Self::DbClusters => Objects::DbClusters(calls::db_clusters(c, values).await?),
             Self::DbSubnetGroups => Objects::DbSubnetGroups(calls::db_subnet_groups(c).await?),
-            Self::Acls(by) => Objects::Acls(calls::network_acls(c, by, values).await?),
-            Self::RouteTables(by) => Objects::RouteTables(calls::route_tables(c, by, values).await?),
-            Self::NatGateways => Objects::NatGateways(calls::nat_gateways(c, "vpc-id", values).await?),
-            Self::InternetGateways => Objects::InternetGateways(calls::internet_gateways(c, "attachment.vpc-id", values).await?),
+            Self::Acls(by) => Objects::Acls(calls::network_acls(c, asked.by(by)).await?),
+            Self::RouteTables(by) => Objects::RouteTables(calls::route_tables(c, asked.by(by)).await?),
+            Self::NatGateways => Objects::NatGateways(calls::nat_gateways(c, asked.by("vpc-id")).await?),
+            Self::InternetGateways => Objects::InternetGateways(calls::internet_gateways(c, asked.by("attachment.vpc-id")).await?),
             Self::Peerings => Objects::Peerings(calls::peerings(c).await?),
             Self::TransitGatewayAttachments => {
-                Objects::TransitGatewayAttachments(calls::transit_gateway_attachments(c, "vpc-id", values).await?)
+                Objects::TransitGatewayAttachments(calls::transit_gateway_attachments(c, asked.by("vpc-id")).await?)
             }
-            Self::Interfaces(by) => Objects::Interfaces(calls::network_interfaces(c, by, values).await?),
+            Self::Interfaces(by) => Objects::Interfaces(calls::network_interfaces(c, asked.by(by)).await?),
             Self::PrefixLists(by) => Objects::PrefixLists(calls::prefix_lists(c, by, values, memory).await?),
         })
     }

@@ -14,7 +14,8 @@ use super::{
     calls::{Memory, about},
     clients::Clients,
     errors::{AwsError, AwsErrorKind},
-    questions::{Call, Objects, value},
+    listing::Listing,
+    questions::{Asked, Call, Objects, value},
 };
 use crate::model::Need;
 
@@ -37,6 +38,7 @@ pub(super) struct Answer {
     pub(super) result: Result<Objects, AwsError>,
 }
 
+/// Distinct IDs or names.
 fn values(needs: &[Need]) -> Vec<String> {
     let distinct: BTreeSet<String> = needs.iter().map(value).collect();
     distinct.into_iter().collect()
@@ -97,6 +99,10 @@ impl Reader {
 
     /// One call, when there is room for it.
     async fn one(&self, call: Call, needs: &[Need]) -> (Instant, Result<Objects, AwsError>) {
+        self.ask(call, needs, None).await
+    }
+
+    async fn ask(&self, call: Call, needs: &[Need], all: Option<&Listing>) -> (Instant, Result<Objects, AwsError>) {
         let (who, patience) = if needs.iter().any(|n| self.urgent.contains(n)) { (Who::Pass, PASS_TURN) } else { (Who::Sweep, SWEEP_TURN) };
         let (service, operation) = call.operation();
         if let Err(wait) = self.clients.budgets.turn(service, operation, who, patience).await {
@@ -105,7 +111,25 @@ impl Reader {
         }
         let _permit = self.gate.acquire().await;
         let started = Instant::now();
-        (started, call.make(&self.clients, &self.memory, &values(needs)).await)
+        let result = match all {
+            Some(listing) => call.make(&self.clients, &self.memory, Asked::All(listing)).await,
+            None => call.make(&self.clients, &self.memory, Asked::These(&values(needs))).await,
+        };
+        (started, result)
+    }
+
+    /// A list of all that there is, where that may take fewer pages than these IDs, and does.
+    async fn all(&self, call: Call, needs: &[Need]) -> Option<(Instant, Result<Objects, AwsError>)> {
+        let (by_id, (_, operation)) = (needs.len().div_ceil(EC2_VALUES), call.operation());
+        if !call.may_list() || !self.memory.costs.may_be_less(operation, by_id) {
+            return None;
+        }
+        let listing = Listing::new(by_id);
+        let answer = self.ask(call, needs, Some(&listing)).await;
+        if answer.1.is_ok() {
+            self.memory.costs.tried(operation, &listing);
+        }
+        (!listing.was_cut()).then_some(answer)
     }
 
     fn tell(&self, needs: Vec<Need>, started: Instant, result: Result<Objects, AwsError>) {
@@ -118,6 +142,9 @@ impl Reader {
     }
 
     async fn chunked(&self, call: Call, needs: Vec<Need>) {
+        if let Some((started, result)) = self.all(call, &needs).await {
+            return self.tell(needs, started, result);
+        }
         join_all(needs.chunks(EC2_VALUES).map(|chunk| self.simple(call, chunk.to_vec()))).await;
     }
 
@@ -141,8 +168,16 @@ impl Reader {
     /// All objects of VPCs, then single ones; those that came with their VPC need no call of their own.
     async fn with_single(&self, call: Call, of_vpcs: Vec<Need>, single: Option<(Call, Vec<Need>)>) {
         let (single_call, mut single) = single.map_or((call, Vec::new()), |(call, needs)| (call, needs));
-        for chunk in of_vpcs.chunks(EC2_VALUES) {
-            let (started, result) = self.one(call, chunk).await;
+        let mut chunks: Vec<&[Need]> = of_vpcs.chunks(EC2_VALUES).collect();
+        let mut all = self.all(call, &of_vpcs).await;
+        if all.is_some() {
+            chunks = vec![&of_vpcs];
+        }
+        for chunk in chunks {
+            let (started, result) = match all.take() {
+                Some(answer) => answer,
+                None => self.one(call, chunk).await,
+            };
             let mut needs = chunk.to_vec();
             if let Ok(objects) = &result {
                 let found = objects.ids();

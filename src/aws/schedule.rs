@@ -31,6 +31,8 @@ const SETTLE_MAX: Duration = Duration::from_secs(10);
 /// An answer that nobody subscribes to is good for so long, and is dropped after.
 const UNWATCHED: Duration = Duration::from_secs(60);
 const FORGET: Duration = Duration::from_secs(600);
+/// How often it is looked what became stale, and what nobody asks for any more: neither is in a hurry, and each looks at everything.
+const REVIEW: Duration = Duration::from_secs(5);
 /// A picture is stale when older than this and than 3 intervals (design.md 1, conditions).
 const STALE: Duration = Duration::from_secs(300);
 
@@ -42,10 +44,19 @@ pub(super) enum Outcome {
     Failed(AwsErrorKind),
 }
 
+/// Who asks something.
+#[derive(Debug)]
+struct Subscriber {
+    who: Arc<str>,
+    interval: Duration,
+    /// How old the answer may get.
+    age: Duration,
+}
+
 #[derive(Debug, Default)]
 struct Entry {
-    /// Who asks, and how often: everyone's interval, and how old the answer may get.
-    subscribers: BTreeMap<Arc<str>, (Duration, Duration)>,
+    /// Who asks, sorted; mostly one.
+    subscribers: Vec<Subscriber>,
     /// Shortest of these intervals.
     interval: Option<Duration>,
     /// Least of these ages.
@@ -74,9 +85,24 @@ impl Entry {
         }
     }
 
+    fn add(&mut self, new: Subscriber) {
+        match self.subscribers.binary_search_by(|s| s.who.cmp(&new.who)) {
+            Ok(at) => self.subscribers[at] = new,
+            Err(at) => self.subscribers.insert(at, new),
+        }
+        self.resubscribe();
+    }
+
+    fn drop(&mut self, who: &str) {
+        if let Ok(at) = self.subscribers.binary_search_by(|s| (*s.who).cmp(who)) {
+            self.subscribers.remove(at);
+        }
+        self.resubscribe();
+    }
+
     fn resubscribe(&mut self) {
-        self.interval = self.subscribers.values().map(|(interval, _)| *interval).min();
-        self.oldest = self.subscribers.values().map(|(_, age)| *age).min();
+        self.interval = self.subscribers.iter().map(|s| s.interval).min();
+        self.oldest = self.subscribers.iter().map(|s| s.age).min();
     }
 
     /// When a sweep must ask it.
@@ -145,6 +171,13 @@ pub(super) struct Schedule {
     entries: BTreeMap<Need, Entry>,
     subscribers: BTreeMap<Arc<str>, Subscription>,
     stale: BTreeSet<Arc<str>>,
+    /// Those that somebody waits for.
+    wanted: BTreeSet<Need>,
+    /// What each batch asks AWS.
+    under_way: BTreeMap<u64, Vec<Need>>,
+    /// No sweep is due before; none where that is not known. So that not everything is looked at whenever something was answered.
+    earliest: Option<Instant>,
+    reviewed: Option<Instant>,
     batches: u64,
     /// After AWS asked us to slow down: how long sweeps wait, until when; and until when passes do.
     slow: Option<(Duration, Instant, Instant)>,
@@ -168,9 +201,9 @@ impl Schedule {
                     _ => interval,
                 };
                 let entry = self.entries.entry(need.clone()).or_default();
-                entry.subscribers.insert(who.clone(), (interval, age));
-                entry.resubscribe();
+                entry.add(Subscriber { who: who.clone(), interval, age });
             }
+            self.earliest = None;
         }
         self.subscribers.insert(who.clone(), new);
         changed
@@ -186,8 +219,7 @@ impl Schedule {
 
     fn leave(&mut self, who: &Arc<str>, need: &Need) {
         if let Some(entry) = self.entries.get_mut(need) {
-            entry.subscribers.remove(who);
-            entry.resubscribe();
+            entry.drop(who);
         }
     }
 
@@ -208,6 +240,7 @@ impl Schedule {
             }
             if entry.in_flight.is_none_or(|(_, started)| since.is_some_and(|s| started < s)) {
                 entry.wanted = entry.wanted.max(Some(since.unwrap_or(now)));
+                self.wanted.insert(need.clone());
             }
             if !need.is_dns() {
                 waiting.push((need.clone(), since));
@@ -234,15 +267,18 @@ impl Schedule {
         };
         let mut chosen = BTreeSet::new();
         let mut due = BTreeSet::new();
-        for (need, entry) in &self.entries {
-            if passes && entry.wanted.is_some() && entry.in_flight.is_none() {
-                chosen.insert(need.clone());
-            }
-            if sweeps && entry.due(need, now).is_some_and(|at| at <= now) {
-                chosen.insert(need.clone());
-                // What is settling is looked at by itself.
-                if entry.settling.is_none_or(|(at, _)| at > now) {
-                    due.extend(entry.pace().map(|pace| (pace, Call::of(need))));
+        if passes {
+            let idle = |n: &&Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none());
+            chosen.extend(self.wanted.iter().filter(idle).cloned());
+        }
+        if sweeps && self.earliest.is_none_or(|at| at <= now) {
+            for (need, entry) in &self.entries {
+                if entry.due(need, now).is_some_and(|at| at <= now) {
+                    chosen.insert(need.clone());
+                    // What is settling is looked at by itself.
+                    if entry.settling.is_none_or(|(at, _)| at > now) {
+                        due.extend(entry.pace().map(|pace| (pace, Call::of(need))));
+                    }
                 }
             }
         }
@@ -272,9 +308,23 @@ impl Schedule {
         for need in batch.needs.iter().chain(batch.riders.values().flatten()) {
             if let Some(entry) = self.entries.get_mut(need) {
                 entry.in_flight = Some((batch.number, now));
+                if !need.is_dns() {
+                    self.under_way.entry(batch.number).or_default().push(need.clone());
+                }
             }
         }
+        if sweeps && self.earliest.is_none_or(|at| at <= now) {
+            self.earliest = self.entries.iter().filter_map(|(need, entry)| entry.due(need, now)).min();
+        }
         batch
+    }
+
+    /// A sweep of it may be due earlier than was thought.
+    fn comes(&mut self, need: &Need, now: Instant) {
+        let due = self.entries.get(need).and_then(|e| e.due(need, now));
+        if let (Some(due), Some(earliest)) = (due, self.earliest) {
+            self.earliest = Some(due.min(earliest));
+        }
     }
 
     /// A read that `started` then, in that batch, has ended so.
@@ -285,6 +335,7 @@ impl Schedule {
         }
         if entry.wanted.is_some_and(|since| since <= started) {
             entry.wanted = None;
+            self.wanted.remove(need);
         }
         if entry.last.is_none_or(|(last, _)| last <= started) {
             entry.last = Some((started, outcome));
@@ -304,12 +355,16 @@ impl Schedule {
                 self.slow = None;
             }
         }
+        self.comes(need, now);
     }
 
     /// A batch has ended, whatever became of it: nothing that AWS was asked in it is under way.
     pub(super) fn ended(&mut self, batch: u64) {
-        for (_, entry) in self.entries.iter_mut().filter(|(n, e)| !n.is_dns() && e.in_flight.is_some_and(|(number, _)| number == batch)) {
-            entry.in_flight = None;
+        for need in self.under_way.remove(&batch).into_iter().flatten() {
+            if let Some(entry) = self.entries.get_mut(&need).filter(|e| e.in_flight.is_some_and(|(number, _)| number == batch)) {
+                entry.in_flight = None;
+                self.earliest = None;
+            }
         }
     }
 
@@ -330,6 +385,9 @@ impl Schedule {
         if let Some(entry) = self.entries.get_mut(need) {
             entry.settling = settling.then(|| entry.settling.unwrap_or((now + SETTLE, SETTLE)));
         }
+        if settling {
+            self.comes(need, now);
+        }
     }
 
     /// Something new is settling: the next look is soon, however long it has been settling before.
@@ -337,6 +395,7 @@ impl Schedule {
         if let Some(entry) = self.entries.get_mut(need) {
             entry.settling = Some((now + SETTLE, SETTLE));
         }
+        self.comes(need, now);
     }
 
     /// Whether somebody asks it.
@@ -347,11 +406,20 @@ impl Schedule {
     /// When there is next something to take, if nothing happens meanwhile.
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
         let (sweeps, passes) = self.slow.map_or((now, now), |(_, sweeps, passes)| (sweeps, passes));
-        let each = self.entries.iter().flat_map(|(need, entry)| {
-            let wanted = (entry.wanted.is_some() && entry.in_flight.is_none()).then_some(passes);
-            [wanted, entry.due(need, now).map(|due| due.max(sweeps))]
-        });
-        each.flatten().min()
+        let waits = |n: &Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none());
+        let wanted = self.wanted.iter().any(waits).then_some(passes);
+        let known = || self.entries.iter().filter_map(|(need, entry)| entry.due(need, now)).min();
+        let due = self.earliest.or_else(known).map(|due| due.max(sweeps));
+        [wanted, due].into_iter().flatten().min()
+    }
+
+    /// Whether it is time to look what became stale and what is forgotten; then the next time is later.
+    pub(super) fn reviews(&mut self, now: Instant) -> bool {
+        let is_time = self.reviewed.is_none_or(|at| at + REVIEW <= now);
+        if is_time {
+            self.reviewed = Some(now);
+        }
+        is_time
     }
 
     /// Names that AWS did not know the last time: they would fail a call for others.
@@ -362,7 +430,7 @@ impl Schedule {
 
     /// Who asks any of these.
     pub(super) fn interested(&self, needs: &BTreeSet<Need>) -> BTreeSet<Arc<str>> {
-        needs.iter().filter_map(|n| self.entries.get(n)).flat_map(|e| e.subscribers.keys().cloned()).collect()
+        needs.iter().filter_map(|n| self.entries.get(n)).flat_map(|e| e.subscribers.iter().map(|s| s.who.clone())).collect()
     }
 
     /// How long ago the oldest of the fast answers was asked for; none where one was never given.

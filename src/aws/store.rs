@@ -11,9 +11,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
-    calls::Memory, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL, schedule::Schedule, sweep,
-};
+use super::{calls::Memory, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL, schedule::Schedule, sweep};
 use crate::model::{Need, Picture};
 
 /// DNS lookups under way at a time.

@@ -66,7 +66,9 @@ impl Store {
             let mut schedule = lock(&self.schedule);
             let batch = schedule.take(now, |need| apply::with_vpc(&kept.picture, need));
             let lone = schedule.absent(&batch.needs);
-            (batch, lone, schedule.turned_stale(now), schedule.forget(now))
+            let (stale, forgotten) =
+                if schedule.reviews(now) { (schedule.turned_stale(now), schedule.forget(now)) } else { Default::default() };
+            (batch, lone, stale, forgotten)
         };
         if !forgotten.is_empty() {
             apply::forget(&mut self.write().picture, &forgotten);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     budget::Who,
-    calls::{self, about},
+    calls::{self, Which, about},
     convert,
     errors::{AwsError, AwsErrorKind},
     expect::Field,
@@ -184,7 +184,7 @@ impl Store {
         let mut made: Vec<Rule> = rows.into_iter().flatten().filter_map(convert::rule).collect();
         if made.len() < rules.len() {
             // The answer does not name them all.
-            let all = calls::rules(&self.clients, "group-id", &[group.to_string()]).await?;
+            let all = calls::rules(&self.clients, Which::By("group-id", &[group.to_string()])).await?;
             made = all.into_iter().filter(|r| rules.iter().any(|n| n.shape == r.shape)).collect();
         }
         for rule in &mut made {
@@ -350,7 +350,7 @@ impl Store {
 
     /// Network interfaces that carry a group (EC2 DescribeNetworkInterfaces). Asked each time.
     pub async fn interfaces_of(&self, group: &SecurityGroupId) -> Result<Vec<Interface>, AwsError> {
-        calls::interfaces(&self.clients, "group-id", &[group.to_string()]).await
+        calls::interfaces(&self.clients, Which::By("group-id", &[group.to_string()])).await
     }
 
     /// Waits for a write's turn in the budget. Whoever would wait long is refused, and comes again.

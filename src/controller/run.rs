@@ -274,7 +274,9 @@ where
                 told.cancel();
             }
         };
-        let events = watcher(api, config).default_backoff().reflect(writer).inspect(first_list).boxed();
+        // Who wrote which field is most of a small object, and nothing that we ask.
+        let stream = watcher(api, config).modify(|object| object.meta_mut().managed_fields = None);
+        let events = stream.default_backoff().reflect(writer).inspect(first_list).boxed();
         Self { reader, events, filled }
     }
 }

@@ -66,7 +66,7 @@ pub struct Picture {
     /// By lower-case identifier.
     pub db_clusters: BTreeMap<Arc<str>, Arc<RdsDatabase>>,
     /// By ID.
-    pub vpcs: BTreeMap<VpcId, Arc<Vpc>>,
+    pub vpcs: Table<VpcId, Vpc>,
     /// By ID of the VPC.
     pub vpc_dns: BTreeMap<VpcId, Arc<VpcDns>>,
     /// By ID.
@@ -94,7 +94,7 @@ pub struct Picture {
     /// By ID.
     pub nat_gateways: Table<NatGatewayId, NatGateway>,
     /// By the VPC that it is attached to.
-    pub internet_gateways: BTreeMap<VpcId, Arc<InternetGateway>>,
+    pub internet_gateways: Table<VpcId, InternetGateway>,
     /// By ID.
     pub peerings: Table<PeeringConnectionId, PeeringConnection>,
     /// By `tgw-attach-…`.
@@ -102,7 +102,7 @@ pub struct Picture {
     /// By ID.
     pub interfaces: Table<NetworkInterfaceId, NetworkInterface>,
     /// By ID.
-    pub prefix_lists: BTreeMap<PrefixListId, Arc<PrefixList>>,
+    pub prefix_lists: Table<PrefixListId, PrefixList>,
     /// By name.
     pub hosts: BTreeMap<Arc<str>, Resolution>,
 }

@@ -10,7 +10,8 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    NatGateway, NetworkAcl, NetworkInterface, PeeringConnection, RouteTable, SecurityGroup, Subnet, TransitGatewayAttachment, VpcEndpoint,
+    InternetGateway, NatGateway, NetworkAcl, NetworkInterface, PeeringConnection, PrefixList, RouteTable, SecurityGroup, Subnet,
+    TransitGatewayAttachment, Vpc, VpcEndpoint,
 };
 
 /// An object that lies in others: in a VPC, between two, or in security groups.
@@ -29,7 +30,21 @@ macro_rules! within_its_vpc {
     )+};
 }
 
-within_its_vpc!(NatGateway, NetworkAcl, RouteTable, SecurityGroup, Subnet, TransitGatewayAttachment, VpcEndpoint);
+within_its_vpc!(InternetGateway, NatGateway, NetworkAcl, RouteTable, SecurityGroup, Subnet, TransitGatewayAttachment, VpcEndpoint);
+
+/// In nothing.
+impl Within for Vpc {
+    fn within(&self) -> Vec<Arc<str>> {
+        vec![]
+    }
+}
+
+/// Under its name.
+impl Within for PrefixList {
+    fn within(&self) -> Vec<Arc<str>> {
+        vec![self.name.as_str().into()]
+    }
+}
 
 impl Within for PeeringConnection {
     fn within(&self) -> Vec<Arc<str>> {
@@ -58,6 +73,15 @@ impl<K: Ord + Clone, V: Within> Table<K, V> {
         let known = self.within.get(id).into_iter().flatten().filter_map(|key| self.all.get(key));
         // It may have left since it was inserted.
         known.filter(move |object| object.within().iter().any(|w| **w == *id))
+    }
+
+    /// Keys of what has that ID, or lies in it.
+    pub fn about(&self, id: &str) -> Vec<K>
+    where
+        K: Borrow<str>,
+    {
+        let own = self.all.get_key_value(id).map(|(key, _)| key);
+        self.within.get(id).into_iter().flatten().chain(own).cloned().collect()
     }
 
     /// Puts an object in, in place of the one of that key.

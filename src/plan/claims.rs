@@ -73,13 +73,42 @@ impl Claim {
     }
 }
 
+/// Networks that touch one thing, sorted: mostly one or two.
+#[derive(Clone, Debug, Default)]
+struct Uids(Vec<Uid>);
+
+impl Uids {
+    fn insert(&mut self, uid: &Uid) {
+        if let Err(at) = self.0.binary_search(uid) {
+            self.0.insert(at, uid.clone());
+        }
+    }
+
+    /// Whether none is left.
+    fn remove(&mut self, uid: &Uid) -> bool {
+        if let Ok(at) = self.0.binary_search(uid) {
+            self.0.remove(at);
+        }
+        self.0.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Uids {
+    type Item = &'a Uid;
+    type IntoIter = std::slice::Iter<'a, Uid>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
 /// The claims of all networks of one account and Region, indexed by what they touch.
 #[derive(Clone, Debug, Default)]
 pub struct Claims {
     claims: BTreeMap<Uid, Arc<Claim>>,
-    by_key: BTreeMap<Key, BTreeSet<Uid>>,
-    by_group: BTreeMap<GroupRef, BTreeSet<Uid>>,
-    by_endpoint: BTreeMap<EndpointRef, BTreeSet<Uid>>,
+    by_key: BTreeMap<Key, Uids>,
+    by_group: BTreeMap<GroupRef, Uids>,
+    by_endpoint: BTreeMap<EndpointRef, Uids>,
 }
 
 impl Claims {
@@ -92,13 +121,13 @@ impl Claims {
         let mut touched = self.remove(uid);
         let claim = Arc::new(claim);
         for key in claim.wants.iter().chain(&claim.ledger) {
-            self.by_key.entry(key.clone()).or_default().insert(uid.clone());
+            self.by_key.entry(key.clone()).or_default().insert(uid);
         }
         for group in claim.groups() {
-            self.by_group.entry(group.clone()).or_default().insert(uid.clone());
+            self.by_group.entry(group.clone()).or_default().insert(uid);
         }
         for endpoint in claim.endpoints() {
-            self.by_endpoint.entry(endpoint.clone()).or_default().insert(uid.clone());
+            self.by_endpoint.entry(endpoint.clone()).or_default().insert(uid);
         }
         self.claims.insert(uid.clone(), claim.clone());
         touched.extend(self.sharers(uid, &claim));
@@ -109,7 +138,7 @@ impl Claims {
     pub fn remove(&mut self, uid: &Uid) -> BTreeSet<Uid> {
         let Some(old) = self.claims.remove(uid) else { return BTreeSet::new() };
         let touched = self.sharers(uid, &old);
-        let forget = |set: Option<&mut BTreeSet<Uid>>| set.is_some_and(|s| s.remove(uid) && s.is_empty());
+        let forget = |set: Option<&mut Uids>| set.is_some_and(|s| s.remove(uid));
         for key in old.wants.iter().chain(&old.ledger) {
             if forget(self.by_key.get_mut(key)) {
                 self.by_key.remove(key);

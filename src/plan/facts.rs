@@ -268,7 +268,7 @@ impl<'a> Facts<'a> {
 
     /// A managed prefix list by its name, such as AWS's own for S3 in this Region.
     pub fn prefix_list_named(&self, name: &str) -> Lookup<'a, PrefixList> {
-        self.ask(Need::PrefixListNamed(name.into()), self.picture.prefix_lists.values().find(|l| l.name == name))
+        self.ask(Need::PrefixListNamed(name.into()), self.picture.prefix_lists.within(name).next())
     }
 
     /// Addresses of a host name, if they are known by now.

@@ -85,9 +85,7 @@ impl<'a> Atlas<'a> {
             vpc: self.one(Need::Vpc(id.clone()), p.vpcs.get(id).map(|v| &**v)),
             subnets: self.read(Need::SubnetsOf(id.clone())).map(|()| p.subnets.within(id.as_str()).map(|s| &**s).collect()),
             acls: self.read(Need::NetworkAclsOf(id.clone())).map(|()| p.acls.within(id.as_str()).map(|a| &**a).collect()),
-            tables: self
-                .read(Need::RouteTablesOf(id.clone()))
-                .map(|()| p.route_tables.within(id.as_str()).map(|t| &**t).collect()),
+            tables: self.read(Need::RouteTablesOf(id.clone())).map(|()| p.route_tables.within(id.as_str()).map(|t| &**t).collect()),
         });
         self.vpcs.borrow_mut().push(area.clone());
         area
@@ -118,7 +116,7 @@ impl<'a> Atlas<'a> {
 
     /// The prefix list of a service.
     pub fn prefix_list_named(&self, name: &str) -> Fact<Option<&'a PrefixList>> {
-        let found = self.side.picture.prefix_lists.values().find(|l| l.name == name);
+        let found = self.side.picture.prefix_lists.within(name).next();
         self.one(Need::PrefixListNamed(name.into()), found.map(|l| &**l))
     }
 
@@ -129,8 +127,7 @@ impl<'a> Atlas<'a> {
 
     /// The NAT gateways of a VPC.
     pub fn nat_gateways(&self, vpc: &VpcId) -> Fact<Vec<&'a NatGateway>> {
-        self.read(Need::NatGatewaysOf(vpc.clone()))
-            .map(|()| self.side.picture.nat_gateways.within(vpc.as_str()).map(|n| &**n).collect())
+        self.read(Need::NatGatewaysOf(vpc.clone())).map(|()| self.side.picture.nat_gateways.within(vpc.as_str()).map(|n| &**n).collect())
     }
 
     /// A NAT gateway of a VPC.
