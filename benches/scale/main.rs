@@ -22,9 +22,11 @@ const LATENCY: Duration = Duration::from_millis(20);
 async fn main() {
     // Cargo says `--bench`; what else is said are the numbers of networks wanted.
     let wanted: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
+    // So that what is read each thirtieth sweep is counted as often as it comes.
+    let sweeps = std::env::var("SCALE_SWEEPS").ok().and_then(|s| s.parse().ok()).unwrap_or(30);
     let mut all = Vec::new();
     for (networks, seconds) in RUNS.iter().filter(|(n, _)| wanted.is_empty() || wanted.contains(n)) {
-        let wish = Wish { networks: *networks, interval: Duration::from_secs(*seconds), sweeps: 10, breakages: 20, latency: LATENCY };
+        let wish = Wish { networks: *networks, interval: Duration::from_secs(*seconds), sweeps, breakages: 20, latency: LATENCY };
         let figures = measure::run(&wish).await;
         report::one(&figures);
         all.push(figures);

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::{
-    harness::{ApiServer, Controller, Metrics, apiserver, controller},
+    harness::{ApiServer, Controller, Metrics, apiserver, controller, emulator::CONTROLLER_KEY},
     stub::{Ids, Stub, World},
 };
 
@@ -24,6 +24,9 @@ use crate::{
 const NAME: &str = "scale";
 /// What the controller logs once it has a whole picture.
 const LOOKED: &str = "every network was looked at once";
+/// Networks of one account and Region. More are spread over several, each with its own class and its own stub: AWS grants each its
+/// own requests.
+const PER_ACCOUNT: usize = 1_000;
 /// Objects made at a time.
 const MAKERS: usize = 32;
 /// How soon what was broken is seen to be mended.
@@ -81,15 +84,21 @@ pub async fn run(wish: &Wish) -> Figures {
     let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let server = ApiServer::private();
     let client = apiserver::client(&server.kubeconfig).await;
-    let stub = Stub::start(World::converged(n, NAME, |i| format!("{NAME}/{}", network(i))), wish.latency).await;
+    let mut stubs = Vec::new();
+    for from in (0..n).step_by(PER_ACCOUNT) {
+        let world = World::converged(PER_ACCOUNT.min(n - from), NAME, |i| format!("{NAME}/{}", network(from + i)));
+        stubs.push(Stub::start(world, wish.latency).await);
+    }
     let made = Instant::now();
-    make(&client, wish, &stub.url).await;
+    make(&client, wish, &stubs).await;
     told(n, &format!("made in {:.1} s; the controller adopts what is there", made.elapsed().as_secs_f64()));
 
     let options = controller::Options {
         kubeconfig: server.kubeconfig.clone(),
         cluster_name: NAME.into(),
         class_selector: String::new(),
+        identity: NAME.into(),
+        access_key: CONTROLLER_KEY.into(),
         args: vec![],
         env: vec![],
     };
@@ -117,22 +126,23 @@ pub async fn run(wish: &Wish) -> Figures {
 
     told(n, &format!("started in {:.1} s; {} idle sweeps", started.as_secs_f64(), wish.sweeps));
     let pid = controller.process().pid();
-    let (mark, writes, cpu) = (stub.mark(), kubernetes_writes(&client).await, processor(pid));
+    let marks: Vec<usize> = stubs.iter().map(Stub::mark).collect();
+    let (writes, cpu) = (kubernetes_writes(&client).await, processor(pid));
     sleep(wish.interval * wish.sweeps).await;
     let cpu = processor(pid) - cpu;
     let kubernetes_writes = kubernetes_writes(&client).await - writes;
-    let calls = stub.calls(mark);
+    let calls: Vec<_> = stubs.iter().zip(marks).flat_map(|(stub, mark)| stub.calls(mark)).collect();
     let mut seconds: BTreeMap<u64, usize> = BTreeMap::new();
     let mut reads: BTreeMap<String, usize> = BTreeMap::new();
     for call in calls.iter().filter(|c| !c.write) {
         *reads.entry(call.operation.clone()).or_default() += 1;
-        *seconds.entry(call.at.duration_since(calls[0].at).as_secs()).or_default() += 1;
+        *seconds.entry(call.at.duration_since(made).as_secs()).or_default() += 1;
     }
     let aws_writes = calls.iter().filter(|c| c.write).count();
     let (rss, peak) = (memory(pid, "VmRSS:"), memory(pid, "VmHWM:"));
 
     told(n, "rules are taken away");
-    let mended = broken(&stub, wish).await;
+    let mended = broken(&stubs, wish).await;
     controller.term();
     Figures {
         networks: n,
@@ -160,26 +170,32 @@ fn network(n: usize) -> String {
     format!("orders-{n}")
 }
 
-/// The class and the networks, many at a time.
-async fn make(client: &Client, wish: &Wish, url: &str) {
+fn class(account: usize) -> String {
+    format!("{NAME}-{account}")
+}
+
+/// The classes and the networks, many at a time.
+async fn make(client: &Client, wish: &Wish, stubs: &[Stub]) {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     create(&namespaces, json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAME } })).await;
-    let spec = json!({
-        "region": crate::stub::REGION,
-        "endpointUrl": url,
-        "allowedNamespaces": { "from": "All" },
-        "guardrails": { "vpcIds": ["*"] },
-        "resyncInterval": format!("{}s", wish.interval.as_secs()),
-    });
     let api = "dmsnet.dev/v1alpha1";
     let classes: Api<DmsNetworkClass> = Api::all(client.clone());
-    create(&classes, json!({ "apiVersion": api, "kind": "DmsNetworkClass", "metadata": { "name": NAME }, "spec": spec })).await;
+    for (i, stub) in stubs.iter().enumerate() {
+        let spec = json!({
+            "region": crate::stub::REGION,
+            "endpointUrl": stub.url,
+            "allowedNamespaces": { "from": "All" },
+            "guardrails": { "vpcIds": ["*"] },
+            "resyncInterval": format!("{}s", wish.interval.as_secs()),
+        });
+        create(&classes, json!({ "apiVersion": api, "kind": "DmsNetworkClass", "metadata": { "name": class(i) }, "spec": spec })).await;
+    }
     let networks: Api<DmsNetwork> = Api::namespaced(client.clone(), NAME);
     stream::iter(0..wish.networks)
         .for_each_concurrent(MAKERS, |i| {
             let metadata = json!({ "name": network(i), "namespace": NAME });
             let networks = networks.clone();
-            let object = json!({ "apiVersion": api, "kind": "DmsNetwork", "metadata": metadata, "spec": Ids(i).spec(NAME) });
+            let object = json!({ "apiVersion": api, "kind": "DmsNetwork", "metadata": metadata, "spec": Ids(i % PER_ACCOUNT).spec(&class(i / PER_ACCOUNT)) });
             async move { create(&networks, object).await }
         })
         .await;
@@ -224,7 +240,7 @@ fn logged(log: &Path, times: usize) -> Result<(), String> {
 
 /// Writes that the API server has taken of our resources and of Events.
 async fn kubernetes_writes(client: &Client) -> usize {
-    let request = http::Request::get("/metrics").body(Vec::new()).unwrap();
+    let request = ureq::http::Request::get("/metrics").body(Vec::new()).unwrap();
     let metrics = Metrics(client.request_text(request).await.unwrap());
     let resources = ["dmsnetworks", "dmsnetworkclasses", "events"];
     let of = |resource: &str, verb: &str| metrics.sum("apiserver_request_total", &[("resource", resource), ("verb", verb)]);
@@ -249,15 +265,15 @@ fn memory(pid: u32, name: &str) -> u64 {
 }
 
 /// Takes a rule away from as many networks as are wanted, spread over a sweep, and waits for each to come back.
-async fn broken(stub: &Stub, wish: &Wish) -> Vec<Duration> {
+async fn broken(stubs: &[Stub], wish: &Wish) -> Vec<Duration> {
     let each = (0..wish.breakages).map(|k| async move {
         sleep(wish.interval * k / wish.breakages).await;
-        // One network may be broken several times, one time after another only if there are more.
-        let at = k as usize * wish.networks / wish.breakages as usize % wish.networks;
-        if wish.networks < wish.breakages as usize && k > 0 {
+        // Each network once.
+        let at = k as usize * wish.networks / wish.breakages as usize;
+        if k > 0 && at == (k as usize - 1) * wish.networks / wish.breakages as usize {
             return None;
         }
-        let group = Ids(at).source();
+        let (stub, group) = (&stubs[at / PER_ACCOUNT], Ids(at % PER_ACCOUNT).source());
         stub.world().rules.get_mut(&group).unwrap().clear();
         let begun = Instant::now();
         let back = || stub.world().rules[&group].iter().any(|r| !r.egress && r.to == 5432);

@@ -24,8 +24,11 @@ mod queue;
 mod reference;
 mod refusals;
 mod restore;
+mod scale;
 mod shards;
 mod sharing;
 mod status;
+#[path = "../../benches/scale/stub/mod.rs"]
+mod stub;
 mod view;
 mod wire;
