@@ -2,6 +2,7 @@
 //! stub beside this file, prints a table and draws a chart; `docs/benchmarks.md` tells how to read them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod chart;
 #[path = "../../tests/e2e/harness/mod.rs"]
 mod harness;
 mod least;
@@ -32,4 +33,10 @@ async fn main() {
         all.push(figures);
     }
     report::all(&all);
+    // A part of the runs is no picture of the whole.
+    if wanted.is_empty() {
+        let file = harness::root().join("docs/benchmarks.svg");
+        chart::draw(&all, &file).unwrap();
+        println!("\nthe chart is {}", file.display());
+    }
 }

@@ -17,6 +17,7 @@ use tokio::time::sleep;
 
 use crate::{
     harness::{ApiServer, Controller, Metrics, apiserver, controller, emulator::CONTROLLER_KEY},
+    least,
     stub::{Ids, Stub, World},
 };
 
@@ -75,6 +76,19 @@ pub struct Figures {
 impl Figures {
     pub fn cpu_per_sweep(&self) -> Duration {
         self.cpu / self.sweeps
+    }
+
+    pub fn reads_per_sweep(&self) -> f64 {
+        self.reads.values().sum::<usize>() as f64 / f64::from(self.sweeps)
+    }
+
+    /// The least number of pages that can carry what was read.
+    pub fn least_per_sweep(&self) -> f64 {
+        self.reads.keys().filter_map(|o| least::of(o, self.networks)).map(|(pages, _)| pages).sum()
+    }
+
+    pub fn megabytes(&self) -> f64 {
+        self.rss as f64 * 1024.0 / 1e6
     }
 }
 

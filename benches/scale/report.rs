@@ -44,8 +44,7 @@ pub fn all(runs: &[Figures]) {
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for f in runs {
-        let made = f.reads.values().sum::<usize>() as f64 / f64::from(f.sweeps);
-        let least: f64 = f.reads.keys().filter_map(|o| least::of(o, f.networks)).map(|(n, _)| n).sum();
+        let (made, least) = (f.reads_per_sweep(), f.least_per_sweep());
         let each = f.cpu_per_sweep().as_secs_f64() * 1000.0;
         println!(
             "| {} | {made:.1} | {least:.1} | {each:.0} ms | {:.2} ms | {:.0} MB | {:.1} s | {:.1} s / {:.1} s of {} s | {} |",
