@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use futures::future::{BoxFuture, join_all};
+use futures::{
+    StreamExt,
+    future::{BoxFuture, join_all},
+    stream,
+};
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
@@ -87,7 +91,8 @@ impl Reader {
                 all.extend(chunks.map(|chunk| -> BoxFuture<'_, ()> { Box::pin(self.named(call, chunk)) }));
             } else if call == Call::VpcDns {
                 // A VPC at a time as it is: what is refused for one says nothing of the others.
-                all.extend(needs.into_iter().map(|need| -> BoxFuture<'_, ()> { Box::pin(self.simple(call, vec![need])) }));
+                // Thousands that wait for their turn at once would all lose patience.
+                all.push(Box::pin(stream::iter(needs).for_each_concurrent(PARALLEL, move |need| self.simple(call, vec![need]))));
             } else if call.lists_all() {
                 all.push(Box::pin(self.simple(call, needs)));
             } else {
