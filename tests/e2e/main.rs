@@ -24,5 +24,6 @@ mod refusals;
 mod restore;
 mod sharing;
 mod status;
+mod stories;
 mod view;
 mod wire;

@@ -87,6 +87,9 @@ pub struct Topology {
     /// With a `path` in the wish: what lies between the replication and the source.
     #[serde(default)]
     pub path: Value,
+    /// The answer as it came.
+    #[serde(skip)]
+    pub all: Value,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -146,7 +149,8 @@ impl Emulator {
     pub fn topology(&self, wish: Value) -> Topology {
         let mut body = json!({ "account": ACCOUNT, "region": REGION });
         merge(&mut body, wish);
-        from_json(self.post("topology", body))
+        let all = self.post("topology", body);
+        Topology { all: all.clone(), ..from_json(all) }
     }
 
     /// All that matters of the account and Region: equal dumps mean that AWS is as before.

@@ -132,7 +132,8 @@ def on_premises(net: dict[str, Any], wish: dict[str, Any], port: int) -> tuple[d
                            "address": eni["address"]}
         rules += [(place, host_group, False, port, of_group(group)), (place, host_group, True, port, of_cidr(cidr))]
         table = bridge.id
-    if wish["routes"]:
+    # What leads on from the host is never dmsnet's to make.
+    if wish["routes"] or wish["nat_host"]:
         from .ec2.routes import propagate
 
         run(place, "ec2", "EnableVgwRoutePropagation", RouteTableId=table, GatewayId=gateway.id)
@@ -183,7 +184,8 @@ def nat_gateway(net: dict[str, Any], wish: dict[str, Any], port: int) -> tuple[d
             address.status = "succeeded"
         if i == 1:
             own = backend.create_route_table(vpc.id)
-            backend.associate_route_table(own.id, subnet_id=net["subnetIds"][1])
+            shared = backend.associate_route_table(tables[0], subnet_id=net["subnetIds"][1])  # answers with the one that is there
+            backend.replace_route_table_association(shared, own.id)
             tables.append(own.id)
     if wish["routes"]:
         for table, gateway in zip(tables, gateways, strict=False):
