@@ -9,6 +9,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+mod docs;
+
 const GOOD: &str = "\
 apiVersion: dmsnet.dev/v1alpha1
 kind: DmsNetworkClass
@@ -45,6 +47,11 @@ fn dmsnet(args: &[&str]) -> Command {
     command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x").env("AWS_EC2_METADATA_DISABLED", "true");
     command
+}
+
+/// The repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn run(args: &[&str]) -> Output {
@@ -111,7 +118,7 @@ fn a_usage_error_ends_in_1() {
 fn crds_are_the_committed_ones() {
     let output = run(&["crds"]);
     assert_eq!(output.status.code(), Some(0));
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let dir = root().join("crds");
     let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|f| f.unwrap().path()).collect();
     files.retain(|f| f.file_name().is_some_and(|n| n != "kustomization.yaml"));
     files.sort();
@@ -122,7 +129,7 @@ fn crds_are_the_committed_ones() {
 /// The page shows what this prints.
 #[test]
 fn the_iam_policy_is_the_documented_one() {
-    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md")).unwrap();
+    let docs = fs::read_to_string(root().join("docs/security.md")).unwrap();
     for args in [
         &["iam-policy", "--mode", "observe"][..],
         &["iam-policy", "--mode", "enforce", "--region", "us-west-2", "--account", "111122223333", "--vpc", "vpc-0a1b2c3d"],

@@ -9,6 +9,7 @@ mod crash;
 mod crds;
 mod deletion;
 mod drift;
+mod examples;
 mod explain;
 mod facts;
 mod faults;

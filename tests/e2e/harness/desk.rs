@@ -47,9 +47,15 @@ impl std::fmt::Display for Answer {
 
 impl Desk {
     pub fn new() -> Self {
+        Self::with(json!({}))
+    }
+
+    /// With a topology of that wish; the same wish gives the same IDs.
+    pub fn with(wish: Value) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let aws = Emulator::start(dir.path());
-        let topology = aws.topology(json!({}));
+        aws.post("reset", json!({ "seed": 42 }));
+        let topology = aws.topology(wish);
         Self { dir, aws, topology }
     }
 
@@ -105,6 +111,13 @@ impl Desk {
         let file = self.file(documents);
         let (command, rest) = args.split_first().unwrap();
         self.answer(self.dmsnet().arg(command).arg("-f").arg(file).args(rest))
+    }
+
+    /// Runs a command on these documents, whose class names no URL: the environment says where AWS is.
+    pub fn run_in_region(&self, args: &[&str], documents: &[Value]) -> Answer {
+        let file = self.file(documents);
+        let (command, rest) = args.split_first().unwrap();
+        self.answer(self.dmsnet().env("AWS_ENDPOINT_URL", &self.aws.url).arg(command).arg("-f").arg(file).args(rest))
     }
 
     /// Runs a command as it is.

@@ -1,6 +1,6 @@
 //! The examples of the repository, on the emulator: each with the AWS that it speaks of, its IDs for the emulator's and back.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde_json::{Value, json};
 
@@ -85,11 +85,15 @@ impl Example {
         (self.wish)()
     }
 
+    pub fn dir(&self) -> PathBuf {
+        root().join("examples").join(self.name)
+    }
+
     /// The class and the network, with the emulator's IDs.
     pub fn on(&self, topology: &Topology) -> [Value; 2] {
         let ids = pairs(topology).into_iter().collect();
         ["class.yaml", "network.yaml"].map(|file| {
-            let text = fs::read_to_string(root().join("examples").join(self.name).join(file)).unwrap();
+            let text = fs::read_to_string(self.dir().join(file)).unwrap();
             serde_saphyr::from_str(&replaced(&text, &ids)).unwrap_or_else(|e| panic!("{}: {file}: {e}", self.name))
         })
     }
@@ -116,6 +120,32 @@ fn replaced(text: &str, words: &BTreeMap<String, String>) -> String {
         out.push_str(&rest[..start]);
         out.push_str(words.get(word).map_or(word, String::as_str));
         rest = &rest[start + word.len()..];
+    }
+    out + rest
+}
+
+/// With IDs that nobody chose numbered as they come: `sgr-00000001`.
+pub fn numbered(text: &str) -> String {
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(dash) = rest.find('-') {
+        let (head, tail) = (&rest[..dash], &rest[dash + 1..]);
+        let kind = &head[head.rfind(|c: char| !c.is_ascii_lowercase()).map_or(0, |i| i + 1)..];
+        let digits = tail.find(|c: char| !matches!(c, '0'..='9' | 'a'..='f')).unwrap_or(tail.len());
+        out.push_str(head);
+        out.push('-');
+        rest = tail;
+        if digits == 17 && !kind.is_empty() {
+            let id = known.entry(format!("{kind}-{}", &tail[..17])).or_insert_with(|| {
+                let n = counts.entry(kind.to_owned()).or_default();
+                *n += 1;
+                format!("{n:08x}")
+            });
+            out.push_str(id);
+            rest = &tail[17..];
+        }
     }
     out + rest
 }
