@@ -5,6 +5,7 @@ use std::{env, fs};
 
 use dmsnet::{
     api::network::VpcEndpointType,
+    cli::snapshot::Snapshot,
     model::Owner,
     plan::{EndpointKey, wanted::group_name},
 };
@@ -42,7 +43,25 @@ fn taken(desk: &Desk, documents: &[Value]) -> String {
         };
         text = text.replace(&name(&desk.topology.vpc_id), &name("vpc-0a1b2c3d"));
     }
-    numbered(&as_in_examples(&text, &desk.topology))
+    let mut snapshot: Value = serde_json::from_str(&numbered(&as_in_examples(&text, &desk.topology))).unwrap();
+    sort(&mut snapshot);
+    let snapshot: Snapshot = serde_json::from_value(snapshot).unwrap();
+    serde_json::to_string_pretty(&snapshot).unwrap() + "\n"
+}
+
+/// A snapshot's lists of IDs, and of what has an ID, are sorted: other IDs sort otherwise.
+fn sort(value: &mut Value) {
+    let id = |v: &Value| v.as_str().or(v["id"].as_str()).filter(|id| id.contains('-')).map(str::to_owned);
+    match value {
+        Value::Object(members) => members.values_mut().for_each(sort),
+        Value::Array(items) => {
+            items.iter_mut().for_each(sort);
+            if items.iter().all(|i| id(i).is_some()) {
+                items.sort_by_key(id);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn holds(example: &str) {
