@@ -1,5 +1,6 @@
 //! The snapshots beside the examples, on which a reader tries the command line without an AWS account: `before.json`, and
 //! `after.json`, when `dmsnet apply` has run. They are taken from the emulator; `UPDATE_EXAMPLES=1` writes them anew.
+//! And what `dmsnet import` makes of it then.
 
 use std::{env, fs};
 
@@ -14,7 +15,11 @@ use serde_json::{Value, json};
 use crate::harness::{
     Desk, Example, block_on,
     example::{EXAMPLES, as_in_examples, numbered},
+    root,
 };
+
+#[path = "../support/docs.rs"]
+mod pages;
 
 /// A VPC whose ACLs somebody has tidied up, where the network may mend that.
 fn close_acls(desk: &Desk, network: &Value) {
@@ -73,6 +78,7 @@ fn holds(example: &str) {
     same(example, "before.json", &taken(&desk, &documents));
     desk.run_in_region(&["apply"], &documents).ends_in(0);
     same(example, "after.json", &taken(&desk, &documents));
+    imported(example, &desk);
 }
 
 macro_rules! snapshots {
@@ -112,4 +118,37 @@ fn same(example: Example, file: &str, now: &str) {
     let (committed, now) = (rest(&committed), rest(now));
     let difference = similar::TextDiff::from_lines(&committed, &now);
     assert!(committed == now, "{}: UPDATE_EXAMPLES=1 writes it\n{}", path.display(), difference.unified_diff());
+}
+
+/// What `import` makes of an example that dmsnet has been at: planned again it finds nothing to do, and nothing of ours that it
+/// does not want. The page of the path shows it. Nothing can be imported of a placement, which is nowhere in AWS.
+fn imported(example: Example, desk: &Desk) {
+    if example.name == "placement" {
+        return;
+    }
+    if example.name == "peered-vpc" {
+        // The DMS endpoint names the RDS database that the example names.
+        let (arn, host) = (&desk.topology.endpoints.source.arn, desk.topology.path["rds"]["host"].as_str().unwrap());
+        block_on(async { desk.aws.dms().modify_endpoint().endpoint_arn(arn).server_name(host).send().await.unwrap() });
+    }
+    desk.task();
+    let which = if example.name == "serverless" { ["--serverless", "orders-cfg"] } else { ["--instance", "orders-ri"] };
+    let import = [&["import"][..], &which, &["--region", "us-west-2", "--namespace", "orders-team"]].concat();
+    let yaml = desk.run_alone_in_region(&import).ends_in(0);
+    assert!(yaml.out.contains("dmsnet plan finds nothing to change"), "{yaml}");
+    let file = desk.path("imported.yaml");
+    fs::write(&file, &yaml.out).unwrap();
+    let plan = desk.run_alone_in_region(&["plan", "-o", "json", "-f", file.to_str().unwrap()]);
+    let report = plan.json();
+    assert_eq!((plan.code, &report["unwanted"]), (0, &json!([])), "{yaml}\n{}", report["unwanted"]);
+    let shown = as_in_examples(&yaml.out, &desk.topology);
+    if example.name == "nat-host" {
+        // Its page shows the other one of its two examples.
+        let host = "natHost: {securityGroupId: sg-0d1b2c3d, networkInterfaceId: eni-0d1b2c3d}";
+        return assert!(shown.contains(host), "{shown}");
+    }
+    let page = root().join("docs/paths").join(example.name).with_extension("md");
+    let command = format!("dmsnet {}", import.join(" "));
+    let found = pages::hold(&page, |c| (c == command).then(|| shown.clone()));
+    assert_eq!(found, 1, "{} shows {command}", page.display());
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    Emulator, Topology,
+    Emulator, Topology, block_on,
     emulator::{CONTROLLER_KEY, REGION, merge},
 };
 
@@ -57,6 +57,23 @@ impl Desk {
         aws.post("reset", json!({ "seed": 42 }));
         let topology = aws.topology(wish);
         Self { dir, aws, topology }
+    }
+
+    /// A replication task from the source to the target.
+    pub fn task(&self) {
+        let (t, dms) = (&self.topology, self.aws.dms());
+        block_on(async {
+            dms.create_replication_task()
+                .replication_task_identifier("orders")
+                .source_endpoint_arn(&t.endpoints.source.arn)
+                .target_endpoint_arn(&t.endpoints.target.arn)
+                .replication_instance_arn(&t.instance.arn)
+                .migration_type(aws_sdk_databasemigration::types::MigrationTypeValue::FullLoad)
+                .table_mappings("{}")
+                .send()
+                .await
+                .unwrap();
+        });
     }
 
     pub fn class(&self, change: Value) -> Value {
@@ -118,6 +135,11 @@ impl Desk {
         let file = self.file(documents);
         let (command, rest) = args.split_first().unwrap();
         self.answer(self.dmsnet().env("AWS_ENDPOINT_URL", &self.aws.url).arg(command).arg("-f").arg(file).args(rest))
+    }
+
+    /// Runs a command as it is; the environment says where AWS is.
+    pub fn run_alone_in_region(&self, args: &[&str]) -> Answer {
+        self.answer(self.dmsnet().env("AWS_ENDPOINT_URL", &self.aws.url).args(args))
     }
 
     /// Runs a command as it is.
