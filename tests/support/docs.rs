@@ -1,5 +1,7 @@
 //! Pages that show a command and, in the block after it, what it prints. With `UPDATE_DOCS=1` what it prints is written there.
 
+#![allow(clippy::panic)]
+
 use std::{env, fs, ops::Range, path::Path};
 
 /// A command of a page, and where the page shows its output.
