@@ -290,6 +290,7 @@ pub struct DiagramArgs {
 #[allow(missing_docs)]
 pub enum Picture {
     Mermaid,
+    Svg,
 }
 
 /// Arguments of `snapshot`.

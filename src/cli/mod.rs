@@ -19,7 +19,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::{api::crds, controller, model::Owner};
 use args::{
-    ApplyArgs, Cli, Command, DeleteArgs, DiagramArgs, ExplainArgs, FactArgs, FileArgs, NetworkArgs, Output, PlanArgs, SnapshotArgs,
+    ApplyArgs, Cli, Command, DeleteArgs, DiagramArgs, ExplainArgs, FactArgs, FileArgs, NetworkArgs, Output, Picture, PlanArgs, SnapshotArgs,
 };
 use diff::Report;
 use iam_policy::Wish;
@@ -123,13 +123,16 @@ async fn diagram(args: &DiagramArgs) -> ExitCode {
         Ok(session) => session,
         Err(code) => return code,
     };
-    let drawn = session.diagram().await;
+    let (subjects, places) = session.diagram().await;
     if let Err(code) = complete(&session, &args.facts) {
         return code;
     }
-    let text: String = drawn.iter().map(|(_, diagram)| diagram.mermaid()).collect::<Vec<_>>().join("\n");
+    let text = match args.output {
+        Picture::Mermaid => diagram::mermaid(&subjects, &places),
+        Picture::Svg => diagram::svg(&subjects, &places),
+    };
     let printed = print(&text, ColorChoice::Never);
-    let mut problems = drawn.iter().flat_map(|(network, _)| network.problems.iter().map(|p| (&network.name, p))).peekable();
+    let mut problems = subjects.iter().flat_map(|s| s.network.problems.iter().map(|p| (&s.network.name, p))).peekable();
     if problems.peek().is_none() {
         return printed;
     }
