@@ -115,6 +115,7 @@ impl Lanes {
         for pair in network.paths.iter().flat_map(|p| &p.walks).flat_map(|w| &w.between) {
             push(&mut all.subnets, pair.from.as_str());
         }
+        all.subnets.sort_by_cached_key(|s| (places.subnet(s), s.clone()));
         all.vpc = all.subnets.iter().find_map(|s| places.vpc(s));
         for path in &network.paths {
             let mut targets: Vec<(&str, u16)> = Vec::new();
@@ -179,6 +180,7 @@ impl Lane {
                 lane.meet(stage, hop, back);
             }
         }
+        lane.subnets.sort_by_cached_key(|s| (places.subnet(s), s.clone()));
         lane.place = lane.ends(home, places);
         lane
     }
@@ -186,14 +188,17 @@ impl Lane {
     fn meet(&mut self, stage: Stage, hop: &Hop, back: bool) {
         let station = self.stations.entry(stage).or_default();
         // What stands around a device is told by its code alone.
-        let own = stage != Stage::Device
-            || matches!(hop.kind, HopKind::NatGateway | HopKind::NetworkInterface | HopKind::VpcEndpoint);
+        let own = stage != Stage::Device || matches!(hop.kind, HopKind::NatGateway | HopKind::NetworkInterface | HopKind::VpcEndpoint);
         if own {
             station.kind = kind(hop.kind);
             hop.resource.split(", ").filter(|r| !r.is_empty()).for_each(|r| push(&mut station.resources, r));
         }
         let mark = if back { &mut station.back } else { &mut station.out };
         *mark = (*mark).max(Some(hop.state));
+        if hop.kind == HopKind::Beyond {
+            // What is not shown is not shown of answers either.
+            station.back = station.back.max(Some(hop.state));
+        }
         if let (Some(code), State::Blocked | State::Unknown) = (hop.code, hop.state) {
             let text = if own { code.to_string() } else { format!("{code} {}", hop.resource) };
             if !station.codes.contains(&(hop.state, text.clone())) {
@@ -237,7 +242,10 @@ fn stages(walk: &Walk) -> Vec<(Stage, &Hop, bool)> {
     let is_device = |h: &Hop| matches!(h.kind, HopKind::NatGateway | HopKind::NetworkInterface | HopKind::VpcEndpoint);
     let leads_on = |hops: &[Hop]| {
         let on = |h: &Hop| {
-            matches!(h.kind, HopKind::RouteTable | HopKind::InternetGateway | HopKind::TransitGateway | HopKind::VpnGateway | HopKind::Beyond)
+            matches!(
+                h.kind,
+                HopKind::RouteTable | HopKind::InternetGateway | HopKind::TransitGateway | HopKind::VpnGateway | HopKind::Beyond
+            )
         };
         hops.iter().any(on)
     };

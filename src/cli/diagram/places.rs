@@ -46,11 +46,8 @@ impl Places {
         p.interfaces.values().for_each(|o| put(&o.id, &o.vpc));
         self.subnets.extend(p.subnets.values().map(|s| (s.id.to_string(), (s.zone.clone(), s.cidrs.clone()))));
         for peering in p.peerings.values() {
-            let side = |s: &crate::model::PeeringSide| Side {
-                vpc: s.vpc.to_string(),
-                account: s.account.clone(),
-                region: s.region.clone(),
-            };
+            let side =
+                |s: &crate::model::PeeringSide| Side { vpc: s.vpc.to_string(), account: s.account.clone(), region: s.region.clone() };
             for s in [&peering.requester, &peering.accepter] {
                 self.cidrs.entry(s.vpc.to_string()).or_insert_with(|| s.cidrs.clone());
             }

@@ -56,6 +56,7 @@ impl Draw<'_> {
             "peering connection" => "peering",
             "network interface" => "host",
             "internet gateway" => "internet gw",
+            "beyond" => "far side",
             kind => kind,
         };
         let mut y = top + LINE;

@@ -13,9 +13,9 @@ pub const MARGIN: i32 = 20;
 /// Between a VPC's line and what is in it.
 pub const PAD: i32 = 14;
 /// Subnets of the replication.
-pub const SOURCE: i32 = 292;
+pub const SOURCE: i32 = 296;
 /// Their text; the replication stands beside it.
-pub const SOURCE_TEXT: i32 = 156;
+pub const SOURCE_TEXT: i32 = 164;
 /// A database.
 pub const END: i32 = 216;
 /// What is met.
@@ -69,6 +69,10 @@ impl Columns {
         for stage in stages {
             if stage > Stage::Gateway {
                 leave(&mut x, border.is_some());
+            }
+            // A line goes through the one, and between the other and what is before it.
+            if stage == Stage::FarGroups {
+                x += 10;
             }
             if stage == Stage::Gateway {
                 x += 4;
