@@ -17,10 +17,10 @@ pub struct NetworkArgs {
     #[arg(short, long = "filename", value_name = "FILE", num_args = 1.., value_hint = clap::ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// Namespace of the networks that are named [default: the kubeconfig's]
-    #[arg(short, long, value_name = "NAMESPACE", requires = "names")]
+    #[arg(short, long, value_name = "NAMESPACE", requires = "names", conflicts_with = "files")]
     pub namespace: Option<String>,
     /// Context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "CONTEXT", requires = "names")]
+    #[arg(long, value_name = "CONTEXT", requires = "names", conflicts_with = "files")]
     pub context: Option<String>,
 }
 

@@ -213,4 +213,6 @@ fn is_drawn(hop: &Hop) -> bool {
 }
 
 #[cfg(test)]
+mod svg_tests;
+#[cfg(test)]
 mod tests;

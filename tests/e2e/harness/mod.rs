@@ -13,7 +13,7 @@ pub mod wait;
 
 pub use apiserver::ApiServer;
 pub use controller::Controller;
-pub use desk::{Answer, Desk};
+pub use desk::{Answer, Desk, answer, dmsnet};
 pub use emulator::{Call, Emulator, Topology};
 pub use env::Env;
 pub use kubectl::Kubectl;

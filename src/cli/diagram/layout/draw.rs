@@ -9,6 +9,9 @@ use super::{
 };
 use crate::reach::State;
 
+/// As [`crate::cli::explain`] calls it.
+const BEYOND: &str = "beyond";
+
 /// What is drawn on, and where things are.
 pub struct Draw<'a> {
     pub scene: &'a mut Scene,
@@ -56,7 +59,7 @@ impl Draw<'_> {
             "peering connection" => "peering",
             "network interface" => "host",
             "internet gateway" => "internet gw",
-            "beyond" => "far side",
+            BEYOND => "far side",
             kind => kind,
         };
         let mut y = top + LINE;
@@ -79,7 +82,9 @@ impl Draw<'_> {
         let out: Vec<(i32, State)> = stations().filter_map(|(x, s)| Some((x, s.out?))).collect();
         let back: Vec<(i32, State)> = stations().filter_map(|(x, s)| Some((x, s.back?))).collect();
         self.way((start, end), row.out, first, out.into_iter());
-        self.way((end, start), row.back(), first, back.into_iter().rev());
+        // What lies behind what is not shown is not shown of answers either.
+        let far = lane.stations.get(&Stage::FarAcl).filter(|s| s.kind == BEYOND).map_or(first, |s| first.max(s.state()));
+        self.way((end, start), row.back(), far, back.into_iter().rev());
     }
 
     fn way(&mut self, (from, to): (i32, i32), y: i32, mut state: State, met: impl Iterator<Item = (i32, State)>) {
