@@ -60,9 +60,10 @@ Examples:
   dmsnet diagram -n orders-team orders -o svg > orders.svg
   dmsnet diagram -f network.yaml --snapshot snapshot.json > network.mmd
 
-The way is green where packets pass, dashed and red where they do not, dotted where AWS does not show it.
-In SVG each host and port has a lane of its own, the packet above and its answer below, with the code of
-what blocks; it follows the reader's preference for light or dark. The default is a Mermaid flowchart.";
+The way is green where packets pass, dashed and red where they do not, dotted where AWS does not
+show it. In SVG each host and port has a lane of its own, the packet above and its answer below,
+with the code of what blocks; it follows the reader's preference for light or dark. The default is
+a Mermaid flowchart.";
 
 pub(super) const IMPORT_HELP: &str = "\
 Examples:
@@ -107,3 +108,19 @@ groups are gone.
 Exit codes:
   0  nothing of it is left, or what is left is to stay
   1  an error, or something that could not be removed";
+
+pub(super) const PLAN_USAGE: &str = "\
+dmsnet plan [OPTIONS] -f <FILE>...
+       dmsnet plan [OPTIONS] [-n <NAMESPACE>] <NAME>...";
+
+pub(super) const EXPLAIN_USAGE: &str = "\
+dmsnet explain [OPTIONS] -f <FILE>...
+       dmsnet explain [OPTIONS] [-n <NAMESPACE>] <NAME>...";
+
+pub(super) const DIAGRAM_USAGE: &str = "\
+dmsnet diagram [OPTIONS] -f <FILE>...
+       dmsnet diagram [OPTIONS] [-n <NAMESPACE>] <NAME>...";
+
+pub(super) const SNAPSHOT_USAGE: &str = "\
+dmsnet snapshot [OPTIONS] -o <FILE> -f <FILE>...
+       dmsnet snapshot [OPTIONS] -o <FILE> [-n <NAMESPACE>] <NAME>...";

@@ -35,7 +35,7 @@ pub enum Command {
     /// Run the controller, in a cluster or with a kubeconfig
     Run(RunArgs),
     /// Show what would change in AWS for networks in files or in a cluster
-    #[command(after_help = PLAN_HELP)]
+    #[command(after_help = PLAN_HELP, override_usage = PLAN_USAGE)]
     Plan(PlanArgs),
     /// Make AWS once as the networks in files want it
     #[command(after_help = APPLY_HELP)]
@@ -44,13 +44,13 @@ pub enum Command {
     #[command(after_help = DELETE_HELP)]
     Delete(DeleteArgs),
     /// Tell of each path whether it is open, hop by hop, and what mends it
-    #[command(after_help = EXPLAIN_HELP)]
+    #[command(after_help = EXPLAIN_HELP, override_usage = EXPLAIN_USAGE)]
     Explain(ExplainArgs),
     /// Draw networks and their paths, as SVG or Mermaid
-    #[command(after_help = DIAGRAM_HELP)]
+    #[command(after_help = DIAGRAM_HELP, override_usage = DIAGRAM_USAGE)]
     Diagram(DiagramArgs),
     /// Record what AWS holds for networks
-    #[command(after_help = SNAPSHOT_HELP)]
+    #[command(after_help = SNAPSHOT_HELP, override_usage = SNAPSHOT_USAGE)]
     Snapshot(SnapshotArgs),
     /// Write the DmsNetwork and the class that describe what exists
     #[command(after_help = IMPORT_HELP)]
