@@ -10,7 +10,10 @@ use clap_complete::Shell;
 
 use super::iam_policy::Wish;
 use crate::{controller, model::Owner};
-use help::{APPLY_HELP, DELETE_HELP, DIAGRAM_HELP, EXAMPLES, EXPLAIN_HELP, IAM_POLICY_HELP, IMPORT_HELP, PLAN_HELP, SNAPSHOT_HELP, STYLES};
+use help::{
+    APPLY_HELP, DELETE_HELP, DIAGRAM_HELP, DIAGRAM_USAGE, EXAMPLES, EXPLAIN_HELP, EXPLAIN_USAGE, IAM_POLICY_HELP, IMPORT_HELP, PLAN_HELP,
+    PLAN_USAGE, SNAPSHOT_HELP, SNAPSHOT_USAGE, STYLES,
+};
 use networks::owner;
 pub use networks::{FileArgs, NetworkArgs};
 

@@ -156,7 +156,7 @@ impl Rows {
             let before = i.checked_sub(1).map(|b| &lanes[b]);
             let same_place = before.is_some_and(|b| b.place == lane.place);
             let same_subnets = same_place && before.is_some_and(|b| b.subnets == lane.subnets);
-            if !same_subnets && before.is_some_and(|b| in_subnets(b)) {
+            if !same_subnets && before.is_some_and(in_subnets) {
                 y += 6;
             }
             if !same_place {
