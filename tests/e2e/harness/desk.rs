@@ -159,12 +159,12 @@ impl Desk {
     pub fn run_in_region(&self, args: &[&str], documents: &[Value]) -> Answer {
         let file = self.file(documents);
         let (command, rest) = args.split_first().unwrap();
-        self.answer(self.dmsnet().env("AWS_ENDPOINT_URL", &self.aws.url).arg(command).arg("-f").arg(file).args(rest))
+        answer(dmsnet().env("AWS_ENDPOINT_URL", &self.aws.url).arg(command).arg("-f").arg(file).args(rest))
     }
 
     /// Runs a command as it is; the environment says where AWS is.
     pub fn run_alone_in_region(&self, args: &[&str]) -> Answer {
-        self.answer(self.dmsnet().env("AWS_ENDPOINT_URL", &self.aws.url).args(args))
+        answer(dmsnet().env("AWS_ENDPOINT_URL", &self.aws.url).args(args))
     }
 
     /// Runs a command as it is.
