@@ -16,6 +16,7 @@ mod harness;
 mod idle;
 mod import;
 mod managed;
+mod matrix;
 mod offline;
 mod parts;
 mod paths;

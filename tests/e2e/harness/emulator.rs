@@ -20,7 +20,7 @@ pub const ACCOUNT: &str = "111122223333";
 pub const REGION: &str = "us-west-2";
 /// Access keys end in the account. The controller's and the test's own differ, so that the log tells who called.
 pub const CONTROLLER_KEY: &str = "DMSNET111122223333";
-const TEST_KEY: &str = "TEST111122223333";
+pub const TEST_KEY: &str = "TEST111122223333";
 
 const READY: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(30);
@@ -156,10 +156,14 @@ impl Emulator {
 
     /// AWS's clients, for a test that looks, or breaks something behind the controller's back.
     pub fn ec2(&self) -> aws_sdk_ec2::Client {
+        self.ec2_in(REGION)
+    }
+
+    pub fn ec2_in(&self, region: &'static str) -> aws_sdk_ec2::Client {
         use aws_sdk_ec2::config::{BehaviorVersion, Config, Credentials, Region};
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
+            .region(Region::from_static(region))
             .credentials_provider(Credentials::new(TEST_KEY, "not-a-secret", None, None, "test"))
             .endpoint_url(&self.url)
             .http_client(Builder::new().build_http());
