@@ -6,8 +6,7 @@ use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 use super::{Code, Side};
 use crate::model::{
     NatGateway, NatGatewayId, Need, NetworkAcl, NetworkInterface, NetworkInterfaceId, PeeringConnection, PeeringConnectionId, PrefixList,
-    PrefixListId, RouteTable, Rule, SecurityGroupId, Subnet, SubnetId, Target, TransitGatewayAttachment,
-    Vpc, VpcEndpoint, VpcId,
+    PrefixListId, RouteTable, Rule, SecurityGroupId, Subnet, SubnetId, Target, TransitGatewayAttachment, Vpc, VpcEndpoint, VpcId,
 };
 
 /// A fact that is not known.

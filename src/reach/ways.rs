@@ -346,7 +346,12 @@ impl<'t, 'a> Trip<'t, 'a> {
             Way::Internet => {
                 let gateway = self.near.atlas.internet_gateway(&self.here.id).ok().flatten();
                 let target = gateway.map(|g| Target::InternetGateway(g.id.clone()));
-                claim("an internet gateway", target, everywhere(), "attach an internet gateway to the VPC and let the default route lead to it")
+                claim(
+                    "an internet gateway",
+                    target,
+                    everywhere(),
+                    "attach an internet gateway to the VPC and let the default route lead to it",
+                )
             }
             Way::NatGateway { gateways } => {
                 let all = self.near.atlas.nat_gateways(&self.here.id).unwrap_or_default();

@@ -4,7 +4,7 @@ use aws_sdk_databasemigration::Client as Dms;
 use aws_sdk_ec2::{
     Client as Ec2,
     types::{
-        AttributeBooleanValue, Filter, IpPermission, IpRange, PeeringConnectionOptionsRequest, PortRange, RuleAction, UserIdGroupPair, VpcEndpoint,
+        AttributeBooleanValue, Filter, IpPermission, IpRange, PeeringConnectionOptionsRequest, PortRange, RuleAction, UserIdGroupPair,
     },
 };
 use serde_json::{Value, json};
@@ -21,53 +21,139 @@ type Id = String;
 #[derive(Clone, Debug)]
 pub enum Deed {
     /// A group's rules for a port are revoked, in one direction.
-    Revoke { group: Id, egress: bool, port: i32, far: bool },
+    Revoke {
+        group: Id,
+        egress: bool,
+        port: i32,
+        far: bool,
+    },
     /// The database's port is opened to another peer: a CIDR, or a group.
-    Admit { group: Id, from: String },
+    Admit {
+        group: Id,
+        from: String,
+    },
     /// An entry that denies: number, and ports of TCP.
-    Deny { acl: Id, egress: bool, number: i32, ports: (i32, i32), cidr: String },
+    Deny {
+        acl: Id,
+        egress: bool,
+        number: i32,
+        ports: (i32, i32),
+        cidr: String,
+    },
     /// An entry is deleted.
-    DeleteEntry { acl: Id, egress: bool, number: i32 },
-    DeleteRoute { table: Id, to: String, far: bool },
+    DeleteEntry {
+        acl: Id,
+        egress: bool,
+        number: i32,
+    },
+    DeleteRoute {
+        table: Id,
+        to: String,
+        far: bool,
+    },
     /// A route to an interface made for it in `subnet`, which is deleted again if it is to be a blackhole.
-    RouteToInterface { table: Id, to: String, subnet: Id, blackhole: bool },
+    RouteToInterface {
+        table: Id,
+        to: String,
+        subnet: Id,
+        blackhole: bool,
+    },
     /// A route that is there leads elsewhere from now on.
-    ReplaceRoute { table: Id, to: String, internet_gateway: Id },
+    ReplaceRoute {
+        table: Id,
+        to: String,
+        internet_gateway: Id,
+    },
     /// A VPN gateway propagates nothing any more.
-    Withdraw { table: Id, gateway: Id },
+    Withdraw {
+        table: Id,
+        gateway: Id,
+    },
     /// It propagates again.
-    Propagate { table: Id, gateway: Id, cidr: String },
-    DetachVpnGateway { gateway: Id, vpc: Id },
-    AttachVpnGateway { gateway: Id, vpc: Id },
+    Propagate {
+        table: Id,
+        gateway: Id,
+        cidr: String,
+    },
+    DetachVpnGateway {
+        gateway: Id,
+        vpc: Id,
+    },
+    AttachVpnGateway {
+        gateway: Id,
+        vpc: Id,
+    },
     /// A subnet is associated with another table.
-    Associate { subnet: Id, table: Id },
-    Dns { vpc: Id, support: bool, hostnames: bool },
-    PeeringDns { peering: Id, on: bool },
+    Associate {
+        subnet: Id,
+        table: Id,
+    },
+    Dns {
+        vpc: Id,
+        support: bool,
+        hostnames: bool,
+    },
+    PeeringDns {
+        peering: Id,
+        on: bool,
+    },
     /// What AWS says of a peering.
-    PeeringStatus { peering: Id, status: &'static str },
-    DeletePeering { peering: Id },
+    PeeringStatus {
+        peering: Id,
+        status: &'static str,
+    },
+    DeletePeering {
+        peering: Id,
+    },
     /// A group lets in one that is then deleted: AWS leaves such a rule behind, as stale.
-    AdmitDeleted { group: Id, vpc: Id },
-    DetachInternetGateway { gateway: Id, vpc: Id },
-    NatGatewayFails { gateway: Id },
+    AdmitDeleted {
+        group: Id,
+        vpc: Id,
+    },
+    DetachInternetGateway {
+        gateway: Id,
+        vpc: Id,
+    },
+    NatGatewayFails {
+        gateway: Id,
+    },
     /// One of its addresses is exchanged for another.
-    NatGatewayAddress { gateway: Id, address: String },
-    DeleteNatGateway { gateway: Id },
+    NatGatewayAddress {
+        gateway: Id,
+        address: String,
+    },
+    DeleteNatGateway {
+        gateway: Id,
+    },
     /// A public NAT gateway with an address of its own, and the default route to it.
-    NewNatGateway { subnet: Id, table: Id },
-    SourceDestCheck { interface: Id },
+    NewNatGateway {
+        subnet: Id,
+        table: Id,
+    },
+    SourceDestCheck {
+        interface: Id,
+    },
     /// The DMS endpoint names another server or port.
-    Server { endpoint: Id, host: Option<String>, port: Option<i32> },
-    BlockPublicAccess { on: bool },
-    /// A VPC endpoint for a service is changed, or is gone.
-    Endpoint { vpc: Id, service: &'static str, becomes: Becomes },
+    Server {
+        endpoint: Id,
+        host: Option<String>,
+        port: Option<i32>,
+    },
+    BlockPublicAccess {
+        on: bool,
+    },
+    /// A VPC endpoint is changed, or is gone.
+    Endpoint {
+        id: Id,
+        becomes: Becomes,
+    },
 }
 
 #[derive(Clone, Debug)]
 pub enum Becomes {
     Deleted,
-    /// No route table of its own.
-    OffTables,
+    /// No longer associated with a route table.
+    OffTable(Id),
     WithoutPrivateDns,
     /// What AWS says of it.
     State(&'static str),
@@ -177,7 +263,7 @@ impl Deed {
                 let mode = if *on { BlockBidirectional } else { Off };
                 ec2.modify_vpc_block_public_access_options().internet_gateway_block_mode(mode).send().await.unwrap();
             }
-            Self::Endpoint { vpc, service, becomes } => endpoint(env, &ec2, vpc, service, becomes).await,
+            Self::Endpoint { id, becomes } => endpoint(env, &ec2, id, becomes).await,
         }
     }
 }
@@ -213,25 +299,18 @@ async fn exchange(env: &Env, ec2: &Ec2, gateway: &str, address: &str) {
     control(env, &format!("nat-gateways/{gateway}"), json!({ "add_addresses": 1 }));
 }
 
-/// The VPC endpoint for a service.
-pub async fn endpoint_of(ec2: &Ec2, vpc: &str, service: &str) -> VpcEndpoint {
-    let by = |name: &str, value: String| Filter::builder().name(name).values(value).build();
-    let call = ec2.describe_vpc_endpoints().filters(by("vpc-id", vpc.to_owned()));
-    let found = call.filters(by("service-name", format!("com.amazonaws.{REGION}.{service}"))).send().await.unwrap();
-    found.vpc_endpoints()[0].clone()
-}
-
-async fn endpoint(env: &Env, ec2: &Ec2, vpc: &str, service: &str, becomes: &Becomes) {
-    let found = endpoint_of(ec2, vpc, service).await;
-    let id = found.vpc_endpoint_id().unwrap();
+async fn endpoint(env: &Env, ec2: &Ec2, id: &str, becomes: &Becomes) {
     let modify = ec2.modify_vpc_endpoint().vpc_endpoint_id(id);
     match becomes {
-        Becomes::Deleted => drop(ec2.delete_vpc_endpoints().vpc_endpoint_ids(id).send().await.unwrap()),
-        Becomes::OffTables => {
-            let tables = found.route_table_ids().to_vec();
-            modify.set_remove_route_table_ids(Some(tables)).send().await.unwrap();
+        Becomes::Deleted => {
+            ec2.delete_vpc_endpoints().vpc_endpoint_ids(id).send().await.unwrap();
         }
-        Becomes::WithoutPrivateDns => drop(modify.private_dns_enabled(false).send().await.unwrap()),
+        Becomes::OffTable(table) => {
+            modify.remove_route_table_ids(table).send().await.unwrap();
+        }
+        Becomes::WithoutPrivateDns => {
+            modify.private_dns_enabled(false).send().await.unwrap();
+        }
         Becomes::State(state) => control(env, &format!("vpc-endpoints/{id}"), json!({ "state": state })),
     }
 }

@@ -1,7 +1,8 @@
 //! What is broken: an open path of one configuration, in a VPC of its own.
 
-use aws_sdk_ec2::types::{
-    IpPermission, ManagedPrefixList, PrefixListId, UserIdGroupPair, VpcEndpointType, builders::IpPermissionBuilder,
+use aws_sdk_ec2::{
+    operation::create_vpc_endpoint::CreateVpcEndpointOutput,
+    types::{IpPermission, ManagedPrefixList, PrefixListId, UserIdGroupPair, VpcEndpointType, builders::IpPermissionBuilder},
 };
 use serde_json::{Value, json};
 
@@ -27,6 +28,8 @@ pub enum Kind {
     NatHost,
     Internet,
     NatGateway,
+    /// The spec says which NAT gateways; otherwise they are those that the routes lead to.
+    NamedNatGateway,
     /// A proxy stands for the retired ClassicLink.
     ClassicLink,
     /// Neptune, which DMS loads through S3: a gateway endpoint.
@@ -52,7 +55,7 @@ impl Kind {
             Self::Vpn => json!({ "path": "OnPremises" }),
             Self::NatHost => json!({ "path": "OnPremises", "nat_host": true }),
             Self::Internet => json!({ "path": "Internet" }),
-            Self::NatGateway => json!({ "path": "NatGateway", "addresses": 2 }),
+            Self::NatGateway | Self::NamedNatGateway => json!({ "path": "NatGateway", "addresses": 2 }),
             Self::ClassicLink => json!({ "path": "ClassicLink" }),
         };
         merge(&mut wish, own);
@@ -92,7 +95,8 @@ impl Kind {
             }
             Self::NatHost => {
                 merge(&mut database, premises);
-                let host = json!({ "securityGroupId": p["natHost"]["securityGroupId"], "networkInterfaceId": p["natHost"]["networkInterfaceId"] });
+                let host =
+                    json!({ "securityGroupId": p["natHost"]["securityGroupId"], "networkInterfaceId": p["natHost"]["networkInterfaceId"] });
                 database["path"] = json!({ "type": "OnPremises", "onPremises": { "cidrs": p["cidrs"], "natHost": host } });
             }
             Self::Internet => {
@@ -100,13 +104,18 @@ impl Kind {
                 database["path"] = json!({ "type": "Internet", "internet": { "cidrs": p["cidrs"] } });
                 database["securityGroupId"] = Value::Null;
             }
-            Self::NatGateway => {
+            Self::NatGateway | Self::NamedNatGateway => {
+                let mut block = json!({ "cidrs": p["cidrs"] });
+                if self == Self::NamedNatGateway {
+                    block["natGatewayIds"] = p["natGatewayIds"].clone();
+                }
                 database["subnetIds"] = Value::Null;
-                database["path"] = json!({ "type": "NatGateway", "natGateway": { "cidrs": p["cidrs"] } });
+                database["path"] = json!({ "type": "NatGateway", "natGateway": block });
             }
             Self::ClassicLink => {
                 merge(&mut database, premises);
-                let proxy = json!({ "securityGroupId": p["proxy"]["securityGroupId"], "host": p["proxy"]["host"], "port": p["proxy"]["port"] });
+                let proxy =
+                    json!({ "securityGroupId": p["proxy"]["securityGroupId"], "host": p["proxy"]["host"], "port": p["proxy"]["port"] });
                 database["path"] = json!({ "type": "ClassicLink", "classicLink": { "proxy": proxy } });
             }
             Self::Gateway | Self::Interface => {
@@ -115,13 +124,15 @@ impl Kind {
                 merge(&mut database, json!({ "dmsEndpoint": null, "address": { "engine": engine, "endpoints": [host] } }));
             }
         }
-        let database: Value = database.as_object().unwrap().iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
-        let replication = if self == Self::Serverless { json!({ "serverless": serverless(t) }) } else { json!({ "instance": t.instance.id }) };
-        json!({ "className": class, "mode": "Observe", "replication": replication, "databases": [database] })
+        let database: Value =
+            database.as_object().unwrap().iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let replication =
+            if self == Self::Serverless { json!({ "serverless": serverless(t) }) } else { json!({ "instance": t.instance.id }) };
+        json!({ "className": class, "replication": replication, "databases": [database] })
     }
 
     /// Makes what the topology lacks.
-    pub async fn finish(self, env: &Env, t: &Topology) {
+    pub async fn finish(self, env: &Env, t: &mut Topology) {
         let ec2 = env.aws.ec2();
         match self {
             Self::PeeredRds => {
@@ -131,21 +142,27 @@ impl Kind {
             Self::Gateway => {
                 let call = ec2.create_vpc_endpoint().vpc_id(&t.vpc_id).service_name(format!("com.amazonaws.{REGION}.s3"));
                 let call = call.vpc_endpoint_type(VpcEndpointType::Gateway).route_table_ids(&t.route_table_ids["private"]);
-                call.send().await.unwrap();
+                t.path["vpcEndpointId"] = made_id(call.send().await.unwrap());
                 let lists = ec2.describe_managed_prefix_lists().send().await.unwrap();
                 let of = |l: &&ManagedPrefixList| l.prefix_list_name() == Some(&format!("com.amazonaws.{REGION}.s3"));
                 let list = lists.prefix_lists().iter().find(of).unwrap().prefix_list_id().unwrap();
                 let peer = https().prefix_list_ids(PrefixListId::builder().prefix_list_id(list).build()).build();
-                ec2.authorize_security_group_egress().group_id(&t.security_group_ids.replication).ip_permissions(peer).send().await.unwrap();
+                ec2.authorize_security_group_egress()
+                    .group_id(&t.security_group_ids.replication)
+                    .ip_permissions(peer)
+                    .send()
+                    .await
+                    .unwrap();
             }
             Self::Interface => {
                 let (caller, group) = (&t.security_group_ids.replication, &t.security_group_ids.target);
                 let call = ec2.create_vpc_endpoint().vpc_id(&t.vpc_id).service_name(format!("com.amazonaws.{REGION}.kinesis-streams"));
                 let call = call.vpc_endpoint_type(VpcEndpointType::Interface).set_subnet_ids(Some(t.subnet_ids.clone()));
-                call.security_group_ids(group).private_dns_enabled(true).send().await.unwrap();
+                let made = call.security_group_ids(group).private_dns_enabled(true).send().await.unwrap();
                 let peer = |id: &str| https().user_id_group_pairs(UserIdGroupPair::builder().group_id(id).build()).build();
                 ec2.authorize_security_group_egress().group_id(caller).ip_permissions(peer(group)).send().await.unwrap();
                 ec2.authorize_security_group_ingress().group_id(group).ip_permissions(peer(caller)).send().await.unwrap();
+                t.path["vpcEndpointId"] = made_id(made);
             }
             Self::Serverless => {
                 use aws_sdk_databasemigration::types::{ComputeConfig, MigrationTypeValue};
@@ -161,6 +178,10 @@ impl Kind {
     }
 }
 
+fn made_id(made: CreateVpcEndpointOutput) -> Value {
+    json!(made.vpc_endpoint.unwrap().vpc_endpoint_id.unwrap())
+}
+
 fn https() -> IpPermissionBuilder {
     IpPermission::builder().ip_protocol("tcp").from_port(HTTPS).to_port(HTTPS)
 }
@@ -174,8 +195,9 @@ pub fn far_class(class: &str) -> String {
     format!("{class}-far")
 }
 
-pub async fn make_far_class(env: &Env) {
+pub async fn make_far_class(env: &Env, change: impl Fn(&mut Value)) {
     let mut class = env.class_spec();
+    change(&mut class);
     class["region"] = json!(FAR_REGION);
     env.apply_class(&far_class(&env.name), class).await;
 }
