@@ -1,6 +1,11 @@
 //! How the cases are run: all at once, each in a network of its own.
 
-use std::{collections::BTreeSet, path::Path, process::Command, time::Instant};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use dmsnet::{
     api::{
@@ -12,15 +17,12 @@ use dmsnet::{
 use serde_json::{Value, json};
 
 use super::{Case, Mends, site};
-use crate::harness::{
-    Env, Topology,
-    emulator::TEST_KEY,
-    env::{SOON, condition},
-    tools,
-};
+use crate::harness::{Env, Topology, emulator::TEST_KEY, env::condition, must_exist, tools};
 
 /// Rounds of printed lines, as a user would carry them out until nothing blocks: what lies behind a broken hop may show only then.
 const ROUNDS: usize = 2;
+/// For all networks of a configuration, which come to it at once.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// AWS CLI processes side by side.
 const SHELLS: usize = 3;
 
@@ -46,7 +48,7 @@ async fn prepare(env: &Env, cases: Vec<&'static Case>, change: impl Fn(&mut Valu
         sites.push(Site { case, name, topology, before: (None, String::new()) });
     }
     for site in &mut sites {
-        let network = env.network(&site.name, SOON, |n| verdict(n).is_some_and(|v| v != PathVerdict::Blocked)).await;
+        let network = env.network(&site.name, PATIENCE, |n| verdict(n).is_some_and(|v| v != PathVerdict::Blocked)).await;
         site.before = told(&network);
     }
     sites
@@ -137,7 +139,7 @@ pub async fn kept(name: &str, cases: Vec<&'static Case>) {
     asked(&env, &sites, "broken").await;
     for site in &sites {
         let what = site.case.what;
-        let network = env.network(&site.name, SOON, |n| !site.case.ours || told(n) == site.before).await;
+        let network = env.network(&site.name, PATIENCE, |n| !site.case.ours || told(n) == site.before).await;
         assert_eq!(site.case.ours, told(&network) == site.before, "{what}: {:#?}", hops(&network));
     }
     let made = ["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "CreateNetworkAclEntry", "CreateRoute", "CreateTags"];
@@ -193,14 +195,14 @@ async fn asked(env: &Env, sites: &[Site], token: &str) -> Vec<DmsNetwork> {
     let mut networks = vec![];
     for site in sites {
         let handled = |n: &DmsNetwork| n.status.as_ref().is_some_and(|s| s.last_handled_reconcile_at.as_deref() == Some(token));
-        networks.push(env.network(&site.name, SOON, handled).await);
+        networks.push(env.network(&site.name, PATIENCE, handled).await);
     }
     networks
 }
 
 /// Carries out printed lines as a user does: in a shell, with the AWS CLI. What went wrong.
 fn shell(url: &str, scripts: Vec<(&str, Vec<String>)>) -> Vec<String> {
-    let bin = tools().join("venv/bin");
+    let bin = must_exist(tools().join("venv/bin/aws")).parent().unwrap().to_owned();
     let path = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
     let run = |(what, lines): &(&str, Vec<String>)| {
         let mut bash = Command::new("bash");
