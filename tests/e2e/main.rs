@@ -18,6 +18,7 @@ mod idle;
 mod import;
 mod lease;
 mod managed;
+mod matrix;
 mod names;
 mod offline;
 mod parts;

@@ -22,7 +22,7 @@ pub const REGION: &str = "us-west-2";
 pub const CONTROLLER_KEY: &str = "DMSNET111122223333";
 /// Of a second controller, where a test must tell the two apart.
 pub const OTHER_KEY: &str = "OTHER111122223333";
-const TEST_KEY: &str = "TEST111122223333";
+pub const TEST_KEY: &str = "TEST111122223333";
 
 const READY: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(30);
