@@ -4,19 +4,29 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Clients, RequestObserver, Scope, Store};
+use super::{Clients, RequestObserver, Scope, Store, budget::Budgets};
 
 /// The stores of a process, made when first asked for. All wake through one channel.
 pub struct Stores {
     observer: Arc<dyn RequestObserver>,
     wakes: mpsc::UnboundedSender<Arc<str>>,
     stores: Mutex<BTreeMap<Scope, Arc<Store>>>,
+    /// AWS counts the calls of an account and Region, whoever makes them.
+    budgets: Mutex<BTreeMap<Place, Arc<Budgets>>>,
+}
+
+/// An account and Region: URL, Region, and the account of the role (none: that of our own credentials).
+type Place = (Option<String>, String, Option<String>);
+
+fn place(scope: &Scope) -> Place {
+    let account = scope.role.as_ref().and_then(|role| role.role_arn.split(':').nth(4)).map(str::to_owned);
+    (scope.endpoint_url.clone(), scope.region.clone(), account)
 }
 
 impl Stores {
     /// None yet. `wakes` is told who should look again; its other end must be read.
     pub fn new(observer: Arc<dyn RequestObserver>, wakes: mpsc::UnboundedSender<Arc<str>>) -> Self {
-        Self { observer, wakes, stores: Mutex::new(BTreeMap::new()) }
+        Self { observer, wakes, stores: Mutex::default(), budgets: Mutex::default() }
     }
 
     /// The store of a scope. Talks to nobody.
@@ -25,7 +35,8 @@ impl Stores {
         if let Some(store) = stores.get(scope) {
             return store.clone();
         }
-        let store = Store::start(Clients::new(scope, self.observer.clone()).await, self.wakes.clone());
+        let budgets = self.budgets.lock().await.entry(place(scope)).or_default().clone();
+        let store = Store::start(Clients::new(scope, self.observer.clone(), budgets).await, self.wakes.clone());
         stores.insert(scope.clone(), store.clone());
         store
     }

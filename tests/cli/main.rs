@@ -90,6 +90,51 @@ fn help_is_worth_reading() {
     assert!(out(&run(&["--version"])).starts_with("dmsnet "));
 }
 
+/// The README shows it: what `docs/cli.md` says draws it.
+#[test]
+fn the_committed_picture_is_what_is_drawn() {
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
+    let file = |name: &str| pictures.join(name).to_str().unwrap().to_owned();
+    let (class, network, snapshot) = (file("class.yaml"), file("network.yaml"), file("snapshot.json"));
+    let output = run(&["diagram", "-f", &class, &network, "--snapshot", &snapshot, "-o", "svg"]);
+    assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), ""));
+    assert!(
+        out(&output) == fs::read_to_string(file("orders.svg")).unwrap(),
+        "docs/pictures/orders.svg is not what is drawn now: draw it again (docs/cli.md, Is the path open?), and look at it"
+    );
+}
+
+/// One line that says what is wrong and what to do.
+#[test]
+fn a_cluster_that_cannot_be_asked_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let dead = dir.path().join("dead");
+    let kubeconfig = "apiVersion: v1\nkind: Config\ncurrent-context: lab\n\
+        clusters: [{name: lab, cluster: {server: 'http://127.0.0.1:1'}}]\n\
+        contexts: [{name: lab, context: {cluster: lab, user: ''}}]\nusers: [{name: '', user: {}}]\n";
+    fs::write(&dead, kubeconfig).unwrap();
+    let asked = |kubeconfig: &Path, args: &[&str]| {
+        let output =
+            dmsnet(args).env("KUBECONFIG", kubeconfig).env_remove("KUBERNETES_SERVICE_HOST").stdin(Stdio::null()).output().unwrap();
+        assert_eq!((output.status.code(), out(&output).as_str()), (Some(1), ""), "{args:?}");
+        let text = err(&output);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        text
+    };
+    for command in [&["plan"][..], &["explain"], &["diagram"], &["snapshot", "-o", "-"]] {
+        let of = |more: &[&'static str]| [command, &["-n", "team", "orders"], more].concat();
+        let text = asked(Path::new("/nowhere/kubeconfig"), &of(&[]));
+        assert!(
+            text.starts_with("error: no cluster to read networks from: ") && text.contains("set KUBECONFIG, or name files with -f"),
+            "{text}"
+        );
+        let text = asked(&dead, &of(&[]));
+        assert!(text.starts_with("error: the Kubernetes API server http://127.0.0.1:1 does not answer: Connection refused"), "{text}");
+        let text = asked(&dead, &of(&["--context", "prod"]));
+        assert!(text.starts_with("error: no cluster to read networks from: ") && text.contains("prod"), "{text}");
+    }
+}
+
 /// 2 means that there are changes, so a misspelt command must not end in it.
 #[test]
 fn a_usage_error_ends_in_1() {

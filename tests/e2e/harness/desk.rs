@@ -45,6 +45,31 @@ impl std::fmt::Display for Answer {
     }
 }
 
+/// The built binary with the controller's credentials, and nothing else that speaks of AWS.
+pub fn dmsnet() -> Command {
+    let mut dmsnet = Command::new(env!("CARGO_BIN_EXE_dmsnet"));
+    for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("AWS_")) {
+        dmsnet.env_remove(key);
+    }
+    dmsnet
+        .env("AWS_ACCESS_KEY_ID", CONTROLLER_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    dmsnet
+}
+
+/// Runs it to its end.
+pub fn answer(command: &mut Command) -> Answer {
+    let output: Output = command.output().unwrap();
+    Answer {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
 impl Desk {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -104,45 +129,21 @@ impl Desk {
     pub fn run(&self, args: &[&str], documents: &[Value]) -> Answer {
         let file = self.file(documents);
         let (command, rest) = args.split_first().unwrap();
-        self.answer(self.dmsnet().arg(command).arg("-f").arg(file).args(rest))
+        answer(dmsnet().arg(command).arg("-f").arg(file).args(rest))
     }
 
     /// Runs a command as it is.
     pub fn run_alone(&self, args: &[&str]) -> Answer {
-        self.answer(self.dmsnet().args(args))
+        answer(dmsnet().args(args))
     }
 
     /// Runs a command on these documents, without credentials.
     pub fn run_offline(&self, args: &[&str], documents: &[Value]) -> Answer {
         let file = self.file(documents);
         let (command, rest) = args.split_first().unwrap();
-        let mut dmsnet = self.dmsnet();
+        let mut dmsnet = dmsnet();
         dmsnet.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
-        self.answer(dmsnet.arg(command).arg("-f").arg(file).args(rest))
-    }
-
-    /// The built binary with the controller's credentials, and nothing else that speaks of AWS.
-    fn dmsnet(&self) -> Command {
-        let mut dmsnet = Command::new(env!("CARGO_BIN_EXE_dmsnet"));
-        for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("AWS_")) {
-            dmsnet.env_remove(key);
-        }
-        dmsnet
-            .env("AWS_ACCESS_KEY_ID", CONTROLLER_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_CONFIG_FILE", "/dev/null")
-            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
-        dmsnet
-    }
-
-    fn answer(&self, command: &mut Command) -> Answer {
-        let output: Output = command.output().unwrap();
-        Answer {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        answer(dmsnet.arg(command).arg("-f").arg(file).args(rest))
     }
 
     /// AWS is as it was.

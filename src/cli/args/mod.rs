@@ -1,113 +1,22 @@
 //! What the command line takes.
 
+mod help;
+mod networks;
+
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use kube::core::Selector;
 
 use super::iam_policy::Wish;
 use crate::{controller, model::Owner};
-
-const STYLES: styling::Styles = styling::Styles::styled()
-    .header(styling::AnsiColor::Green.on_default().bold())
-    .usage(styling::AnsiColor::Green.on_default().bold())
-    .literal(styling::AnsiColor::Cyan.on_default().bold())
-    .placeholder(styling::AnsiColor::Cyan.on_default());
-
-const EXAMPLES: &str = "\
-Examples:
-  dmsnet crds | kubectl apply --server-side -f -
-                                            Teach a cluster the two resources
-  dmsnet run                                Work as its controller
-  dmsnet plan -f class.yaml network.yaml    Show what would change in AWS, without a cluster
-  dmsnet apply -f network.yaml --owner ci   Make it so once
-
-AWS credentials come from the environment, as for the AWS CLI.";
-
-const PLAN_HELP: &str = "\
-Examples:
-  dmsnet plan -f class.yaml network.yaml
-  kubectl get dnc,dmsnet -A -o yaml | dmsnet plan -f - --owner prod-1
-                                        What the controller of cluster prod-1 would find to do
-  dmsnet plan -f networks/*.yaml -o json | jq .summary
-
-Exit codes:
-  0  nothing to change
-  2  there are changes
-  1  an error, or a problem that stands in the way";
-
-const SNAPSHOT_HELP: &str = "\
-Examples:
-  dmsnet snapshot -f class.yaml network.yaml -o snapshot.json
-  dmsnet plan -f class.yaml network.yaml --snapshot snapshot.json
-                                        Anywhere, without credentials, with the same output
-
-A snapshot holds what AWS was found to hold for these networks: IDs, addresses, rules, names, tags,
-policies; and which reads were refused. It holds no credentials.";
-
-const EXPLAIN_HELP: &str = "\
-Examples:
-  dmsnet explain -f class.yaml network.yaml
-  dmsnet explain -f network.yaml --snapshot snapshot.json -o json | jq '.networks[].paths[].findings'
-
-No packet is sent, and nothing is written: the proof is made from what AWS holds. What AWS does not
-show, such as the far side of a VPN, is named and does not count as blocked.
-
-Exit codes:
-  0  nothing blocks
-  2  a path is blocked
-  1  an error, or a problem that keeps a path from being explained";
-
-const DIAGRAM_HELP: &str = "\
-Examples:
-  dmsnet diagram -f class.yaml network.yaml > network.mmd
-  dmsnet diagram -f network.yaml --snapshot snapshot.json -o mermaid
-
-The way is green where packets pass, dotted and red where they do not, dotted where AWS does not show it.";
-
-const IMPORT_HELP: &str = "\
-Examples:
-  dmsnet import --instance orders-ri --region us-west-2 > orders.yaml
-  dmsnet plan -f orders.yaml
-
-The databases come from the instance's tasks and connections, else from its groups' rules towards
-groups that RDS databases use. What cannot be derived, and what planning would still change, stands
-in comments. Nothing is written to AWS.";
-
-const IAM_POLICY_HELP: &str = "\
-Examples:
-  dmsnet iam-policy --mode observe
-  dmsnet iam-policy --mode enforce --region us-west-2 --account 111122223333 --vpc vpc-0a1b2c3d
-  dmsnet iam-policy --mode enforce --service dms --service s3 --tag-key cost-center
-
-Whatever is not named is not narrowed: without --region, any Region. STS GetCallerIdentity is called
-as well; it needs no permission.";
-
-const APPLY_HELP: &str = "\
-Examples:
-  dmsnet apply -f class.yaml network.yaml
-  dmsnet apply -f networks/*.yaml --owner team-a --prune
-
-Without a cluster there is no ledger: the owner tag on AWS objects tells what is ours, so give
-each set of files an owner of its own. Where a network is suspended, or it or its class says
-mode: Observe, nothing is written.
-
-Exit codes:
-  0  AWS is as the files want it
-  1  an error, or a problem that stands in the way";
-
-const DELETE_HELP: &str = "\
-Examples:
-  dmsnet delete -f class.yaml network.yaml
-  dmsnet delete -f network.yaml --owner team-a
-
-Removes what the files want, carries this owner's tag and no other owner's; with
-deletionPolicy: Retain only the owner tag is taken off. Waits until VPC endpoints and their
-groups are gone.
-
-Exit codes:
-  0  nothing of it is left, or what is left is to stay
-  1  an error, or something that could not be removed";
+use help::{
+    APPLY_HELP, DELETE_HELP, DIAGRAM_HELP, DIAGRAM_USAGE, EXAMPLES, EXPLAIN_HELP, EXPLAIN_USAGE, IAM_POLICY_HELP, IMPORT_HELP, PLAN_HELP,
+    PLAN_USAGE, SNAPSHOT_HELP, SNAPSHOT_USAGE, STYLES,
+};
+use networks::owner;
+pub use networks::{FileArgs, NetworkArgs};
 
 /// Keeps the network that an AWS DMS migration needs: security group rules and VPC endpoints.
 ///
@@ -129,8 +38,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the controller, in a cluster or with a kubeconfig
     Run(RunArgs),
-    /// Show what would change in AWS for the networks in files
-    #[command(after_help = PLAN_HELP)]
+    /// Show what would change in AWS for networks in files or in a cluster
+    #[command(after_help = PLAN_HELP, override_usage = PLAN_USAGE)]
     Plan(PlanArgs),
     /// Make AWS once as the networks in files want it
     #[command(after_help = APPLY_HELP)]
@@ -139,13 +48,13 @@ pub enum Command {
     #[command(after_help = DELETE_HELP)]
     Delete(DeleteArgs),
     /// Tell of each path whether it is open, hop by hop, and what mends it
-    #[command(after_help = EXPLAIN_HELP)]
+    #[command(after_help = EXPLAIN_HELP, override_usage = EXPLAIN_USAGE)]
     Explain(ExplainArgs),
-    /// Draw the networks in files and their paths
-    #[command(after_help = DIAGRAM_HELP)]
+    /// Draw networks and their paths, as SVG or Mermaid
+    #[command(after_help = DIAGRAM_HELP, override_usage = DIAGRAM_USAGE)]
     Diagram(DiagramArgs),
-    /// Record what AWS holds for the networks in files
-    #[command(after_help = SNAPSHOT_HELP)]
+    /// Record what AWS holds for networks
+    #[command(after_help = SNAPSHOT_HELP, override_usage = SNAPSHOT_USAGE)]
     Snapshot(SnapshotArgs),
     /// Write the DmsNetwork and the class that describe what exists
     #[command(after_help = IMPORT_HELP)]
@@ -196,40 +105,33 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub http_addr_file: Option<PathBuf>,
     /// Serve only classes with these labels, and their networks, such as `shard=a`
-    #[arg(long, env = "DMSNET_CLASS_SELECTOR", hide_env_values = true, value_name = "SELECTOR")]
-    pub class_selector: Option<String>,
+    #[arg(long, env = "DMSNET_CLASS_SELECTOR", hide_env_values = true, value_name = "SELECTOR", value_parser = controller::selector::parse)]
+    pub class_selector: Option<Selector>,
+    /// Name of this shard and of its Lease, `dmsnet-NAME`: the same for all replicas of a shard [default: `default`, or made
+    /// from the selector]
+    #[arg(long, env = "DMSNET_SHARD", hide_env_values = true, value_name = "NAME", value_parser = shard)]
+    pub shard: Option<String>,
+    /// Namespace of the Leases, the same for all shards [default: the pod's, else the kubeconfig context's]
+    #[arg(long, env = "DMSNET_LEASE_NAMESPACE", hide_env_values = true, value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// Name of this replica in the Lease: no two that run at the same time may share it. One that starts again under its old
+    /// name, as a container does under its pod's, takes its Lease back at once [default: the host's name and a random part]
+    #[arg(long, env = "DMSNET_IDENTITY", hide_env_values = true, value_name = "NAME")]
+    pub identity: Option<String>,
 }
 
 impl From<RunArgs> for controller::Options {
     fn from(args: RunArgs) -> Self {
-        let RunArgs { cluster_name, http_addr, http_addr_file, class_selector } = args;
-        Self { cluster_name, http_addr, http_addr_file, class_selector }
+        let RunArgs { cluster_name, http_addr, http_addr_file, class_selector, shard, lease_namespace, identity } = args;
+        Self { cluster_name, http_addr, http_addr_file, class_selector, shard, lease_namespace, identity }
     }
 }
 
-/// Which networks.
-#[derive(Clone, Debug, Args)]
-pub struct NetworkArgs {
-    /// Files with DmsNetworks and their DmsNetworkClasses, as YAML or JSON; `-` is standard input
-    #[arg(short, long = "filename", value_name = "FILE", required = true, num_args = 1.., value_hint = clap::ValueHint::FilePath)]
-    pub files: Vec<PathBuf>,
-}
-
-/// Which networks, and how to speak of them.
-#[derive(Clone, Debug, Args)]
-pub struct FileArgs {
-    /// The networks.
-    #[command(flatten)]
-    pub networks: NetworkArgs,
-    /// Name under which AWS objects are owned: 1 to 40 of a-z, 0-9 and '-'; one for each set of files
-    #[arg(long, value_name = "NAME", default_value_t, value_parser = owner)]
-    pub owner: Owner,
-    /// Form of the output
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
-    pub output: Output,
-    /// When to colour the output; auto: on a terminal, unless NO_COLOR is set
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
-    pub color: Color,
+/// A Lease is an object of Kubernetes, and this is a part of its name.
+fn shard(text: &str) -> Result<String, String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits = (1..=50).contains(&text.len()) && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-');
+    if fits { Ok(text.to_owned()) } else { Err("1 to 50 of a-z, 0-9 and '-', not at either end".to_owned()) }
 }
 
 /// Arguments of `plan`.
@@ -237,9 +139,19 @@ pub struct FileArgs {
 pub struct PlanArgs {
     /// The networks.
     #[command(flatten)]
-    pub files: FileArgs,
+    pub networks: NetworkArgs,
+    /// Name under which AWS objects are owned: 1 to 40 of a-z, 0-9 and '-' [default: cli for files; for a cluster the one
+    /// that its controller takes if it is given no --cluster-name]
+    #[arg(long, value_name = "NAME", value_parser = owner)]
+    pub owner: Option<Owner>,
+    /// Form of the output
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+    /// When to colour the output; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
     /// Count what the files no longer want as changes, as `apply --prune` would remove it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "names")]
     pub prune: bool,
     /// Where the facts come from.
     #[command(flatten)]
@@ -290,6 +202,7 @@ pub struct DiagramArgs {
 #[allow(missing_docs)]
 pub enum Picture {
     Mermaid,
+    Svg,
 }
 
 /// Arguments of `snapshot`.
@@ -387,6 +300,9 @@ pub struct IamPolicyArgs {
     /// A key of the class's `tags`; may be repeated
     #[arg(long = "tag-key", value_name = "KEY")]
     pub tag_keys: Vec<String>,
+    /// ARN of a queue that a class names as `changeQueue`; may be repeated
+    #[arg(long = "change-queue", value_name = "ARN")]
+    pub change_queues: Vec<String>,
     /// The role of a class's `assumeRole`, for the policy of what assumes it; may be repeated
     #[arg(long = "assume-role", value_name = "ARN")]
     pub roles: Vec<String>,
@@ -403,10 +319,23 @@ pub enum PolicyMode {
 
 impl From<IamPolicyArgs> for Wish {
     fn from(args: IamPolicyArgs) -> Self {
-        let IamPolicyArgs { mode, region, account, vpcs, mut services, import, take_over, network_acls, routes, tag_keys, roles } = args;
+        let IamPolicyArgs {
+            mode,
+            region,
+            account,
+            vpcs,
+            mut services,
+            import,
+            take_over,
+            network_acls,
+            routes,
+            tag_keys,
+            roles,
+            change_queues,
+        } = args;
         services.retain(|s| s != "none");
         let enforce = mode == PolicyMode::Enforce;
-        Self { enforce, region, account, vpcs, services, import, take_over, network_acls, routes, tag_keys, roles }
+        Self { enforce, region, account, vpcs, services, import, take_over, network_acls, routes, tag_keys, roles, change_queues }
     }
 }
 
@@ -437,29 +366,5 @@ impl From<Color> for anstream::ColorChoice {
     }
 }
 
-fn owner(name: &str) -> Result<Owner, String> {
-    Owner::parse(name).map_err(|e| e.to_string())
-}
-
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_definition_holds() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn several_files_by_one_flag_or_many() {
-        let cli = Cli::try_parse_from(["dmsnet", "plan", "-f", "a.yaml", "b.yaml", "-f", "-", "--owner", "ci"]).unwrap();
-        let Command::Plan(args) = cli.command else { panic!("{cli:?}") };
-        assert_eq!(args.files.networks.files, ["a.yaml", "b.yaml", "-"].map(PathBuf::from));
-        assert_eq!(args.files.owner.as_str(), "ci");
-        assert!(Cli::try_parse_from(["dmsnet", "plan"]).is_err(), "files are required");
-        let error = Cli::try_parse_from(["dmsnet", "apply", "-f", "a", "--owner", "Team A"]).unwrap_err().to_string();
-        assert!(error.contains("use 1 to 40 of a-z"), "{error}");
-    }
-}
+mod tests;
