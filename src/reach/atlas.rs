@@ -6,7 +6,7 @@ use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 use super::{Code, Side};
 use crate::model::{
     NatGateway, NatGatewayId, Need, NetworkAcl, NetworkInterface, NetworkInterfaceId, PeeringConnection, PeeringConnectionId, PrefixList,
-    PrefixListId, RouteTable, Rule, SecurityGroupId, Subnet, SubnetId, Target, TransitGatewayAttachment, Vpc, VpcEndpoint, VpcId,
+    PrefixListId, RouteTable, Rule, SecurityGroupId, Subnet, SubnetId, Target, TransitGatewayAttachment, Vpc, VpcDns, VpcEndpoint, VpcId,
 };
 
 /// A fact that is not known.
@@ -91,6 +91,11 @@ impl<'a> Atlas<'a> {
         });
         self.vpcs.borrow_mut().push(area.clone());
         area
+    }
+
+    /// The DNS attributes of a VPC.
+    pub fn dns(&self, vpc: &VpcId) -> Fact<Option<&'a VpcDns>> {
+        self.one(Need::VpcDns(vpc.clone()), self.side.picture.vpc_dns.get(vpc).map(|d| &**d))
     }
 
     /// The rules of a group.

@@ -94,14 +94,14 @@ fn vpc(picture: &mut Picture, id: &str, cidrs: &[&str]) {
     let vpc = Vpc {
         id: id.into(),
         cidrs: cidrs.iter().map(|c| net(c)).collect(),
-        dns_support: Some(true),
-        dns_hostnames: Some(true),
         owner: "111122223333".into(),
         block_public_access: BlockPublicAccess::Off,
     };
     picture.vpcs.insert(id.into(), Arc::new(vpc));
+    picture.vpc_dns.insert(id.into(), Arc::new(VpcDns { support: true, hostnames: true }));
     for need in [
         Need::Vpc as fn(VpcId) -> Need,
+        Need::VpcDns,
         Need::SubnetsOf,
         Need::NetworkAclsOf,
         Need::RouteTablesOf,
@@ -686,9 +686,9 @@ fn change(w: &mut World, d: &mut Dice) {
                 let subnet = Arc::make_mut(p.subnets.get_mut(&d.pick(&subnets)).unwrap());
                 subnet.block_public_access = d.pick(&[BlockPublicAccess::Ingress, BlockPublicAccess::Bidirectional]);
             } else {
-                let vpcs: Vec<_> = p.vpcs.keys().cloned().collect();
-                let vpc = Arc::make_mut(p.vpcs.get_mut(&d.pick(&vpcs)).unwrap());
-                if d.one_in(2) { vpc.dns_support = Some(false) } else { vpc.dns_hostnames = Some(false) }
+                let vpcs: Vec<_> = p.vpc_dns.keys().cloned().collect();
+                let dns = Arc::make_mut(p.vpc_dns.get_mut(&d.pick(&vpcs)).unwrap());
+                if d.one_in(2) { dns.support = false } else { dns.hostnames = false }
             }
         }
     }

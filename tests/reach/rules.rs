@@ -338,7 +338,7 @@ fn a_service_is_reached_by_an_interface_endpoint() {
     assert_eq!(change(&w, |e| e.state = EndpointState::Pending), [Code::EndpointNotAvailable]);
     assert_eq!(change(&w, |e| e.state = EndpointState::Deleting), [Code::ServiceUnreachable]);
     assert_eq!(change(&w, |e| e.groups = vec![SOURCE_GROUP.into()]), [Code::IngressMissing]);
-    Arc::make_mut(w.near.vpcs.get_mut(NEAR).unwrap()).dns_hostnames = Some(false);
+    Arc::make_mut(w.near.vpc_dns.get_mut(NEAR).unwrap()).hostnames = false;
     assert_eq!(codes(&explain(&w.query())), [Code::DnsHostnamesOff]);
 }
 

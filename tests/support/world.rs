@@ -99,8 +99,8 @@ impl World {
         let vpc: VpcId = VPC.into();
         let cidrs = vec!["10.0.0.0/16".parse().expect("a CIDR")];
         let block_public_access = BlockPublicAccess::Off;
-        let facts =
-            Vpc { id: vpc.clone(), cidrs, dns_support: Some(true), dns_hostnames: Some(true), owner: ACCOUNT.into(), block_public_access };
+        let facts = Vpc { id: vpc.clone(), cidrs, owner: ACCOUNT.into(), block_public_access };
+        picture.vpc_dns.insert(vpc.clone(), Arc::new(VpcDns { support: true, hostnames: true }));
         picture.vpcs.insert(vpc.clone(), Arc::new(facts));
         for (i, zone) in ["us-east-1a", "us-east-1b", "us-east-1a"].into_iter().enumerate() {
             let id: SubnetId = format!("subnet-0a00000{}", i + 1).into();
@@ -167,6 +167,7 @@ impl World {
         let far: VpcId = FAR_VPC.into();
         let cidr: ipnet::IpNet = "10.1.0.0/16".parse().expect("a CIDR");
         let vpc = (*world.picture.vpcs[VPC]).clone();
+        world.picture.vpc_dns.insert(far.clone(), Arc::new(VpcDns { support: true, hostnames: true }));
         world.picture.vpcs.insert(far.clone(), Arc::new(Vpc { id: far.clone(), cidrs: vec![cidr], ..vpc }));
         let subnet = Subnet {
             id: FAR_SUBNET.into(),
