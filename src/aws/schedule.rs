@@ -132,9 +132,11 @@ impl Entry {
         };
         let age = now.saturating_duration_since(started);
         let shortest = due.first().map_or(pace, |(shortest, _)| pace.min(*shortest));
-        let swept = self.oldest == self.interval;
-        let together = || due.iter().any(|(other, call)| *other == pace && (swept || *call == Call::of(need)));
-        age + shortest / ALONG >= pace || (age >= pace / TOGETHER && together())
+        let (swept, mine) = (self.oldest == self.interval, Call::of(need));
+        let together = || due.iter().any(|(other, call)| *other == pace && (swept || *call == mine));
+        // The next call of its kind would come too late, and it would need one of its own.
+        let last_chance = || due.iter().any(|(other, call)| *other < pace && *call == mine && age + *other > pace + *other / ALONG);
+        age + shortest / ALONG >= pace || (age >= pace / TOGETHER && together()) || last_chance()
     }
 }
 

@@ -157,6 +157,24 @@ fn slow_facts_come_together_only_where_one_call_answers_them() {
 }
 
 #[test]
+fn a_slow_fact_takes_the_last_sweep_that_asks_for_its_kind_before_it_is_due() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let acls = |vpc: &str| Need::NetworkAclsOf(vpc.into());
+    let managed = set(&[acls("vpc-managed")]);
+    s.subscribe(&who("a"), managed.clone(), managed.clone(), MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Found);
+    s.subscribe(&who("b"), set(&[acls("vpc-2")]), set(&[]), MINUTE);
+    assert_eq!(answer(&mut s, c.at(30.0), Outcome::Found), set(&[acls("vpc-2")]), "out of step");
+    let (mut now, mut batches) = (c.at(30.0), Vec::new());
+    while batches.len() < 30 {
+        now = s.next(now).unwrap();
+        batches.push(answer(&mut s, now, Outcome::Found).len());
+    }
+    assert_eq!(batches.iter().filter(|n| **n == 2).count(), 3, "{batches:?}");
+    assert_eq!(now, c.at(1800.0), "and no batch of its own");
+}
+
+#[test]
 fn a_missing_reference_is_asked_for_every_interval() {
     let (c, mut s) = (clock(), Schedule::default());
     let slow = Need::DbInstance("orders".into());

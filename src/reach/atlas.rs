@@ -6,7 +6,7 @@ use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 use super::{Code, Side};
 use crate::model::{
     NatGateway, NatGatewayId, Need, NetworkAcl, NetworkInterface, NetworkInterfaceId, PeeringConnection, PeeringConnectionId, PrefixList,
-    PrefixListId, RouteTable, Rule, SecurityGroupId, Subnet, SubnetId, TransitGatewayAttachment, Vpc, VpcDns, VpcEndpoint, VpcId,
+    PrefixListId, RouteTable, Rule, SecurityGroupId, Subnet, SubnetId, Target, TransitGatewayAttachment, Vpc, VpcDns, VpcEndpoint, VpcId,
 };
 
 /// A fact that is not known.
@@ -155,6 +155,26 @@ impl<'a> Atlas<'a> {
     pub fn interfaces_with(&self, group: &SecurityGroupId, vpc: &VpcId) -> Fact<Vec<&'a NetworkInterface>> {
         let found = self.side.picture.interfaces.within(group.as_str()).filter(|i| i.vpc == *vpc).map(|i| &**i);
         self.read(Need::InterfacesWith(group.clone())).map(|()| found.collect())
+    }
+
+    /// What is wrong with a route's target, as far as it happens to be known: nothing is asked for it.
+    pub fn trouble(&self, target: &Target) -> Option<String> {
+        let picture = self.side.picture;
+        match target {
+            Target::NatGateway(id) => {
+                let nat = picture.nat_gateways.get(id).filter(|n| n.state != "available")?;
+                let why = nat.failure.as_ref().map(|f| format!(" ({f})")).unwrap_or_default();
+                Some(format!("{}{why}", nat.state))
+            }
+            Target::PeeringConnection(id) => {
+                picture.peerings.get(id).filter(|p| !p.status.eq_ignore_ascii_case("active")).map(|p| p.status.clone())
+            }
+            Target::NetworkInterface(Some(id)) => {
+                let idle = picture.interfaces.get(id).is_some_and(|i| i.status != "in-use");
+                idle.then(|| "not attached to a running host".to_owned())
+            }
+            _ => None,
+        }
     }
 
     /// The endpoints of a VPC for a service that are not going away.

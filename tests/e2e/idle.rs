@@ -38,7 +38,7 @@ async fn twenty_idle_networks_cost_no_more_than_one() {
 }
 
 async fn idle(name: &str, networks: usize) {
-    let env = Env::builder(name).topology(json!({ "instances": networks })).start().await;
+    let mut env = Env::builder(name).topology(json!({ "instances": networks })).start().await;
     for (i, instance) in env.topology.instances.iter().enumerate() {
         let mut spec = env.reference();
         spec["replication"] = json!({ "instance": instance.id });
@@ -50,11 +50,11 @@ async fn idle(name: &str, networks: usize) {
         if ready == networks { Ok(()) } else { Err(format!("{ready} ready")) }
     })
     .await;
-    counted(&env, name, READS_PER_SWEEP).await;
+    counted(&mut env, name, READS_PER_SWEEP).await;
 }
 
 /// Counts reads over many sweeps in which nothing happens; there are so many at most, and nothing is written.
-async fn counted(env: &Env, name: &str, most: f64) {
+async fn counted(env: &mut Env, name: &str, most: f64) {
     settled(env).await;
     // Two sweeps more, until whatever was read for a reason has gone into step.
     env.calls("DescribeReplicationInstances", 2, SOON).await;
@@ -68,7 +68,8 @@ async fn counted(env: &Env, name: &str, most: f64) {
     let counts = count(&calls);
     let sweeps = counts["dms:DescribeReplicationInstances"];
     let per_sweep = calls.len() as f64 / sweeps as f64;
-    eprintln!("{name}: {per_sweep:.2} reads per sweep over {sweeps} sweeps: {counts:?}");
+    let memory = env.controller.memory() / 1024;
+    eprintln!("{name}: {per_sweep:.2} reads per sweep over {sweeps} sweeps, {memory} MiB resident: {counts:?}");
     let writes: Vec<_> = calls.iter().filter(|c| c.mutating).collect();
     assert!(writes.is_empty(), "an idle network writes nothing to AWS: {writes:#?}");
     assert!(per_sweep <= most, "{per_sweep} reads per sweep: {counts:#?}\n{}", told(&calls));
@@ -101,7 +102,7 @@ fn told(calls: &[Call]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_mixed_networks_in_three_vpcs_cost_nine_reads_per_sweep() {
     const MIXED_READS_PER_SWEEP: f64 = 9.0;
-    let env = Env::builder("idle-mixed")
+    let mut env = Env::builder("idle-mixed")
         .class(|class| {
             class["guardrails"] = json!({
                 "vpcIds": ["*"], "networkAcls": "Manage", "routes": "Manage", "networkAclRuleNumbers": { "from": 20000, "to": 20099 },
@@ -149,7 +150,7 @@ async fn twenty_mixed_networks_in_three_vpcs_cost_nine_reads_per_sweep() {
         if rest.is_empty() { Ok(()) } else { Err(rest.join("\n")) }
     })
     .await;
-    counted(&env, "idle-mixed", MIXED_READS_PER_SWEEP).await;
+    counted(&mut env, "idle-mixed", MIXED_READS_PER_SWEEP).await;
 }
 
 /// Every object that the controller could have written, with its version and how often an Event was counted.

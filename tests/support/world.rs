@@ -8,7 +8,7 @@ use dmsnet::{
         DmsNetworkSpec,
         class::{Guardrails, RuleNumbers},
         network::{DeletionPolicy, Mode, Upkeep},
-        status::OwnedEntry,
+        status::{BlockingHop, OwnedEntry},
     },
     model::*,
     plan::{
@@ -566,4 +566,17 @@ pub fn group_of(key: &Key) -> Option<&SecurityGroupId> {
         Key::Rule(GroupRef::Id(id), _) => Some(id),
         _ => None,
     }
+}
+
+/// What still blocks a path, although dmsnet may set it for this network: where there is a line that opens it, in Enforce with what
+/// the spec says of ACLs and routes.
+pub fn settable(network: &Network, plan: &Plan) -> Vec<BlockingHop> {
+    let spec = &network.spec;
+    let may_set = |code: &str| match code {
+        "EgressMissing" | "IngressMissing" | "ReferenceNotApplicable" | "ReferenceStale" => true,
+        code if code.starts_with("Acl") => spec.network_acls == Upkeep::Manage,
+        code => code.contains("Route") && spec.routes == Upkeep::Manage,
+    };
+    let hops = plan.databases.iter().flat_map(|d| &d.blocked_by);
+    hops.filter(|h| !h.commands.is_empty() && may_set(&h.code)).cloned().collect()
 }

@@ -22,7 +22,7 @@ pub const REGION: &str = "us-west-2";
 pub const CONTROLLER_KEY: &str = "DMSNET111122223333";
 /// Of a second controller, where a test must tell the two apart.
 pub const OTHER_KEY: &str = "OTHER111122223333";
-const TEST_KEY: &str = "TEST111122223333";
+pub const TEST_KEY: &str = "TEST111122223333";
 
 const READY: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(30);
@@ -91,6 +91,9 @@ pub struct Topology {
     /// With a `path` in the wish: what lies between the replication and the source.
     #[serde(default)]
     pub path: Value,
+    /// The answer as it came.
+    #[serde(skip)]
+    pub all: Value,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -150,7 +153,8 @@ impl Emulator {
     pub fn topology(&self, wish: Value) -> Topology {
         let mut body = json!({ "account": ACCOUNT, "region": REGION });
         merge(&mut body, wish);
-        from_json(self.post("topology", body))
+        let all = self.post("topology", body);
+        Topology { all: all.clone(), ..from_json(all) }
     }
 
     /// All that matters of the account and Region: equal dumps mean that AWS is as before.
