@@ -106,5 +106,5 @@ async fn what_dmsnet_may_set_is_mended_by_itself() {
 fn there_are_enough_cases_and_each_configuration_has_some() {
     let all: usize = ALL.iter().map(|t| t.len()).sum();
     assert!(all >= 60 && ALL.iter().all(|t| !t.is_empty()), "{all}");
-    println!("{all} cases in all, of which dmsnet may mend {}", ALL.iter().copied().flatten().filter(|c| c.ours).count());
+    eprintln!("{all} cases in all, of which dmsnet may mend {}", ALL.iter().copied().flatten().filter(|c| c.ours).count());
 }

@@ -117,7 +117,7 @@ pub async fn checked(name: &str, cases: &'static [Case]) {
     // In Observe and Check nothing is ever written.
     let writes = env.aws.writes(0);
     assert!(writes.is_empty(), "{writes:#?}");
-    println!(
+    eprintln!(
         "{name}: {} cases, {lines} AWS CLI lines; open after {open:.1?}, found in {found:.1?}, all in {:.1?}",
         sites.len(),
         began.elapsed()
@@ -145,7 +145,7 @@ pub async fn kept(name: &str, cases: Vec<&'static Case>) {
     let made = ["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "CreateNetworkAclEntry", "CreateRoute", "CreateTags"];
     let writes = env.aws.writes(mark);
     assert!(writes.iter().all(|w| made.contains(&w.operation.as_str())), "nothing of others is taken away or changed: {writes:#?}");
-    println!("{name}: {} cases, {} writes, all in {:.1?}", sites.len(), writes.len(), began.elapsed());
+    eprintln!("{name}: {} cases, {} writes, all in {:.1?}", sites.len(), writes.len(), began.elapsed());
 }
 
 fn manage(class: &mut Value) {
