@@ -162,8 +162,10 @@ impl Site {
         let (code, resource) = (case.code.to_string(), (case.resource)(&self.topology));
         let paths = condition(network, "PathsOpen").unwrap();
         let blocked = paths.status == "False" && paths.reason == "PathBlocked" && verdict(network) == Some(PathVerdict::Blocked);
-        let first = found.first() == Some(&(code.as_str(), resource.as_str()));
-        let others: BTreeSet<&str> = found.iter().skip(1).map(|(code, _)| *code).collect();
+        // Findings of one code come in the order of their IDs, which are chance.
+        let at = found.iter().position(|found| *found == (code.as_str(), resource.as_str()));
+        let first = at.is_some_and(|at| found.iter().take(at).all(|(other, _)| *other == code));
+        let others: BTreeSet<&str> = found.iter().enumerate().filter(|(i, _)| Some(*i) != at).map(|(_, (code, _))| *code).collect();
         let also: BTreeSet<String> = case.also.iter().map(Code::to_string).collect();
         let right = blocked && first && others.iter().copied().eq(also.iter().map(String::as_str));
         (!right).then(|| {
