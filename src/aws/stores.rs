@@ -2,21 +2,31 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use aws_config::ConfigLoader;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Clients, RequestObserver, Scope, Store};
+use super::{Clients, RequestObserver, Scope, Store, environment};
+
+/// What clients begin with: credentials and HTTP.
+pub type Loader = Arc<dyn Fn() -> ConfigLoader + Send + Sync>;
 
 /// The stores of a process, made when first asked for. All wake through one channel.
 pub struct Stores {
     observer: Arc<dyn RequestObserver>,
     wakes: mpsc::UnboundedSender<Arc<str>>,
+    loader: Loader,
     stores: Mutex<BTreeMap<Scope, Arc<Store>>>,
 }
 
 impl Stores {
     /// None yet. `wakes` is told who should look again; its other end must be read.
     pub fn new(observer: Arc<dyn RequestObserver>, wakes: mpsc::UnboundedSender<Arc<str>>) -> Self {
-        Self { observer, wakes, stores: Mutex::new(BTreeMap::new()) }
+        Self::with(Arc::new(environment), observer, wakes)
+    }
+
+    /// The same with other credentials, or another way to speak HTTP.
+    pub fn with(loader: Loader, observer: Arc<dyn RequestObserver>, wakes: mpsc::UnboundedSender<Arc<str>>) -> Self {
+        Self { observer, wakes, loader, stores: Mutex::new(BTreeMap::new()) }
     }
 
     /// The store of a scope. Talks to nobody.
@@ -25,7 +35,7 @@ impl Stores {
         if let Some(store) = stores.get(scope) {
             return store.clone();
         }
-        let store = Store::start(Clients::new(scope, self.observer.clone()).await, self.wakes.clone());
+        let store = Store::start(Clients::load((self.loader)(), scope, self.observer.clone()).await, self.wakes.clone());
         stores.insert(scope.clone(), store.clone());
         store
     }

@@ -17,4 +17,4 @@ mod sites;
 mod status;
 
 pub use metrics::Metrics;
-pub use run::{Options, RunError, run};
+pub use run::{Options, RunError, run, run_with};

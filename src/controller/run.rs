@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     api::{DmsNetwork, DmsNetworkClass},
-    aws::Stores,
+    aws::{Loader, Stores, environment},
     model::{Owner, tags::InvalidOwner},
     plan,
 };
@@ -77,14 +77,22 @@ pub enum RunError {
 /// Where it cannot start. What goes wrong later is retried, and told in status.
 pub async fn run(options: Options) -> Result<(), RunError> {
     let client = Client::try_default().await.map_err(RunError::Config)?;
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    run_with(options, client, Arc::new(environment), stop).await
+}
+
+/// The same with a Kubernetes and an AWS of the caller's, until `stop`.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(options: Options, client: Client, aws: Loader, stop: CancellationToken) -> Result<(), RunError> {
     let owner = owner(&options, &client).await?;
     let networks: Api<DmsNetwork> = Api::all(client.clone());
     let classes: Api<DmsNetworkClass> = Api::all(client.clone());
     networks.list(&kube::api::ListParams::default().limit(1)).await.map_err(RunError::Crds)?;
     classes.list(&kube::api::ListParams::default().limit(1)).await.map_err(RunError::Crds)?;
 
-    let stop = CancellationToken::new();
-    tokio::spawn(stop_on_signal(stop.clone()));
     let metrics = Arc::new(Metrics::default());
     let ready = Readiness::default();
     let server = http::serve(options.http_addr, options.http_addr_file.as_deref(), metrics.clone(), ready.clone(), stop.clone());
@@ -96,7 +104,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let filled = [network_cache.filled.clone(), class_cache.filled.clone(), namespace_cache.filled.clone()];
     let (wake, woken) = mpsc::unbounded_channel();
     let (changes, changed) = mpsc::unbounded_channel();
-    let stores = Stores::new(metrics.clone(), changes);
+    let stores = Stores::with(aws, metrics.clone(), changes);
     let ctx = Arc::new(Context {
         networks: network_cache.reader.clone(),
         classes: class_cache.reader.clone(),
