@@ -32,6 +32,7 @@ use super::{
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Networks", type_ = "integer", json_path = ".status.networks"),
+    printcolumn(name = "Shard", type_ = "string", priority = "1", json_path = ".status.shard"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = ("self.metadata.name.size() <= 63", "metadata.name must have at most 63 characters")
 )]
@@ -78,11 +79,25 @@ pub struct DmsNetworkClassSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::interval")]
     pub resync_interval: Option<String>,
+    /// An SQS queue that tells of changes in AWS within seconds: EventBridge feeds it with CloudTrail's events. Without it a change
+    /// is noticed by the next sweep, after `resyncInterval` at the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_queue: Option<ChangeQueue>,
     /// Tags set on every AWS object that dmsnet creates, and set again when missing, at most 20. A tag that has another value by
     /// then is left alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::own_tags")]
     pub tags: BTreeMap<String, String>,
+}
+
+/// A queue of changes.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeQueue {
+    /// URL of the SQS queue, such as `https://sqs.us-west-2.amazonaws.com/111122223333/dmsnet-changes`. One controller (or shard)
+    /// reads it, and nobody else. It may be in another Region, and may be told of several accounts and Regions.
+    #[schemars(schema_with = "schema::queue_url")]
+    pub url: String,
 }
 
 /// An IAM role that is assumed (STS AssumeRole) for every call of a class.
@@ -239,6 +254,9 @@ pub struct DmsNetworkClassStatus {
     /// How many networks use the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub networks: Option<i64>,
+    /// The shard that serves it, named as in its Lease `dmsnet-<shard>`; absent when it was let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
     /// `Ready`: credentials work and AWS answers; the message names what is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

@@ -71,6 +71,8 @@ pub enum Reason {
     DeletionBlocked,
     // class
     AwsUnreachable,
+    ShardConflict,
+    ChangeQueueUnavailable,
 }
 
 /// The status of a condition.

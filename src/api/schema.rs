@@ -357,6 +357,12 @@ pub fn endpoint_url(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// URL of an SQS queue.
+pub fn queue_url(_: &mut SchemaGenerator) -> Schema {
+    let pattern = "https?://[^/?# ]+/[0-9]{12}/[A-Za-z0-9_-]{1,80}([.]fifo)?";
+    matching(512, pattern, "must be the URL of an SQS queue, such as https://sqs.us-west-2.amazonaws.com/111122223333/dmsnet-changes")
+}
+
 /// AWS tags; `rules` come on top of AWS's limits.
 fn tag_map(mut rules: Vec<Value>) -> Schema {
     rules.insert(

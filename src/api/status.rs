@@ -86,6 +86,9 @@ pub struct ClassRecord {
     /// Its `endpointUrl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
+    /// The shard that served it; should the class go by force, this shard goes on with the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
 }
 
 /// Where the replication lives, as DMS says.
@@ -357,6 +360,9 @@ pub struct DriftRecord {
     pub wanted: String,
     /// As it was found.
     pub found: String,
+    /// Who did it, with which call and from where, where a change queue told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// When it was detected.
     #[schemars(schema_with = "schema::date_time")]
     pub detected_at: Timestamp,

@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::api::{DmsNetworkClassSpec, class::AssumeRole};
 
 use super::{
+    budget::Budgets,
     errors::{AwsError, AwsErrorKind},
     observe::{Observe, RequestObserver},
+    requests::OwnWrites,
 };
 
 /// Longest wait for a connection, for one attempt, and for a call with its retries. A call must end well before a
@@ -22,6 +24,8 @@ use super::{
 const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(8);
 const OPERATION: Duration = Duration::from_secs(20);
+/// A write to AWS that was sent has ended, one way or the other, after this time.
+pub const WRITE_ENDS_WITHIN: Duration = ATTEMPT;
 /// Name of our sessions under an assumed role: CloudTrail shows it.
 const SESSION: &str = "dmsnet";
 /// Attempts of a read, the first included. Writes are not repeated by the SDK (see `writes`).
@@ -91,12 +95,20 @@ pub struct Clients {
     pub rds: aws_sdk_rds::Client,
     /// STS.
     pub sts: aws_sdk_sts::Client,
+    /// For an SQS client: a queue may be in another Region, and is waited for longer.
+    pub(super) sqs: aws_sdk_sqs::config::Builder,
+    own: Arc<OwnWrites>,
+    pub(super) budgets: Arc<Budgets>,
 }
 
 impl Clients {
     /// Clients with what `loader` says of credentials and HTTP ([`environment`]), which assume the scope's role if it has one.
     /// Talks to nobody yet.
     pub async fn load(loader: ConfigLoader, scope: &Scope, observer: Arc<dyn RequestObserver>) -> Self {
+        Self::build(loader, scope, observer, Arc::default()).await
+    }
+
+    pub(super) async fn build(loader: ConfigLoader, scope: &Scope, observer: Arc<dyn RequestObserver>, budgets: Arc<Budgets>) -> Self {
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
         let mut loader = loader
@@ -117,14 +129,39 @@ impl Clients {
         if let Some(url) = dms_endpoint_url(&config) {
             dms.set_endpoint_url(Some(url));
         }
-        let observe = Observe(observer, scope.clone());
+        let own = Arc::<OwnWrites>::default();
+        let observe = Observe { observer, scope: scope.clone(), own: own.clone(), budgets: budgets.clone() };
         Self {
             scope: scope.clone(),
             ec2: aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(&config).interceptor(observe.clone()).build()),
             dms: aws_sdk_databasemigration::Client::from_conf(dms.interceptor(observe.clone()).build()),
             rds: aws_sdk_rds::Client::from_conf(aws_sdk_rds::config::Builder::from(&config).interceptor(observe.clone()).build()),
+            sqs: aws_sdk_sqs::config::Builder::from(&config).interceptor(observe.clone()),
+            own,
+            budgets,
             sts: aws_sdk_sts::Client::from_conf(aws_sdk_sts::config::Builder::from(&config).interceptor(observe).build()),
         }
+    }
+
+    /// Clients that were made elsewhere, without any for queues.
+    pub fn of(
+        scope: Scope,
+        ec2: aws_sdk_ec2::Client,
+        dms: aws_sdk_databasemigration::Client,
+        rds: aws_sdk_rds::Client,
+        sts: aws_sdk_sts::Client,
+    ) -> Self {
+        Self { scope, ec2, dms, rds, sts, sqs: aws_sdk_sqs::config::Builder::default(), own: Arc::default(), budgets: Arc::default() }
+    }
+
+    /// Calls that the budget allows at once, by operation.
+    pub fn tokens(&self) -> Vec<(String, f64)> {
+        self.budgets.tokens()
+    }
+
+    /// Whether a request with this ID was a write of ours.
+    pub fn made(&self, request_id: &str) -> bool {
+        self.own.made(request_id)
     }
 
     /// The account that the credentials belong to (STS GetCallerIdentity), 12 digits.

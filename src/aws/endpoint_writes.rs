@@ -87,7 +87,7 @@ impl Store {
     pub async fn create_endpoint(&self, new: &NewEndpoint) -> Result<VpcEndpoint, AwsError> {
         const OPERATION: &str = "CreateVpcEndpoint";
         let resource = format!("{} in {}", new.service_name, new.vpc);
-        self.endpoint_turn(OPERATION, &resource).await?;
+        self.write_turn(OPERATION, &resource).await?;
         let call = self.clients.ec2.create_vpc_endpoint();
         let call = call.vpc_id(new.vpc.as_str()).service_name(&new.service_name);
         let call = match new.kind {
@@ -134,7 +134,7 @@ impl Store {
         if diff.is_empty() {
             return Ok(());
         }
-        self.endpoint_turn(OPERATION, id.as_str()).await?;
+        self.write_turn(OPERATION, id.as_str()).await?;
         let call = self.clients.ec2.modify_vpc_endpoint().vpc_endpoint_id(id.as_str());
         let call = call.set_add_subnet_ids(texts(&diff.add_subnets)).set_remove_subnet_ids(texts(&diff.remove_subnets));
         let call = call.set_add_route_table_ids(texts(&diff.add_route_tables)).set_remove_route_table_ids(texts(&diff.remove_route_tables));
@@ -170,7 +170,7 @@ impl Store {
     /// picture shows it as `deleting`.
     pub async fn delete_endpoint(&self, id: &VpcEndpointId) -> Result<(), AwsError> {
         const OPERATION: &str = "DeleteVpcEndpoints";
-        self.endpoint_turn(OPERATION, id.as_str()).await?;
+        self.write_turn(OPERATION, id.as_str()).await?;
         let answer = self.clients.ec2.delete_vpc_endpoints().vpc_endpoint_ids(id.as_str()).customize().config_override(once()).send().await;
         let refused = match answer {
             Ok(answer) => answer.unsuccessful.into_iter().flatten().find_map(|item| {

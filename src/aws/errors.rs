@@ -50,6 +50,7 @@ impl AwsErrorKind {
             | "TooManyRequestsException"
             | "RequestThrottled"
             | "RequestThrottledException"
+            | "OverLimit"
             | "SlowDown"
             | "BandwidthLimitExceeded" => Self::Throttled,
 
@@ -84,6 +85,8 @@ impl AwsErrorKind {
             | "AccessDenied"
             | "AccessDeniedException"
             | "AccessDeniedFault"
+            | "KmsAccessDenied"
+            | "KMS.AccessDeniedException"
             | "NotAuthorized"
             | "Client.UnauthorizedOperation"
             | "OptInRequired"
@@ -114,6 +117,8 @@ impl AwsErrorKind {
             | "InvalidParameterValueException"
             | "InvalidPermission.Malformed"
             | "InvalidPolicyDocument"
+            | "InvalidAddress"
+            | "InvalidSecurity"
             | "InvalidServiceName"
             | "InvalidGroupId.Malformed"
             | "InvalidVpcPeeringConnectionState.DnsHostnamesDisabled"
@@ -134,6 +139,8 @@ impl AwsErrorKind {
             // InvalidGroup.NotFound, InvalidSubnetID.NotFound and InvalidSubnetId.NotFound, InvalidVpcEndpointId.NotFound, …
             _ if code.ends_with(".NotFound") => Self::NotFound,
             "NatGatewayNotFound"
+            | "AWS.SimpleQueueService.NonExistentQueue"
+            | "QueueDoesNotExist"
             | "ResourceNotFoundFault"
             | "DBInstanceNotFound"
             | "DBClusterNotFoundFault"

@@ -5,7 +5,7 @@
 //! that takes, and wakes those whose part has changed.
 
 mod apply;
-mod bucket;
+mod budget;
 mod calls;
 mod changes;
 mod clients;
@@ -22,7 +22,9 @@ mod network_writes;
 mod observe;
 pub mod permissions;
 mod questions;
+mod queue;
 mod reads;
+mod requests;
 mod schedule;
 mod store;
 mod stores;
@@ -32,10 +34,11 @@ mod writes;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use changes::{ApplyContext, Outcome, apply};
-pub use clients::{Account, Clients, Scope, environment};
+pub use clients::{Account, Clients, Scope, WRITE_ENDS_WITHIN, environment};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};
 pub use observe::RequestObserver;
+pub use queue::{Message, Queue};
 pub use store::Store;
 pub use stores::{Loader, Stores};
 pub use writes::{Interface, NewRule, RuleEdit};

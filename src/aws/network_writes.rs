@@ -50,6 +50,7 @@ fn allowed(number: u16, shape: &AclShape) -> AclEntry {
 impl Store {
     /// Makes an entry that allows (EC2 CreateNetworkAclEntry). [`AwsErrorKind::Duplicate`]: the number is taken.
     pub async fn create_acl_entry(&self, acl: &NetworkAclId, number: u16, shape: &AclShape) -> Result<(), AwsError> {
+        self.write_turn("CreateNetworkAclEntry", &about(acl, shape.direction, number)).await?;
         let (v4, v6) = family(&shape.cidr);
         patiently(|| async {
             let call = self.clients.ec2.create_network_acl_entry().network_acl_id(acl.as_str()).rule_number(number.into());
@@ -69,6 +70,7 @@ impl Store {
 
     /// Puts an entry right, whatever it holds (EC2 ReplaceNetworkAclEntry).
     pub async fn replace_acl_entry(&self, acl: &NetworkAclId, number: u16, shape: &AclShape) -> Result<(), AwsError> {
+        self.write_turn("ReplaceNetworkAclEntry", &about(acl, shape.direction, number)).await?;
         let (v4, v6) = family(&shape.cidr);
         let call = self.clients.ec2.replace_network_acl_entry().network_acl_id(acl.as_str()).rule_number(number.into());
         let call = call.egress(shape.direction == Direction::Out).rule_action(ec2::RuleAction::Allow).protocol(protocol(shape.protocol));
@@ -84,6 +86,7 @@ impl Store {
 
     /// Deletes an entry (EC2 DeleteNetworkAclEntry). One that is not there is done.
     pub async fn delete_acl_entry(&self, acl: &NetworkAclId, direction: Direction, number: u16) -> Result<(), AwsError> {
+        self.write_turn("DeleteNetworkAclEntry", &about(acl, direction, number)).await?;
         let call = self.clients.ec2.delete_network_acl_entry().network_acl_id(acl.as_str()).rule_number(number.into());
         let answer = call.egress(direction == Direction::Out).customize().config_override(repeatable()).send().await;
         match answer.map_err(|e| AwsError::from_sdk("ec2", "DeleteNetworkAclEntry", about(acl, direction, number), &e)) {
@@ -98,6 +101,7 @@ impl Store {
 
     /// Makes a route (EC2 CreateRoute). [`AwsErrorKind::Duplicate`]: the table has one for the destination.
     pub async fn create_route(&self, table: &RouteTableId, destination: &Destination, target: &Target) -> Result<(), AwsError> {
+        self.write_turn("CreateRoute", table.as_str()).await?;
         const OPERATION: &str = "CreateRoute";
         let resource = format!("{destination} in {table}");
         let to = way(OPERATION, &resource, target)?;
@@ -124,6 +128,7 @@ impl Store {
 
     /// Lets a route lead elsewhere (EC2 ReplaceRoute).
     pub async fn replace_route(&self, table: &RouteTableId, destination: &Destination, target: &Target) -> Result<(), AwsError> {
+        self.write_turn("ReplaceRoute", table.as_str()).await?;
         const OPERATION: &str = "ReplaceRoute";
         let resource = format!("{destination} in {table}");
         let to = way(OPERATION, &resource, target)?;
@@ -147,6 +152,7 @@ impl Store {
 
     /// Deletes a route (EC2 DeleteRoute). One that is not there is done.
     pub async fn delete_route(&self, table: &RouteTableId, destination: &Destination) -> Result<(), AwsError> {
+        self.write_turn("DeleteRoute", table.as_str()).await?;
         let (v4, v6, list) = packets_for(destination);
         let call = self.clients.ec2.delete_route().route_table_id(table.as_str()).set_destination_cidr_block(v4);
         let call = call.set_destination_ipv6_cidr_block(v6).set_destination_prefix_list_id(list);

@@ -1,8 +1,8 @@
-//! Every HTTP request to AWS is seen here once, for metrics.
+//! Every HTTP request to AWS is seen here once: for metrics, and for whoever may stop it.
 
 use std::{fmt, sync::Arc, time::Instant};
 
-use super::Scope;
+use super::{AwsErrorKind, Scope, budget::Budgets, requests::OwnWrites};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -22,6 +22,12 @@ pub trait RequestObserver: Send + Sync + 'static {
     /// `scope`: where it went. `service` as its SDK writes it, in lower case (`ec2`, `dms`, `rds`, `sts`); `code` is `ok`, AWS's error code, `http-<status>`
     /// where there is none, `timeout`, or `io` where no answer came.
     fn observed(&self, scope: &Scope, service: &str, operation: &str, code: &str, seconds: f64);
+
+    /// Asked before each attempt is sent: why it must not be, if so. It then fails as [`Unreachable`](super::AwsErrorKind::Unreachable):
+    /// nothing was done.
+    fn refuses(&self, _service: &str, _operation: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Looks away.
@@ -31,7 +37,12 @@ impl RequestObserver for () {
 
 /// Reports each attempt of an SDK client.
 #[derive(Clone)]
-pub(super) struct Observe(pub(super) Arc<dyn RequestObserver>, pub(super) Scope);
+pub(super) struct Observe {
+    pub(super) observer: Arc<dyn RequestObserver>,
+    pub(super) scope: Scope,
+    pub(super) own: Arc<OwnWrites>,
+    pub(super) budgets: Arc<Budgets>,
+}
 
 impl fmt::Debug for Observe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +75,11 @@ impl Observe {
                 None => "io".to_owned(),
             },
         };
-        self.0.observed(&self.1, name(service), operation, &code, began.elapsed().as_secs_f64());
+        self.own.note(operation, context.response());
+        if AwsErrorKind::of(&code, "") == AwsErrorKind::Throttled || matches!(&*code, "http-429" | "http-503") {
+            self.budgets.throttled(name(service), operation);
+        }
+        self.observer.observed(&self.scope, name(service), operation, &code, began.elapsed().as_secs_f64());
     }
 }
 
@@ -80,8 +95,23 @@ impl Intercept for Observe {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let (service, operation) = cfg.load::<Metadata>().map_or(("", ""), |m| (m.service(), m.name()));
+        self.budgets.went_out(name(service), operation);
         cfg.interceptor_state().store_put(Began(Some(Instant::now())));
         Ok(())
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let (service, operation) = cfg.load::<Metadata>().map_or(("", ""), |m| (m.service(), m.name()));
+        let Some(why) = self.observer.refuses(name(service), operation) else { return Ok(()) };
+        // It was no request.
+        cfg.interceptor_state().store_put(Began(None));
+        Err(why.into())
     }
 
     fn read_after_attempt(
@@ -111,6 +141,7 @@ fn name(service: &str) -> &str {
         "EC2" => "ec2",
         "Database Migration Service" => "dms",
         "RDS" => "rds",
+        "SQS" => "sqs",
         "STS" => "sts",
         other => other,
     }

@@ -128,6 +128,34 @@ impl Call {
         }
     }
 
+    /// Service and operation, as AWS counts its calls.
+    pub(super) fn operation(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Rules => ("ec2", "DescribeSecurityGroupRules"),
+            Self::Groups(_) => ("ec2", "DescribeSecurityGroups"),
+            Self::Endpoints(_) => ("ec2", "DescribeVpcEndpoints"),
+            Self::Subnets(_) => ("ec2", "DescribeSubnets"),
+            Self::Vpcs => ("ec2", "DescribeVpcs"),
+            Self::Services => ("ec2", "DescribeVpcEndpointServices"),
+            Self::Instances => ("dms", "DescribeReplicationInstances"),
+            Self::Configs => ("dms", "DescribeReplicationConfigs"),
+            Self::SubnetGroups => ("dms", "DescribeReplicationSubnetGroups"),
+            Self::Connections => ("dms", "DescribeConnections"),
+            Self::DmsEndpoints => ("dms", "DescribeEndpoints"),
+            Self::DbInstances => ("rds", "DescribeDBInstances"),
+            Self::DbClusters => ("rds", "DescribeDBClusters"),
+            Self::DbSubnetGroups => ("rds", "DescribeDBSubnetGroups"),
+            Self::Acls(_) => ("ec2", "DescribeNetworkAcls"),
+            Self::RouteTables(_) => ("ec2", "DescribeRouteTables"),
+            Self::NatGateways => ("ec2", "DescribeNatGateways"),
+            Self::InternetGateways => ("ec2", "DescribeInternetGateways"),
+            Self::Peerings => ("ec2", "DescribeVpcPeeringConnections"),
+            Self::TransitGatewayAttachments => ("ec2", "DescribeTransitGatewayVpcAttachments"),
+            Self::Interfaces(_) => ("ec2", "DescribeNetworkInterfaces"),
+            Self::PrefixLists(_) => ("ec2", "DescribeManagedPrefixLists"),
+        }
+    }
+
     pub(super) async fn make(self, c: &Clients, lists: &ListEntries, values: &[String]) -> Result<Objects, AwsError> {
         Ok(match self {
             Self::Rules => Objects::Rules(calls::rules(c, "group-id", values).await?),

@@ -3,13 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use futures::future::{BoxFuture, join_all};
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
-    calls::ListEntries,
+    budget::Who,
+    calls::{ListEntries, about},
     clients::Clients,
     errors::{AwsError, AwsErrorKind},
     questions::{Call, Objects, value},
@@ -20,6 +22,9 @@ use crate::model::Need;
 const EC2_VALUES: usize = 200;
 /// Identifiers in one filter of DMS or RDS: no more than one page answers.
 const NAMES: usize = 100;
+/// Longest wait for a read's turn in the budget; it is asked again later.
+const PASS_TURN: Duration = Duration::from_secs(10);
+const SWEEP_TURN: Duration = Duration::from_secs(20);
 /// Calls under way at a time, per store.
 pub(super) const PARALLEL: usize = 8;
 
@@ -47,6 +52,8 @@ pub(super) struct Reader {
     pub(super) clients: Clients,
     /// Lets so many calls through at a time.
     pub(super) gate: Arc<Semaphore>,
+    /// Those that somebody waits for; the others leave room for them.
+    pub(super) urgent: BTreeSet<Need>,
     /// Entries of prefix lists that were read before.
     pub(super) lists: Arc<ListEntries>,
     /// Told of each call's answer as it comes.
@@ -87,6 +94,12 @@ impl Reader {
 
     /// One call, when there is room for it.
     async fn one(&self, call: Call, needs: &[Need]) -> (Instant, Result<Objects, AwsError>) {
+        let (who, patience) = if needs.iter().any(|n| self.urgent.contains(n)) { (Who::Pass, PASS_TURN) } else { (Who::Sweep, SWEEP_TURN) };
+        let (service, operation) = call.operation();
+        if let Err(wait) = self.clients.budgets.turn(service, operation, who, patience).await {
+            let text = format!("no turn for it in {} s", wait.as_secs());
+            return (Instant::now(), Err(AwsError::new(AwsErrorKind::Throttled, service, operation, about(&values(needs)), text)));
+        }
         let _permit = self.gate.acquire().await;
         let started = Instant::now();
         (started, call.make(&self.clients, &self.lists, &values(needs)).await)

@@ -128,6 +128,8 @@ struct Subscription {
 pub(super) struct Batch {
     pub(super) number: u64,
     pub(super) needs: BTreeSet<Need>,
+    /// Those that somebody waits for.
+    pub(super) urgent: BTreeSet<Need>,
     /// Single objects that come with an answer about their VPC, by the need for that.
     pub(super) riders: BTreeMap<Need, Vec<Need>>,
 }
@@ -210,6 +212,11 @@ impl Schedule {
         self.entries.get(need).is_none_or(|e| e.read_since(since))
     }
 
+    /// Whether AWS has answered such a read.
+    pub(super) fn was_answered(&self, need: &Need, since: Instant) -> bool {
+        self.entries.get(need).is_none_or(|e| e.answered.is_some_and(|at| at >= since))
+    }
+
     /// Takes what is to be asked now. `with_vpc` names the need whose answer brings a single object along, if known.
     pub(super) fn take(&mut self, now: Instant, with_vpc: impl Fn(&Need) -> Option<Need>) -> Batch {
         let (sweeps, passes) = match self.slow {
@@ -236,12 +243,15 @@ impl Schedule {
         }
         let mut batch = Batch::default();
         for need in chosen {
+            let urgent = self.entries.get(&need).is_some_and(|e| e.wanted.is_some());
             match with_vpc(&need) {
                 Some(all) if self.entries.get(&all).is_some_and(|e| e.interval.is_some() && e.in_flight.is_none()) => {
                     batch.needs.insert(all.clone());
+                    batch.urgent.extend(urgent.then(|| all.clone()));
                     batch.riders.entry(all).or_default().push(need);
                 }
                 _ => {
+                    batch.urgent.extend(urgent.then(|| need.clone()));
                     batch.needs.insert(need);
                 }
             }

@@ -12,14 +12,10 @@ use tokio::{
 };
 
 use super::{
-    bucket::Bucket, calls::ListEntries, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL,
-    schedule::Schedule, sweep,
+    calls::ListEntries, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL, schedule::Schedule, sweep,
 };
 use crate::model::{Need, Picture};
 
-/// Calls that create, modify or delete VPC endpoints: AWS's own bucket holds 4 and refills by 0.3 a second, for the
-/// whole account and Region (domain.md 3.5).
-const ENDPOINT_WRITES: (f64, f64) = (4.0, 0.3);
 /// DNS lookups under way at a time.
 const LOOKUPS: usize = 8;
 
@@ -43,7 +39,6 @@ pub struct Store {
     pub(super) gate: Arc<Semaphore>,
     pub(super) lookups: Arc<Semaphore>,
     pub(super) lists: Arc<ListEntries>,
-    pub(super) endpoint_writes: Mutex<Bucket>,
     account: OnceCell<String>,
 }
 
@@ -57,7 +52,6 @@ impl Store {
     /// Starts the informer: it asks AWS as soon as somebody wants to know something, and ends when it is dropped.
     /// `wakes` is told who should look again. Must be called in a tokio runtime.
     pub fn start(clients: Clients, wakes: mpsc::UnboundedSender<Arc<str>>) -> Arc<Self> {
-        let (capacity, per_second) = ENDPOINT_WRITES;
         let store = Arc::new(Self {
             clients,
             wakes,
@@ -68,7 +62,6 @@ impl Store {
             gate: Arc::new(Semaphore::new(PARALLEL)),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             lists: Arc::default(),
-            endpoint_writes: Mutex::new(Bucket::new(capacity, per_second, Instant::now())),
             account: OnceCell::new(),
         });
         tokio::spawn(sweep::run(Arc::downgrade(&store), store.kick.clone()));
@@ -85,6 +78,11 @@ impl Store {
         self.account.get_or_try_init(|| self.clients.account()).await.cloned()
     }
 
+    /// The account, once AWS has told it.
+    pub fn known_account(&self) -> Option<&str> {
+        self.account.get().map(String::as_str)
+    }
+
     /// Looks at the picture. It does not change meanwhile, so be quick, and call nothing of the store's.
     pub fn with<R>(&self, look: impl FnOnce(&Picture) -> R) -> R {
         look(&self.read().picture)
@@ -96,6 +94,20 @@ impl Store {
     pub async fn ensure(&self, needs: &BTreeSet<Need>, not_older_than: Option<Instant>) {
         let waiting = lock(&self.schedule).want(needs, not_older_than, Instant::now());
         self.answered_all(waiting).await;
+    }
+
+    /// Those that somebody subscribes to.
+    pub fn watched(&self, needs: &BTreeSet<Need>) -> BTreeSet<Need> {
+        let schedule = lock(&self.schedule);
+        needs.iter().filter(|need| !need.is_dns() && schedule.is_watched(need)).cloned().collect()
+    }
+
+    /// Reads these again, from now on, and returns what AWS did not answer.
+    pub async fn refresh(&self, needs: &BTreeSet<Need>) -> BTreeSet<Need> {
+        let now = Instant::now();
+        self.ensure(needs, Some(now)).await;
+        let schedule = lock(&self.schedule);
+        needs.iter().filter(|need| !schedule.was_answered(need, now)).cloned().collect()
     }
 
     /// As [`Store::ensure`], and waits for names that were never looked up, too: no longer than the resolver is waited for.

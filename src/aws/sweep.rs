@@ -80,7 +80,7 @@ impl Store {
     }
 
     async fn ask(self: Arc<Self>, batch: Batch, lone: BTreeSet<Need>) {
-        let Batch { number, needs, riders } = batch;
+        let Batch { number, needs, urgent, riders } = batch;
         let (hosts, needs): (BTreeSet<Need>, BTreeSet<Need>) = needs.into_iter().partition(Need::is_dns);
         for host in hosts {
             tokio::spawn(self.clone().look_up(host, number));
@@ -92,7 +92,8 @@ impl Store {
             answer.needs.extend(along);
             store.take_in(answer, number);
         };
-        let reader = Reader { clients: self.clients.clone(), gate: self.gate.clone(), lists: self.lists.clone(), sink: Box::new(sink) };
+        let reader =
+            Reader { clients: self.clients.clone(), gate: self.gate.clone(), urgent, lists: self.lists.clone(), sink: Box::new(sink) };
         reader.read(needs, &lone).await;
     }
 

@@ -11,11 +11,11 @@ use aws_sdk_ec2::{
 use tokio::time::{Instant, sleep};
 
 use super::{
+    budget::Who,
     calls::{self, about},
     convert,
     errors::{AwsError, AwsErrorKind},
     expect::Field,
-    lock,
     store::Store,
 };
 use crate::model::{
@@ -24,8 +24,8 @@ use crate::model::{
 
 /// Tries of a write that AWS refuses because it was asked too often: then nothing was done, so a repetition is safe.
 const TRIES: u32 = 3;
-/// Longest wait for our own share of the endpoint calls; whoever is refused then comes again.
-const ENDPOINT_PATIENCE: Duration = Duration::from_secs(4);
+/// Longest wait for a write's turn in the budget: locks are held meanwhile.
+const TURN: Duration = Duration::from_secs(4);
 
 /// A rule to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +157,11 @@ impl Store {
             return Ok(Vec::new());
         }
         let permissions: Vec<_> = rules.iter().map(permission).collect();
+        let operation = match direction {
+            Direction::In => "AuthorizeSecurityGroupIngress",
+            Direction::Out => "AuthorizeSecurityGroupEgress",
+        };
+        self.write_turn(operation, group.as_str()).await?;
         let specs = || tag_spec(ec2::ResourceType::SecurityGroupRule, tags);
         let ec2 = &self.clients.ec2;
         let rows = patiently(|| async {
@@ -202,6 +207,7 @@ impl Store {
             ec2::SecurityGroupRuleUpdate::builder().security_group_rule_id(e.id.as_str()).security_group_rule(request(e)).build()
         };
         let updates = Some(edits.iter().map(update).collect());
+        self.write_turn("ModifySecurityGroupRules", group.as_str()).await?;
         let answer = self
             .clients
             .ec2
@@ -248,6 +254,11 @@ impl Store {
     }
 
     async fn revoke_once(&self, group: &SecurityGroupId, direction: Direction, ids: &[SecurityGroupRuleId]) -> Result<(), AwsError> {
+        let operation = match direction {
+            Direction::In => "RevokeSecurityGroupIngress",
+            Direction::Out => "RevokeSecurityGroupEgress",
+        };
+        self.write_turn(operation, group.as_str()).await?;
         let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let resource = format!("{} of {group}", about(&texts));
         let ec2 = &self.clients.ec2;
@@ -277,6 +288,7 @@ impl Store {
     pub async fn create_group(&self, vpc: &VpcId, name: &str, description: &str, tags: &Tags) -> Result<SecurityGroup, AwsError> {
         const OPERATION: &str = "CreateSecurityGroup";
         let resource = format!("{name} in {vpc}");
+        self.write_turn(OPERATION, &resource).await?;
         let answer = patiently(|| async {
             let call = self.clients.ec2.create_security_group().vpc_id(vpc.as_str()).group_name(name);
             let call = call.description(described(description).unwrap_or_else(|| name.to_owned()));
@@ -300,6 +312,7 @@ impl Store {
     /// Deletes a group (EC2 DeleteSecurityGroup). One that is not there is done; [`AwsErrorKind::DependencyViolation`]:
     /// something still uses it.
     pub async fn delete_group(&self, id: &SecurityGroupId) -> Result<(), AwsError> {
+        self.write_turn("DeleteSecurityGroup", id.as_str()).await?;
         let answer = self.clients.ec2.delete_security_group().group_id(id.as_str()).customize().config_override(repeatable()).send().await;
         match answer.map_err(|e| AwsError::from_sdk("ec2", "DeleteSecurityGroup", id.as_str(), &e)) {
             Err(e) if e.kind != AwsErrorKind::NotFound => Err(e),
@@ -315,6 +328,7 @@ impl Store {
         if ids.is_empty() || tags.is_empty() {
             return Ok(());
         }
+        self.write_turn("CreateTags", &about(ids)).await?;
         let call = self.clients.ec2.create_tags().set_resources(Some(ids.to_vec())).set_tags(Some(convert::tags_to_ec2(tags)));
         call.customize().config_override(repeatable()).send().await.map_err(|e| AwsError::from_sdk("ec2", "CreateTags", about(ids), &e))?;
         self.tags_changed(ids, tags, &[]);
@@ -327,6 +341,7 @@ impl Store {
             return Ok(());
         }
         let tags = keys.iter().map(|k| ec2::Tag::builder().key(k).build()).collect();
+        self.write_turn("DeleteTags", &about(ids)).await?;
         let call = self.clients.ec2.delete_tags().set_resources(Some(ids.to_vec())).set_tags(Some(tags));
         call.customize().config_override(repeatable()).send().await.map_err(|e| AwsError::from_sdk("ec2", "DeleteTags", about(ids), &e))?;
         self.tags_changed(ids, &Tags::new(), keys);
@@ -338,20 +353,16 @@ impl Store {
         calls::interfaces(&self.clients, "group-id", &[group.to_string()]).await
     }
 
-    /// Waits for our share of the few endpoint writes that AWS allows.
-    pub(super) async fn endpoint_turn(&self, operation: &'static str, resource: &str) -> Result<(), AwsError> {
-        let turn = lock(&self.endpoint_writes).take(Instant::now(), ENDPOINT_PATIENCE);
-        match turn {
-            Some(wait) => {
-                sleep(wait).await;
-                Ok(())
-            }
-            None => {
-                let text = "too many endpoint writes are waiting already; AWS allows one in about three seconds";
-                Err(AwsError::new(AwsErrorKind::Throttled, "ec2", operation, resource, text))
-            }
-        }
+    /// Waits for a write's turn in the budget. Whoever would wait long is refused, and comes again.
+    pub(super) async fn write_turn(&self, operation: &'static str, resource: &str) -> Result<(), AwsError> {
+        self.clients.budgets.turn("ec2", operation, Who::Pass, TURN).await.map_err(|wait| spent(operation, resource, wait))
     }
+}
+
+/// The refusal of a call that had no turn in time.
+fn spent(operation: &'static str, resource: &str, wait: Duration) -> AwsError {
+    let text = format!("AWS allows no more of these calls for {:.0} s: too many wait already", wait.as_secs_f64().ceil());
+    AwsError::new(AwsErrorKind::Throttled, "ec2", operation, resource, text)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
 use clap_complete::Shell;
+use kube::core::Selector;
 
 use super::iam_policy::Wish;
 use crate::{controller, model::Owner};
@@ -196,15 +197,33 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub http_addr_file: Option<PathBuf>,
     /// Serve only classes with these labels, and their networks, such as `shard=a`
-    #[arg(long, env = "DMSNET_CLASS_SELECTOR", hide_env_values = true, value_name = "SELECTOR")]
-    pub class_selector: Option<String>,
+    #[arg(long, env = "DMSNET_CLASS_SELECTOR", hide_env_values = true, value_name = "SELECTOR", value_parser = controller::selector::parse)]
+    pub class_selector: Option<Selector>,
+    /// Name of this shard and of its Lease, `dmsnet-NAME`: the same for all replicas of a shard [default: `default`, or made
+    /// from the selector]
+    #[arg(long, env = "DMSNET_SHARD", hide_env_values = true, value_name = "NAME", value_parser = shard)]
+    pub shard: Option<String>,
+    /// Namespace of the Leases, the same for all shards [default: the pod's, else the kubeconfig context's]
+    #[arg(long, env = "DMSNET_LEASE_NAMESPACE", hide_env_values = true, value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// Name of this replica in the Lease: no two that run at the same time may share it. One that starts again under its old
+    /// name, as a container does under its pod's, takes its Lease back at once [default: the host's name and a random part]
+    #[arg(long, env = "DMSNET_IDENTITY", hide_env_values = true, value_name = "NAME")]
+    pub identity: Option<String>,
 }
 
 impl From<RunArgs> for controller::Options {
     fn from(args: RunArgs) -> Self {
-        let RunArgs { cluster_name, http_addr, http_addr_file, class_selector } = args;
-        Self { cluster_name, http_addr, http_addr_file, class_selector }
+        let RunArgs { cluster_name, http_addr, http_addr_file, class_selector, shard, lease_namespace, identity } = args;
+        Self { cluster_name, http_addr, http_addr_file, class_selector, shard, lease_namespace, identity }
     }
+}
+
+/// A Lease is an object of Kubernetes, and this is a part of its name.
+fn shard(text: &str) -> Result<String, String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits = (1..=50).contains(&text.len()) && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-');
+    if fits { Ok(text.to_owned()) } else { Err("1 to 50 of a-z, 0-9 and '-', not at either end".to_owned()) }
 }
 
 /// Which networks.
@@ -387,6 +406,9 @@ pub struct IamPolicyArgs {
     /// A key of the class's `tags`; may be repeated
     #[arg(long = "tag-key", value_name = "KEY")]
     pub tag_keys: Vec<String>,
+    /// ARN of a queue that a class names as `changeQueue`; may be repeated
+    #[arg(long = "change-queue", value_name = "ARN")]
+    pub change_queues: Vec<String>,
     /// The role of a class's `assumeRole`, for the policy of what assumes it; may be repeated
     #[arg(long = "assume-role", value_name = "ARN")]
     pub roles: Vec<String>,
@@ -403,10 +425,23 @@ pub enum PolicyMode {
 
 impl From<IamPolicyArgs> for Wish {
     fn from(args: IamPolicyArgs) -> Self {
-        let IamPolicyArgs { mode, region, account, vpcs, mut services, import, take_over, network_acls, routes, tag_keys, roles } = args;
+        let IamPolicyArgs {
+            mode,
+            region,
+            account,
+            vpcs,
+            mut services,
+            import,
+            take_over,
+            network_acls,
+            routes,
+            tag_keys,
+            roles,
+            change_queues,
+        } = args;
         services.retain(|s| s != "none");
         let enforce = mode == PolicyMode::Enforce;
-        Self { enforce, region, account, vpcs, services, import, take_over, network_acls, routes, tag_keys, roles }
+        Self { enforce, region, account, vpcs, services, import, take_over, network_acls, routes, tag_keys, roles, change_queues }
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Wish {
     pub routes: bool,
     /// Keys of the class's own tags.
     pub tag_keys: Vec<String>,
+    /// ARNs of the queues that classes name as `changeQueue`.
+    pub change_queues: Vec<String>,
     /// ARNs of the roles of classes: what assumes them needs nothing else.
     pub roles: Vec<String>,
 }
@@ -103,6 +105,9 @@ impl Wish {
     /// The policy.
     pub fn document(&self) -> Document {
         let mut statement = vec![self.read()];
+        if !self.change_queues.is_empty() {
+            statement.push(Statement::allow("ChangeQueues", actions(&[Purpose::Queue]), self.change_queues.clone()));
+        }
         if self.enforce {
             self.rules(&mut statement);
             if !self.services.is_empty() {
@@ -196,13 +201,11 @@ impl Wish {
 
     /// Entries and routes have no tags, so IAM cannot tell ours from others': only those that ask for it get this.
     fn borders(&self, out: &mut Vec<Statement>) {
-        if self.network_acls {
-            let acls = self.all(&["network-acl"]);
-            out.push(self.within(Statement::allow("AclEntries", actions(&[Purpose::AclEntries]), acls)));
-        }
-        if self.routes {
-            let tables = self.all(&["route-table"]);
-            out.push(self.within(Statement::allow("Routes", actions(&[Purpose::Routes]), tables)));
+        let asked = [(self.network_acls, Purpose::AclEntries, "network-acl"), (self.routes, Purpose::Routes, "route-table")];
+        let (purposes, kinds): (Vec<_>, Vec<_>) = asked.iter().filter(|(asked, ..)| *asked).map(|(_, p, kind)| (*p, *kind)).unzip();
+        if !purposes.is_empty() {
+            // Each action knows only its own kind of resource: together they allow no more than apart.
+            out.push(self.within(Statement::allow("AclEntriesAndRoutes", actions(&purposes), self.all(&kinds))));
         }
     }
 
@@ -252,6 +255,7 @@ mod tests {
             network_acls: true,
             routes: true,
             tag_keys: vec!["cost-center".into()],
+            change_queues: vec!["arn:aws:sqs:us-west-2:111122223333:dmsnet-changes".into()],
             roles: vec![],
         }
     }
@@ -274,7 +278,7 @@ mod tests {
         called.remove("sts:AssumeRole");
         assert_eq!(named(&full().document()), called, "no class has a role");
         let observe = Wish { enforce: false, import: false, ..full() }.document();
-        assert_eq!(named(&observe), actions(&[Purpose::Read]).into_iter().collect());
+        assert_eq!(named(&observe), actions(&[Purpose::Read, Purpose::Queue]).into_iter().collect());
         let without = named(&Wish { services: vec![], ..full() }.document());
         assert!(without.iter().all(|a| !a.contains("VpcEndpoint") || a.contains("Describe")), "{without:?}");
         let checked = named(&Wish { network_acls: false, routes: false, ..full() }.document());
@@ -305,7 +309,7 @@ mod tests {
             ("cn-north-1", "arn:aws-cn:ec2:cn-north-1:", "cn.com.amazonaws.cn-north-1.dms"),
             ("us-gov-east-1", "arn:aws-us-gov:ec2:us-gov-east-1:", "com.amazonaws.us-gov-east-1.dms"),
         ] {
-            let text = json(&Wish { region: Some(region.into()), ..full() }).to_string();
+            let text = json(&Wish { region: Some(region.into()), change_queues: vec![], ..full() }).to_string();
             assert!(text.contains(arn) && text.contains(service) && !text.contains("arn:aws:"), "{text}");
         }
     }

@@ -1,14 +1,18 @@
-//! Classes: credentials that work, the account that they belong to, and a finalizer while a network uses the class.
+//! Classes: which shard serves them, credentials that work, the account that they belong to, and a finalizer while a network uses the
+//! class.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
-use kube::{Api, Resource, ResourceExt, runtime::controller::Action};
+use kube::{Api, Resource, ResourceExt, api::ListParams, runtime::controller::Action, runtime::reflector::ObjectRef};
 
 use super::{
     context::{self, Context},
-    kubernetes,
+    kubernetes, leadership,
+    lease::jittered,
     network::Error,
+    run::counted,
+    shards::{self, Standing, View},
 };
 use crate::{
     api::{
@@ -23,30 +27,40 @@ use crate::{
 const WORKING: Duration = Duration::from_secs(300);
 /// See [`WORKING`].
 const BROKEN: Duration = Duration::from_secs(15);
+/// How often it is looked whether another shard has let go.
+const HELD: Duration = Duration::from_secs(5);
+/// Tries to let a class go at the end.
+const TRIES: usize = 3;
 
 /// One pass over a class.
 pub async fn reconcile(class: Arc<DmsNetworkClass>, ctx: Arc<Context>) -> Result<Action, Error> {
     ctx.started.cancelled().await;
-    let name = class.name_any();
-    let api: Api<DmsNetworkClass> = Api::all(ctx.client.clone());
-    let users = ctx.networks.state().iter().filter(|n| uses(n, &name, &ctx)).count();
-    if class.meta().deletion_timestamp.is_some() && users == 0 {
-        kubernetes::remove_finalizer(&api, &name, class.uid().as_deref(), CLASS_FINALIZER).await?;
+    if ctx.leadership.term().is_none() {
         return Ok(Action::await_change());
     }
-    if class.meta().deletion_timestamp.is_none() {
-        if users > 0 {
-            kubernetes::add_finalizer(&api, &*class, CLASS_FINALIZER).await?;
-        } else {
-            kubernetes::remove_finalizer(&api, &name, class.uid().as_deref(), CLASS_FINALIZER).await?;
+    let name = class.name_any();
+    let classes = ctx.classes.state();
+    match standing(&class, classes.iter().map(|c| &**c), &ctx).await? {
+        Standing::Foreign => {
+            stop(&name, &ctx).await;
+            Ok(Action::await_change())
         }
+        Standing::LetGo => {
+            stop(&name, &ctx).await;
+            write(&class, &DmsNetworkClassStatus { shard: None, ..class.status.clone().unwrap_or_default() }, &ctx).await?;
+            tracing::info!(class = name, "the class is not selected any more: it is let go");
+            Ok(Action::await_change())
+        }
+        Standing::Wait { shard } => {
+            stop(&name, &ctx).await;
+            if ctx.serving.is_news(&name, shard) {
+                tracing::info!(class = name, shard, "another shard serves the class: it is taken once that one lets go or is gone");
+            }
+            Ok(Action::requeue(HELD))
+        }
+        Standing::Conflict { class: other, shard } => conflict(&class, other, shard, &ctx).await,
+        Standing::Serve => serve(&class, &ctx).await,
     }
-    let (status, works) = status(&class, users, &ctx).await;
-    if class.status.as_ref() != Some(&status) {
-        // None where it went with its last user.
-        kubernetes::write_status(&api, &*class, &status).await?;
-    }
-    Ok(Action::requeue(if works { WORKING } else { BROKEN }))
 }
 
 /// See the network's.
@@ -54,6 +68,7 @@ pub fn on_error(_: Arc<DmsNetworkClass>, error: &Error, _: Arc<Context>) -> Acti
     match error {
         // Somebody else wrote it meanwhile: the next pass sees how it is now.
         Error::Kubernetes(kube::Error::Api(status)) if status.is_conflict() => tracing::debug!(%error, "class changed meanwhile"),
+        Error::Kubernetes(refused) if leadership::is_not_leading(refused) => tracing::debug!(%error, "pass over a class was too late"),
         error => tracing::warn!(%error, "pass over a class failed"),
     }
     Action::requeue(Duration::from_secs(2))
@@ -65,6 +80,158 @@ pub fn uses(network: &DmsNetwork, class: &str, ctx: &Context) -> bool {
     let named = network.spec.class_name.as_deref() == Some(class) || databases().any(|c| c == class);
     let status = network.uid().map(|uid| ctx.registry.latest_status(&uid.into(), network)).unwrap_or_default();
     named || status.default_class.as_deref() == Some(class) || status.classes.iter().any(|c| c.name == class)
+}
+
+/// Whether a class is left alone since another shard serves its account and Region.
+pub fn is_refused(class: &DmsNetworkClass) -> bool {
+    let ready = class.status.as_ref().and_then(|s| conditions::find(&s.conditions, READY));
+    ready.is_some_and(|c| c.reason == Reason::ShardConflict.to_string())
+}
+
+/// Lets all classes go at the end, so that whoever comes next need not wait.
+pub async fn let_all_go(ctx: &Context) {
+    let api: Api<DmsNetworkClass> = Api::all(ctx.client.clone());
+    for name in ctx.serving.all() {
+        ctx.serving.stop(&name).await;
+        for _ in 0..TRIES {
+            let Ok(Some(class)) = api.get_opt(&name).await else { break };
+            if shards::shard(&class) != Some(&ctx.serving.shard) {
+                break;
+            }
+            let status = DmsNetworkClassStatus { shard: None, ..class.status.clone().unwrap_or_default() };
+            match write(&class, &status, ctx).await {
+                Err(Error::Kubernetes(kube::Error::Api(status))) if status.is_conflict() => {}
+                Err(error) => {
+                    tracing::warn!(%error, class = name, "the class could not be let go");
+                    break;
+                }
+                Ok(()) => break,
+            }
+        }
+    }
+}
+
+/// What this shard does about a class, with a look at the Leases that it depends on.
+async fn standing<'a>(
+    class: &'a DmsNetworkClass,
+    all: impl IntoIterator<Item = &'a DmsNetworkClass>,
+    ctx: &Context,
+) -> Result<Standing<'a>, Error> {
+    let (view, others, me) = (View::of(class), shards::views(all, &class.name_any()), ctx.serving.shard.as_str());
+    let selected = ctx.serving.selects(class);
+    let mut at_work = BTreeSet::new();
+    if selected {
+        for shard in shards::rivals(&view, &others, me) {
+            if ctx.others.may_be_at_work(&shard).await? {
+                at_work.insert(shard);
+            }
+        }
+    }
+    let settled = ctx.serving.account(view.name).is_some_and(|account| Some(account.as_str()) == view.account);
+    Ok(shards::standing(&view, &others, me, selected, settled, &at_work))
+}
+
+async fn serve(class: &DmsNetworkClass, ctx: &Arc<Context>) -> Result<Action, Error> {
+    let name = class.name_any();
+    let api: Api<DmsNetworkClass> = Api::all(ctx.client.clone());
+    let users = ctx.networks.state().iter().filter(|n| uses(n, &name, ctx)).count();
+    if class.meta().deletion_timestamp.is_some() && users == 0 {
+        kubernetes::remove_finalizer(&api, &name, class.uid().as_deref(), CLASS_FINALIZER).await?;
+        return Ok(Action::await_change());
+    }
+    if class.meta().deletion_timestamp.is_none() {
+        if users > 0 {
+            kubernetes::add_finalizer(&api, class, CLASS_FINALIZER).await?;
+        } else {
+            kubernetes::remove_finalizer(&api, &name, class.uid().as_deref(), CLASS_FINALIZER).await?;
+        }
+    }
+    // It may name another queue than before.
+    ctx.queues.look();
+    let (status, works) = status(class, users, ctx).await;
+    let taken = (shards::shard(class), &status.account_id) == (Some(&ctx.serving.shard), &View::of(class).account.map(str::to_owned));
+    if class.status.as_ref() != Some(&status) {
+        write(class, &status, ctx).await?;
+    }
+    if !taken {
+        // The next pass sees that it is ours, and whether somebody else came at the same time.
+        return Ok(Action::requeue(HELD));
+    }
+    if ctx.serving.since(&name).is_none() || ctx.serving.account(&name) != status.account_id {
+        // Ours was written before this list was read: of two shards that take classes of one account, one at least sees the other.
+        let now = api.list(&ListParams::default()).await?;
+        if let Standing::Conflict { class: other, shard } = standing(class, &now.items, ctx).await? {
+            let (other, shard) = (other.to_owned(), shard.to_owned());
+            return conflict(class, &other, &shard, ctx).await;
+        }
+        begin(class, status.account_id.as_deref(), ctx);
+    }
+    Ok(Action::requeue(if works { WORKING } else { BROKEN }))
+}
+
+/// From now on the networks of a class are served. What they hold counts, and nothing is removed in their account before each was
+/// looked at.
+fn begin(class: &DmsNetworkClass, account: Option<&str>, ctx: &Arc<Context>) {
+    let (name, view) = (class.name_any(), View::of(class));
+    let classes = ctx.classes.state();
+    let beside = classes.iter().filter(|c| ctx.serving.selects(c) && (c.name_any() == name || View::of(c).same_place(&view)));
+    let beside: BTreeSet<String> = beside.map(|c| c.name_any()).collect();
+    let networks = ctx.networks.state();
+    for network in networks.iter().filter(|n| beside.iter().any(|c| uses(n, c, ctx))) {
+        ctx.registry.again(network);
+        if uses(network, &name, ctx) {
+            counted(ctx, network);
+        }
+    }
+    if ctx.serving.add(&name, account) {
+        tracing::info!(class = name, shard = ctx.serving.shard, "the class is served");
+        ctx.queues.look();
+    }
+    ctx.wake_all(networks.iter().filter(|n| beside.iter().any(|c| uses(n, c, ctx))).map(|n| ObjectRef::from_obj(&**n)));
+}
+
+/// From now on the networks of a class are not served; passes under way have ended.
+async fn stop(name: &str, ctx: &Arc<Context>) {
+    if ctx.serving.since(name).is_none() {
+        return;
+    }
+    ctx.serving.stop(name).await;
+    ctx.queues.look();
+    for network in ctx.networks.state() {
+        let Some(uid) = network.uid() else { continue };
+        let uid = uid.into();
+        let status = ctx.registry.latest_status(&uid, &network);
+        if ctx.home(&network, &status).as_deref() == Some(name) {
+            ctx.forget(&uid);
+        }
+    }
+}
+
+async fn conflict(class: &DmsNetworkClass, other: &str, shard: &str, ctx: &Arc<Context>) -> Result<Action, Error> {
+    let name = class.name_any();
+    stop(&name, ctx).await;
+    let old = class.status.clone().unwrap_or_default();
+    let generation = class.meta().generation.unwrap_or_default();
+    let message = format!(
+        "shard {shard:?} serves class {other:?} of the same account and Region, so shard {:?} leaves this one alone: give both classes to one shard",
+        ctx.serving.shard
+    );
+    let new = vec![NewCondition { type_: READY, status: Truth::False, reason: Reason::ShardConflict, message: message.clone() }];
+    let conditions = conditions::merge(&old.conditions, new, generation, Timestamp::now());
+    let status = DmsNetworkClassStatus { shard: None, observed_generation: Some(generation), conditions, ..old };
+    if class.status.as_ref() != Some(&status) {
+        tracing::warn!(class = name, "{message}");
+        write(class, &status, ctx).await?;
+    }
+    // By chance a little later: two that came at once must not come at once again.
+    Ok(Action::requeue(jittered(HELD)))
+}
+
+/// Writes the status, unless the class has changed since: of two shards that take it, one does. Nothing where it is gone.
+async fn write(class: &DmsNetworkClass, status: &DmsNetworkClassStatus, ctx: &Context) -> Result<(), Error> {
+    let api: Api<DmsNetworkClass> = Api::all(ctx.client.clone());
+    kubernetes::write_status_unchanged(&api, class, status).await?;
+    Ok(())
 }
 
 async fn status(class: &DmsNetworkClass, users: usize, ctx: &Context) -> (DmsNetworkClassStatus, bool) {
@@ -86,7 +253,10 @@ async fn status(class: &DmsNetworkClass, users: usize, ctx: &Context) -> (DmsNet
             );
             (Truth::False, Reason::ClassChanged, message, Some(pinned.clone()))
         }
-        (Ok(account), _) => (Truth::True, Reason::Ready, format!("AWS answers for account {account} in {region}"), Some(account)),
+        (Ok(account), _) => match class.spec.change_queue.as_ref().and_then(|q| ctx.queues.trouble(&q.url)) {
+            Some(trouble) => (Truth::False, Reason::ChangeQueueUnavailable, trouble, Some(account)),
+            None => (Truth::True, Reason::Ready, format!("AWS answers for account {account} in {region}"), Some(account)),
+        },
         (Err(error), pinned) => {
             let reason = if error.kind == AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::AwsUnreachable };
             let place = class.spec.endpoint_url.as_ref().map(|u| format!(" at {u}")).unwrap_or_default();
@@ -103,6 +273,7 @@ async fn status(class: &DmsNetworkClass, users: usize, ctx: &Context) -> (DmsNet
         account_id: account,
         observed_generation: Some(generation),
         networks: Some(i64::try_from(users).unwrap_or(i64::MAX)),
+        shard: Some(ctx.serving.shard.clone()),
         conditions: conditions::merge(&old.conditions, new, generation, Timestamp::now()),
     };
     (status, truth == Truth::True)

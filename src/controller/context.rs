@@ -11,7 +11,10 @@ use kube::{
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{events::Events, metrics::Metrics, registry::Registry};
+use super::{
+    causes::Causes, events::Events, leadership::Leadership, lease::Others, metrics::Metrics, queue::Queues, registry::Registry,
+    serving::Serving, shards,
+};
 use crate::{
     api::{DmsNetwork, DmsNetworkClass, class::AssumeRole, network::Mode, status::ClassRecord},
     aws::{Account, Scope, Stores},
@@ -28,7 +31,7 @@ pub struct Context {
     pub client: Client,
     /// All networks.
     pub networks: Cache<DmsNetwork>,
-    /// The classes that we serve.
+    /// All classes, whichever shard serves them.
     pub classes: Cache<DmsNetworkClass>,
     /// Names and labels of all namespaces.
     pub namespaces: Cache<PartialObjectMeta<Namespace>>,
@@ -40,12 +43,22 @@ pub struct Context {
     pub owner: Owner,
     /// Kubernetes Events.
     pub events: Events,
+    /// Who changed what.
+    pub causes: Causes,
+    /// Change queues.
+    pub queues: Queues,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Asks for a pass of a network.
     pub wake: UnboundedSender<ObjectRef<DmsNetwork>>,
-    /// Whether only some classes are ours (`--class-selector`): then a class that we do not see is another shard's.
-    pub sharded: bool,
+    /// Asks for a pass of a class.
+    pub wake_class: UnboundedSender<ObjectRef<DmsNetworkClass>>,
+    /// Whether this replica may write.
+    pub leadership: Arc<Leadership>,
+    /// The classes that it serves.
+    pub serving: Serving,
+    /// Leases of other shards.
+    pub others: Others,
     /// When this process began.
     pub begun: Instant,
     /// Cancelled (that is: reached) once all caches are filled.
@@ -61,11 +74,6 @@ impl Context {
     /// Labels of a namespace; none where it is not known.
     pub fn namespace_labels(&self, name: &str) -> BTreeMap<String, String> {
         self.namespaces.get(&ObjectRef::new(name)).map(|n| n.labels().clone()).unwrap_or_default()
-    }
-
-    /// The class of that name, if it is ours.
-    pub fn class(&self, name: &str) -> Option<Arc<DmsNetworkClass>> {
-        self.classes.get(&ObjectRef::new(name))
     }
 
     /// A network is gone: nothing of it counts any more, from now on.
@@ -102,6 +110,7 @@ pub fn record(class: &DmsNetworkClass, account: Option<String>) -> ClassRecord {
         role_arn: class.spec.assume_role.as_ref().map(|r| r.role_arn.clone()),
         external_id: class.spec.assume_role.as_ref().and_then(|r| r.external_id.clone()),
         endpoint_url: class.spec.endpoint_url.clone(),
+        shard: shards::shard(class).map(str::to_owned),
     }
 }
 

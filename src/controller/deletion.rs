@@ -40,10 +40,6 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
         ctx.wake_all(ctx.registry.forget(uid));
         return Ok((Action::await_change(), Outcome::Idle));
     }
-    let class = network.spec.class_name.as_ref().or(old.default_class.as_ref()).and_then(|name| ctx.class(name));
-    if ctx.sharded && class.is_none() && !ctx.registry.serves(uid) {
-        return Ok((Action::await_change(), Outcome::Idle));
-    }
     // The cache may still show one that we let go: a pass over it would claim for it what others are to remove.
     if !kubernetes::is_there(&ctx.api(network), network).await? {
         return Err(Error::Gone);

@@ -1,5 +1,6 @@
 //! Kubernetes Events: what was done and found, once each.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client, Resource,
     runtime::events::{Event, EventType, Recorder, Reporter},
@@ -27,12 +28,19 @@ pub enum EventReason {
     Retained,
     Abandoned,
     ReconcileFailed,
+    LeaderElection,
 }
 
 impl EventReason {
     fn type_(self) -> EventType {
         match self {
-            Self::Created | Self::Changed | Self::Deleted | Self::DriftCorrected | Self::PathOpened | Self::Retained => EventType::Normal,
+            Self::Created
+            | Self::Changed
+            | Self::Deleted
+            | Self::DriftCorrected
+            | Self::PathOpened
+            | Self::Retained
+            | Self::LeaderElection => EventType::Normal,
             Self::DriftFound
             | Self::PathBlocked
             | Self::ForeignRule
@@ -58,6 +66,11 @@ impl Events {
 
     /// Publishes one Event. A failure is logged and nothing more: the status tells the same.
     pub async fn publish(&self, network: &DmsNetwork, reason: EventReason, note: String) {
+        self.publish_about(&network.object_ref(&()), reason, note).await;
+    }
+
+    /// The same, about any object.
+    pub async fn publish_about(&self, object: &ObjectReference, reason: EventReason, note: String) {
         // A recorder that is kept repeats its first note for the same reason: each note gets its own.
         let recorder = Recorder::new(self.client.clone(), Reporter { controller: MANAGER.into(), instance: None });
         let event = Event {
@@ -67,7 +80,7 @@ impl Events {
             action: "Reconcile".into(),
             secondary: None,
         };
-        if let Err(error) = recorder.publish(&event, &network.object_ref(&())).await {
+        if let Err(error) = recorder.publish(&event, object).await {
             tracing::warn!(%error, %reason, "event not published");
         }
     }

@@ -5,7 +5,7 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::names::MANAGER;
 
@@ -72,6 +72,19 @@ where
     Ok(api.get_metadata_opt(&object.name_any()).await?.is_some_and(|found| found.uid() == object.uid()))
 }
 
+/// As [`write_status`], and only if nobody has changed the object since it was seen.
+///
+/// # Errors
+/// Those of the API server; a conflict where the object was changed meanwhile.
+pub async fn write_status_unchanged<K, S>(api: &Api<K>, object: &K, status: &S) -> kube::Result<Option<K>>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+    S: Serialize,
+{
+    let version = json!({ "op": "add", "path": "/metadata/resourceVersion", "value": object.resource_version() });
+    patch_status(api, object, status, Some(version)).await
+}
+
 /// Writes an object's status whole, to this very object. None: it is gone, whether or not a namesake was made meanwhile.
 ///
 /// Server-side apply would not do: on the status subresource the API server takes any `metadata.uid`, and a late pass would
@@ -84,10 +97,17 @@ where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
     S: Serialize,
 {
-    let patch = json!([
-        { "op": "test", "path": "/metadata/uid", "value": object.uid() },
-        { "op": "add", "path": "/status", "value": status },
-    ]);
+    patch_status(api, object, status, None).await
+}
+
+async fn patch_status<K, S>(api: &Api<K>, object: &K, status: &S, more: Option<Value>) -> kube::Result<Option<K>>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+    S: Serialize,
+{
+    let test = json!({ "op": "test", "path": "/metadata/uid", "value": object.uid() });
+    let write = json!({ "op": "add", "path": "/status", "value": status });
+    let patch = Value::Array([test].into_iter().chain(more).chain([write]).collect());
     let patch = Patch::Json::<()>(serde_json::from_value(patch).map_err(kube::Error::SerdeError)?);
     let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     match api.patch_status(&object.name_any(), &params, &patch).await {

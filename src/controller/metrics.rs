@@ -57,6 +57,24 @@ struct ScopeLabels {
     region: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShardLabels {
+    shard: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BudgetLabels {
+    account: String,
+    region: String,
+    operation: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabels {
+    class: String,
+    outcome: &'static str,
+}
+
 /// How a pass ended, as a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -92,6 +110,10 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<OperationLabels, Histogram>,
     picture_age: Family<ScopeLabels, Gauge<f64, AtomicU64>>,
+    leader: Family<ShardLabels, Gauge>,
+    classes: Family<ShardLabels, Gauge>,
+    queue_messages: Family<QueueLabels, Counter>,
+    budget_tokens: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
     accounts: Mutex<HashMap<Scope, String>>,
 }
 
@@ -117,6 +139,10 @@ impl Default for Metrics {
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(pass_seconds),
             picture_age: Family::default(),
+            leader: Family::default(),
+            classes: Family::default(),
+            queue_messages: Family::default(),
+            budget_tokens: Family::default(),
             accounts: Mutex::default(),
             registry: Registry::default(),
         };
@@ -127,12 +153,20 @@ impl Default for Metrics {
         registry.register_with_unit("reconcile", "Duration of passes", Unit::Seconds, metrics.reconcile.clone());
         registry.register("aws_requests", "Requests to AWS, by answer; alert on codes other than ok", metrics.requests.clone());
         registry.register_with_unit("aws_request", "Duration of requests to AWS", Unit::Seconds, metrics.request_seconds.clone());
+        registry.register("leader", "1 where this replica holds the Lease of its shard and writes, else 0", metrics.leader.clone());
+        registry.register(
+            "classes",
+            "Classes by the shard that serves them, as the leader sees it; alert on an empty shard",
+            metrics.classes.clone(),
+        );
         registry.register_with_unit(
             "picture_age",
             "Age of the picture of AWS; alert above five minutes",
             Unit::Seconds,
             metrics.picture_age.clone(),
         );
+        registry.register("queue_messages", "Messages of change queues; alert on failed and invalid", metrics.queue_messages.clone());
+        registry.register("aws_budget_tokens", "Calls that may be made at once, by operation", metrics.budget_tokens.clone());
         Self { registry, ..metrics }
     }
 }
@@ -161,6 +195,19 @@ impl Metrics {
         }
     }
 
+    /// Whether this replica leads its shard.
+    pub fn leader(&self, shard: &str, leads: bool) {
+        self.leader.get_or_create(&ShardLabels { shard: shard.to_owned() }).set(i64::from(leads));
+    }
+
+    /// Replaces the counts of classes by shard.
+    pub fn classes(&self, counts: impl IntoIterator<Item = (String, i64)>) {
+        self.classes.clear();
+        for (shard, count) in counts {
+            self.classes.get_or_create(&ShardLabels { shard }).set(count);
+        }
+    }
+
     /// A drift was found.
     pub fn drift(&self, class: &str, kind: &str) {
         self.drift.get_or_create(&DriftLabels { class: class.to_owned(), kind: kind.to_owned() }).inc();
@@ -179,6 +226,17 @@ impl Metrics {
     /// The picture of an account and Region is so old.
     pub fn picture_age(&self, scope: &Scope, seconds: f64) {
         self.picture_age.get_or_create(&ScopeLabels { account: self.account_of(scope), region: scope.region.clone() }).set(seconds);
+    }
+
+    /// So many calls of an operation may be made at once.
+    pub fn budget(&self, scope: &Scope, operation: &str, tokens: f64) {
+        let (account, region) = (self.account_of(scope), scope.region.clone());
+        self.budget_tokens.get_or_create(&BudgetLabels { account, region, operation: operation.to_owned() }).set(tokens);
+    }
+
+    /// What became of so many messages of a change queue.
+    pub fn messages(&self, class: &str, outcome: &'static str, count: u64) {
+        self.queue_messages.get_or_create(&QueueLabels { class: class.to_owned(), outcome }).inc_by(count);
     }
 
     /// From now on, what goes to `scope` goes to this account.
@@ -217,6 +275,10 @@ mod tests {
         metrics.account(&scope, "1");
         metrics.observed(&scope, "ec2", "DescribeVpcs", "ok", 0.02);
         metrics.picture_age(&scope, 3.0);
+        metrics.leader("default", true);
+        metrics.classes([(String::new(), 1)]);
+        metrics.messages("c", "handled", 2);
+        metrics.budget(&scope, "DescribeVpcs", 79.0);
         let text = metrics.encode().unwrap();
         for line in [
             "dmsnet_networks{class=\"c\",ready=\"True\"} 2",
@@ -226,6 +288,10 @@ mod tests {
             "dmsnet_reconcile_seconds_count{outcome=\"idle\"} 1",
             "dmsnet_aws_requests_total{account=\"1\",region=\"us-east-1\",service=\"ec2\",operation=\"DescribeVpcs\",code=\"ok\"} 1",
             "dmsnet_aws_request_seconds_count{service=\"ec2\",operation=\"DescribeVpcs\"} 1",
+            "dmsnet_leader{shard=\"default\"} 1",
+            "dmsnet_classes{shard=\"\"} 1",
+            "dmsnet_aws_budget_tokens{account=\"1\",region=\"us-east-1\",operation=\"DescribeVpcs\"} 79.0",
+            "dmsnet_queue_messages_total{class=\"c\",outcome=\"handled\"} 2",
             "dmsnet_picture_age_seconds{account=\"1\",region=\"us-east-1\"} 3.0",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

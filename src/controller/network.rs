@@ -13,12 +13,13 @@ use tracing::Instrument;
 use super::{
     connections,
     context::Context,
-    deletion, kubernetes,
+    deletion, kubernetes, leadership,
     metrics::Outcome,
     registry::Held,
     report::Reporter,
     sites::{self, Sites},
     status::{self, Pass},
+    turn::Turn,
 };
 use crate::{
     api::{
@@ -54,10 +55,24 @@ pub async fn reconcile(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Ac
     let Some(uid) = network.uid() else { return Ok(Action::await_change()) };
     let uid: Uid = uid.into();
     ctx.started.cancelled().await;
-    let result = pass(&network, &uid, &ctx).instrument(span.clone()).await;
-    if ctx.registry.tried(&uid, network.meta().generation.unwrap_or_default()) {
-        tracing::info!("every network was looked at once: from now on what is given up is removed");
-        ctx.wake_all(ctx.networks.state().iter().map(|n| ObjectRef::from_obj(&**n)));
+    let (term, _in_use) = match ctx.turn(&network, &uid).await {
+        Turn::Serve(term, in_use) => (Some(term), in_use),
+        Turn::StandBy => (None, vec![]),
+        Turn::Undecided(again) => return Ok(again.map_or_else(Action::await_change, Action::requeue)),
+        Turn::Leave => {
+            if ctx.registry.serves(&uid) {
+                ctx.forget(&uid);
+            }
+            tried(&network, &uid, &ctx);
+            return Ok(Action::await_change());
+        }
+    };
+    let result = match term {
+        Some(_) => pass(&network, &uid, &ctx).instrument(span.clone()).await,
+        None => stand_by(&network, &uid, &ctx).instrument(span.clone()).await,
+    };
+    if term.is_some() && term == ctx.leadership.term() {
+        tried(&network, &uid, &ctx);
     }
     if matches!(result, Err(Error::Gone)) || is_gone(&network, &ctx) {
         // Its end may have been seen before the pass noted what it did.
@@ -66,6 +81,7 @@ pub async fn reconcile(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Ac
     let outcome = match &result {
         Ok((_, outcome)) => *outcome,
         Err(Error::Gone) => Outcome::Idle,
+        Err(Error::Kubernetes(refused)) if leadership::is_not_leading(refused) => Outcome::Idle,
         Err(Error::Kubernetes(_)) => Outcome::Failed,
     };
     ctx.metrics.pass(outcome, started.elapsed().as_secs_f64());
@@ -78,11 +94,40 @@ pub async fn reconcile(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Ac
             span.in_scope(|| tracing::debug!("the network is gone: the pass was late"));
             Ok(Action::await_change())
         }
+        Err(Error::Kubernetes(refused)) if leadership::is_not_leading(&refused) => {
+            span.in_scope(|| tracing::info!("the pass was cut short: {refused}"));
+            // The next term begins with a pass over every network.
+            Ok(Action::await_change())
+        }
         Err(error) => {
             span.in_scope(|| tracing::warn!(%error, "pass failed"));
             Err(error)
         }
     }
+}
+
+/// Notes that a network was looked at; the last one wakes those that wait to remove something.
+fn tried(network: &DmsNetwork, uid: &Uid, ctx: &Context) {
+    if ctx.registry.tried(uid, network.meta().generation.unwrap_or_default()) {
+        tracing::info!("every network was looked at once: from now on what is given up is removed");
+        ctx.wake_all(ctx.networks.state().iter().map(|n| ObjectRef::from_obj(&**n)));
+    }
+}
+
+/// A replica that stands by plans as the leader does, so that its caches hold what a leader needs, and writes nothing.
+async fn stand_by(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action, Outcome), Error> {
+    let old = ctx.registry.latest_status(uid, network);
+    if network.meta().deletion_timestamp.is_some() {
+        return Ok((Action::await_change(), Outcome::Idle));
+    }
+    let Ok(classes) = resolve(network, &old, ctx) else { return Ok((Action::requeue(IDLE), Outcome::Idle)) };
+    let left = sites::left(ctx, &old, &classes);
+    if let Ok(sites) = Sites::open(ctx, network, uid, &old, &classes, &left).await {
+        ctx.registry.note(uid, network);
+        let plans = sites.observe(&old.owned, None).await;
+        sites.claim(&plans, Some(&old.owned));
+    }
+    Ok((Action::requeue(IDLE), Outcome::Idle))
 }
 
 /// A Kubernetes error: again soon, kube's client has retried already.
@@ -108,7 +153,6 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     // Resolve.
     let classes = match resolve(network, &old, ctx) {
         Ok(classes) => classes,
-        Err(_) if ctx.sharded && !ctx.registry.serves(uid) => return Ok((Action::await_change(), Outcome::Idle)),
         Err(problem) => return blind(network, uid, &old, problem, ctx).await,
     };
     let left = sites::left(ctx, &old, &classes);
@@ -152,7 +196,8 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         plan = sites.joined(&plans, &old.owned);
         drift.clone_from(&plan.drift);
         if mode == Mode::Enforce && !plan.changes.is_empty() {
-            let intent = status::before_changes(&status, &facts.pass(&sites, &plans, &plan, &drift, &[]));
+            let mut intent = status::before_changes(&status, &facts.pass(&sites, &plans, &plan, &drift, &[]));
+            ctx.causes.fill(uid, &mut intent.drift, &old.owned, Instant::now(), Timestamp::now());
             if intent.owned != status.owned || intent.drift != status.drift {
                 reporter.drift(&status, &intent, &home).await;
                 status = reporter.write(&status, intent).await?;
@@ -179,7 +224,8 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     let failures = failures(refused.iter().chain(&held.changes));
     sites.claim(&plans, None);
     // Report.
-    let new = status::of_pass(&status, &facts.pass(&sites, &plans, &plan, &drift, &failures));
+    let mut new = status::of_pass(&status, &facts.pass(&sites, &plans, &plan, &drift, &failures));
+    ctx.causes.fill(uid, &mut new.drift, &old.owned, Instant::now(), Timestamp::now());
     reporter.done(&done).await;
     reporter.drift(&status, &new, &home).await;
     reporter.findings(&old, &new).await;
@@ -288,6 +334,9 @@ fn resolve(network: &DmsNetwork, old: &DmsNetworkStatus, ctx: &Context) -> Resul
     let labels = ctx.namespace_labels(&namespace);
     let one = |(name, field): (String, String)| {
         let missing = || {
+            if let Some(elsewhere) = ctx.elsewhere(&name) {
+                return Problem::new(Reason::ShardConflict, &field, elsewhere);
+            }
             let message = format!("DmsNetworkClass {name:?} does not exist: create it, or correct className");
             Problem::new(Reason::ReferenceNotFound, &field, message)
         };

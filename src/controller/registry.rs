@@ -56,7 +56,7 @@ pub struct Held {
 struct Looks {
     /// Whether the networks that were there at the start are known.
     started: bool,
-    /// Whether all of those were tried.
+    /// Whether all of those were tried, and that was told.
     opened: bool,
     /// Generations that are yet to be tried.
     untried: HashMap<Uid, i64>,
@@ -137,12 +137,26 @@ impl Registry {
         }
     }
 
-    /// The networks that are there at the start.
+    /// A term begins with these networks: whatever was looked at before, others may have changed since.
     pub fn start<'a>(&self, networks: impl IntoIterator<Item = &'a DmsNetwork>) {
+        *lock(&self.looks) = Looks::default();
+        lock(&self.failures).clear();
+        lock(&self.held).clear();
         for network in networks {
             self.expect(network);
         }
         lock(&self.looks).started = true;
+    }
+
+    /// A network must be looked at anew, as if it had just come.
+    pub fn again(&self, network: &DmsNetwork) {
+        if let Some(uid) = network.uid() {
+            let mut looks = lock(&self.looks);
+            looks.tried.remove(uid.as_str());
+            // Whoever waits for it hears of it once more.
+            looks.opened = false;
+        }
+        self.expect(network);
     }
 
     /// A network was made or changed: until it was looked at, nothing is removed that it might want.
@@ -155,7 +169,7 @@ impl Registry {
         }
     }
 
-    /// A network was tried at a generation. Tells, once, that every network of the start was.
+    /// A network was tried at a generation. Tells once when every network that had to be was.
     pub fn tried(&self, uid: &Uid, generation: i64) -> bool {
         let mut looks = lock(&self.looks);
         looks.tried.insert(uid.clone(), generation);

@@ -9,6 +9,7 @@ use super::{
     events::{EventReason, enumerate},
     kubernetes,
     network::Error,
+    shards,
 };
 use crate::{
     api::{
@@ -65,9 +66,15 @@ impl Reporter<'_> {
             let before = old.drift.iter().find(|o| same(o, record));
             if before.is_none() {
                 self.ctx.metrics.drift(class, &record.kind);
-                let note = format!("{} {}: wanted {}, found {}", record.kind, record.resource, record.wanted, record.found);
+                let mut note = format!("{} {}: wanted {}, found {}", record.kind, record.resource, record.wanted, record.found);
+                if let Some(cause) = &record.cause {
+                    note += &format!("; {cause}");
+                }
                 tracing::warn!(kind = record.kind, "drift found: {note}");
                 self.event(EventReason::DriftFound, note).await;
+            }
+            if let (Some(cause), Some(None)) = (&record.cause, before.map(|b| &b.cause)) {
+                tracing::info!(kind = record.kind, "drift explained: {}: {cause}", record.resource);
             }
             let corrected = record.corrected_at.filter(|_| before.is_none_or(|b| b.corrected_at.is_none()));
             if let Some(at) = corrected {
@@ -146,10 +153,12 @@ fn text(change: &Change) -> String {
 pub async fn gauges(ctx: &Context) {
     let mut counts: BTreeMap<(String, String), i64> = BTreeMap::new();
     let mut paths: BTreeMap<(String, String), i64> = BTreeMap::new();
-    for network in ctx.networks.state() {
+    // Of several replicas one counts: who stands by knows no better.
+    let leads = ctx.leadership.term().is_some();
+    for network in ctx.networks.state().into_iter().filter(|_| leads) {
         let Some(uid) = network.uid() else { continue };
         let uid: Uid = uid.into();
-        if ctx.sharded && !ctx.registry.serves(&uid) {
+        if !ctx.registry.serves(&uid) {
             continue;
         }
         let status = ctx.registry.latest_status(&uid, &network);
@@ -160,9 +169,18 @@ pub async fn gauges(ctx: &Context) {
         }
         *counts.entry((class, ready)).or_default() += 1;
     }
+    let mut shards: BTreeMap<String, i64> = BTreeMap::new();
+    for class in ctx.classes.state().into_iter().filter(|_| leads) {
+        *shards.entry(shards::shard(&class).unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    ctx.metrics.classes(shards);
     ctx.metrics.networks(counts.into_iter().map(|((class, ready), n)| (class, ready, n)));
     ctx.metrics.paths(paths.into_iter().map(|((class, verdict), n)| (class, verdict, n)));
     for store in ctx.stores.all().await {
-        ctx.metrics.picture_age(&store.clients().scope, store.oldest().as_secs_f64());
+        let scope = &store.clients().scope;
+        ctx.metrics.picture_age(scope, store.oldest().as_secs_f64());
+        for (operation, tokens) in store.clients().tokens() {
+            ctx.metrics.budget(scope, &operation, tokens);
+        }
     }
 }

@@ -2,31 +2,39 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt, future, stream, stream::BoxStream};
-use k8s_openapi::api::core::v1::Namespace;
+use futures::{FutureExt, Stream, StreamExt, future, stream, stream::BoxStream};
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace};
 use kube::{
-    Api, Client, Resource, ResourceExt,
-    core::PartialObjectMeta,
+    Api, Client, Config, Resource, ResourceExt,
+    client::ClientBuilder,
+    config::InferConfigError,
+    core::{PartialObjectMeta, Selector},
     runtime::{
-        Controller, WatchStreamExt,
-        controller::{self, Config},
+        Controller, WatchStreamExt, controller,
         reflector::{self, ObjectRef},
         watcher,
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    causes::Causes,
     class,
     context::Context,
     events::Events,
     http::{self, Readiness},
+    lead,
+    leadership::{Fence, Leadership, Watched},
+    lease::{self, Candidate, Others},
     metrics::Metrics,
     network,
+    queue::{self, Queues},
     registry::Registry,
-    report, sites,
+    report,
+    serving::Serving,
+    sites,
 };
 use crate::{
     api::{DmsNetwork, DmsNetworkClass},
@@ -52,7 +60,13 @@ pub struct Options {
     /// A file that is told the address that was bound.
     pub http_addr_file: Option<PathBuf>,
     /// Serve only classes with these labels, and the networks that use them.
-    pub class_selector: Option<String>,
+    pub class_selector: Option<Selector>,
+    /// Name of the shard, and so of its Lease; default: `default`, or from the selector.
+    pub shard: Option<String>,
+    /// Namespace of the Lease; default: the pod's, else the kubeconfig context's.
+    pub lease_namespace: Option<String>,
+    /// Under which name the Lease is held; default: the host's, and something by chance.
+    pub identity: Option<String>,
 }
 
 /// Why the controller ended.
@@ -60,11 +74,15 @@ pub struct Options {
 #[allow(missing_docs)]
 pub enum RunError {
     #[error("no Kubernetes configuration (in the pod, or KUBECONFIG): {0}")]
-    Config(#[source] kube::Error),
+    Config(#[from] InferConfigError),
+    #[error("no client for Kubernetes: {0}")]
+    Client(#[source] kube::Error),
     #[error("--cluster-name: {0}")]
     Owner(#[from] InvalidOwner),
     #[error("the namespace kube-system could not be read to name this cluster (set --cluster-name instead): {0}")]
     ClusterName(#[source] kube::Error),
+    #[error("the Lease {0} could not be read (--lease-namespace says where it is; RBAC: get, create and update on leases): {1}")]
+    Lease(String, #[source] kube::Error),
     #[error("the custom resources could not be listed; are the CRDs installed (dmsnet crds | kubectl apply -f -)? {0}")]
     Crds(#[source] kube::Error),
     #[error("cannot serve on {0}: {1}")]
@@ -76,35 +94,66 @@ pub enum RunError {
 /// # Errors
 /// Where it cannot start. What goes wrong later is retried, and told in status.
 pub async fn run(options: Options) -> Result<(), RunError> {
-    let client = Client::try_default().await.map_err(RunError::Config)?;
+    let config = Config::infer().await?;
+    let namespace = config.default_namespace.clone();
+    // Time counts: what fails is tried again by the elector.
+    let mut plain = config.clone();
+    plain.default_retry = false;
+    let leases = Client::try_from(plain).map_err(RunError::Client)?;
+    let builder = ClientBuilder::try_from(config).map_err(RunError::Client)?;
+    let kubernetes = Box::new(|fence: &Fence| builder.with_layer(fence).build());
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
-    run_with(options, client, Arc::new(environment), stop).await
+    run_with(options, Parts { kubernetes, leases, namespace, aws: Arc::new(environment), stop }).await
 }
 
-/// The same with a Kubernetes and an AWS of the caller's, until `stop`.
+/// What a controller works with.
+pub struct Parts {
+    /// Makes the client for Kubernetes, with the fence around it.
+    pub kubernetes: Box<dyn FnOnce(&Fence) -> Client + Send>,
+    /// For the Lease: a client that repeats nothing by itself.
+    pub leases: Client,
+    /// Namespace of the Lease, if the options name none.
+    pub namespace: String,
+    /// AWS.
+    pub aws: Loader,
+    /// Ends it.
+    pub stop: CancellationToken,
+}
+
+/// As [`run`], with parts of the caller's.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_with(options: Options, client: Client, aws: Loader, stop: CancellationToken) -> Result<(), RunError> {
+pub async fn run_with(options: Options, parts: Parts) -> Result<(), RunError> {
+    let Parts { kubernetes, leases, namespace, aws, stop } = parts;
+    let shard = options.shard.clone().unwrap_or_else(|| shard_of(options.class_selector.as_ref()));
+    let namespace = options.lease_namespace.clone().unwrap_or(namespace);
+    let lease_name = format!("{namespace}/{}", lease::name(&shard));
+    let leadership = Arc::new(Leadership::new(lease_name.clone()));
+    let leases: Api<Lease> = Api::namespaced(leases, &namespace);
+    let client = kubernetes(&Fence(leadership.clone()));
     let owner = owner(&options, &client).await?;
     let networks: Api<DmsNetwork> = Api::all(client.clone());
     let classes: Api<DmsNetworkClass> = Api::all(client.clone());
     networks.list(&kube::api::ListParams::default().limit(1)).await.map_err(RunError::Crds)?;
     classes.list(&kube::api::ListParams::default().limit(1)).await.map_err(RunError::Crds)?;
+    leases.get_opt(&lease::name(&shard)).await.map_err(|e| RunError::Lease(lease_name, e))?;
 
     let metrics = Arc::new(Metrics::default());
     let ready = Readiness::default();
     let server = http::serve(options.http_addr, options.http_addr_file.as_deref(), metrics.clone(), ready.clone(), stop.clone());
 
-    let class_watch = options.class_selector.as_ref().map_or_else(watcher::Config::default, |s| watcher::Config::default().labels(s));
     let network_cache = Cached::new(networks, watcher::Config::default());
-    let class_cache = Cached::new(classes, class_watch);
+    let class_cache = Cached::new(classes, watcher::Config::default());
     let namespace_cache = Cached::<NamespaceMeta>::new(Api::all(client.clone()), watcher::Config::default());
     let filled = [network_cache.filled.clone(), class_cache.filled.clone(), namespace_cache.filled.clone()];
     let (wake, woken) = mpsc::unbounded_channel();
     let (changes, changed) = mpsc::unbounded_channel();
-    let stores = Stores::with(aws, metrics.clone(), changes);
+    // By the stream that fills the cache, and after it: whoever is woken must see what woke it.
+    let (wake_class, class_woken) = mpsc::unbounded_channel();
+    let watched = Watched { metrics: metrics.clone(), leadership: leadership.clone() };
+    let stores = Stores::with(aws, Arc::new(watched), changes);
     let ctx = Arc::new(Context {
         networks: network_cache.reader.clone(),
         classes: class_cache.reader.clone(),
@@ -113,30 +162,33 @@ pub async fn run_with(options: Options, client: Client, aws: Loader, stop: Cance
         registry: Registry::default(),
         owner,
         events: Events::new(client.clone()),
+        causes: Causes::default(),
+        queues: Queues::default(),
         metrics,
         wake,
-        sharded: options.class_selector.is_some(),
+        wake_class,
+        leadership: leadership.clone(),
+        serving: Serving::new(shard.clone(), options.class_selector.clone().unwrap_or_default()),
+        others: Others::new(leases.clone()),
         begun: tokio::time::Instant::now(),
         started: CancellationToken::new(),
         client,
     });
     tracing::info!(owner = %ctx.owner, "dmsnet {} starts", env!("CARGO_PKG_VERSION"));
 
-    // By the stream that fills the cache, and after it: whoever is woken must see what woke it.
-    let (wake_class, class_woken) = mpsc::unbounded_channel();
     let (by_class, of_network) = (ctx.clone(), ctx.clone());
     let class_events = class_cache.events.inspect(move |event| by_class.wake_all(users_of(&by_class, event)));
     let network_events = network_cache.events.inspect(move |event| {
         followed(&of_network, event);
         for class in classes_of(&of_network, event) {
             // Nobody listens any more when the process ends.
-            let _ = wake_class.send(class);
+            let _ = of_network.wake_class.send(class);
         }
     });
     let by_namespace = ctx.clone();
     let by_store = ctx.clone();
     let passes = Controller::for_stream(network_events.applied_objects(), network_cache.reader)
-        .with_config(Config::default().concurrency(CONCURRENCY))
+        .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .watches_stream(namespace_cache.events.applied_objects(), move |n| in_namespace(&by_namespace, &n.name_any()))
         .reconcile_on(receiver(woken))
         .reconcile_on(receiver(changed).filter_map(move |who| future::ready(by_store.registry.object_ref(&who))))
@@ -151,30 +203,57 @@ pub async fn run_with(options: Options, client: Client, aws: Loader, stop: Cance
     let passes = tokio::spawn(passes);
     let class_passes = tokio::spawn(class_passes);
     let gauges = tokio::spawn(gauges(ctx.clone(), stop.clone()));
-    let start = tokio::spawn(begin(ctx.clone(), filled, ready));
+    let identity = options.identity.clone().unwrap_or_else(lead::identity);
+    let release = CancellationToken::new();
+    let candidate = Candidate::new(leases, &shard, identity.clone(), leadership).run(release.clone());
+    let start = tokio::spawn(begin(ctx.clone(), filled, ready, candidate));
+    let lead = tokio::spawn(lead::run(ctx.clone(), lease::reference(&namespace, &shard), identity));
+    let queues = tokio::spawn(queue::run(ctx.clone(), stop.clone()));
 
     let served = server.await.map_err(|e| RunError::Http(options.http_addr, e));
     stop.cancel();
-    start.abort();
     // What has begun is finished, so that the ledger tells all; what hangs is dropped, and found again by its tags.
-    let rest = future::join3(passes, class_passes, gauges);
-    if tokio::time::timeout(GRACE, rest).await.is_err() {
-        tracing::warn!("passes did not end within {} s", GRACE.as_secs());
+    let rest = future::join4(passes, class_passes, gauges, queues);
+    if tokio::time::timeout(GRACE, rest).await.is_ok() {
+        lead.abort();
+        class::let_all_go(&ctx).await;
+        release.cancel();
+        // It stands for election only once it has begun.
+        if let Some(Ok(candidate)) = start.now_or_never() {
+            let _ = candidate.await;
+        }
+    } else {
+        // What hangs may still write: the Lease expires by itself.
+        tracing::warn!("passes did not end within {} s: the Lease is not let go", GRACE.as_secs());
     }
     tracing::info!("stopped");
     served
 }
 
-/// Once all caches are filled: notes which networks were there at the start, and lets passes begin.
-async fn begin(ctx: Arc<Context>, filled: [CancellationToken; 3], ready: Readiness) {
+/// Once all caches are filled: lets passes begin, and stands for election. Not before: who cannot fill them could not lead.
+async fn begin(
+    ctx: Arc<Context>,
+    filled: [CancellationToken; 3],
+    ready: Readiness,
+    candidate: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
     future::join_all(filled.iter().map(CancellationToken::cancelled)).await;
-    let networks = ctx.networks.state();
-    for network in &networks {
-        counted(&ctx, network);
-    }
-    ctx.registry.start(networks.iter().map(|n| &**n));
     ctx.started.cancel();
     ready.set();
+    tokio::spawn(candidate)
+}
+
+/// A shard without a name is called after its selector: two that select otherwise have two Leases.
+fn shard_of(selector: Option<&Selector>) -> String {
+    const READABLE: usize = 30;
+    let text = selector.map(ToString::to_string).unwrap_or_default();
+    if text.is_empty() {
+        return "default".to_owned();
+    }
+    let words: Vec<String> =
+        text.to_ascii_lowercase().split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect();
+    let readable: String = words.join("-").chars().take(READABLE).collect();
+    format!("{}-{}", readable.trim_end_matches('-'), plan::wanted::short_hash(text.as_bytes()))
 }
 
 /// What kube's controller could not do: watch errors and the like; passes tell their own.
@@ -245,11 +324,8 @@ fn touched<K>(event: &Result<watcher::Event<K>, watcher::Error>) -> Touched<'_, 
 }
 
 /// Before its first pass, a network counts with what its ledger says that it holds.
-fn counted(ctx: &Context, network: &DmsNetwork) {
+pub(super) fn counted(ctx: &Context, network: &DmsNetwork) {
     let (Some(uid), Some(status)) = (network.uid(), &network.status) else { return };
-    if ctx.sharded && status.classes.first().is_none_or(|r| ctx.class(&r.name).is_none()) {
-        return;
-    }
     let uid = uid.into();
     for (account, claim) in sites::ledger_claims(network, status, network.metadata.deletion_timestamp.is_some()) {
         ctx.registry.claim(&account, &uid, network, claim);

@@ -110,7 +110,7 @@ impl Site<'_> {
                 all_tried,
             })
         });
-        if self.ctx.begun.elapsed() < CUT_OFF {
+        if self.ctx.began(&self.record.name).elapsed() < CUT_OFF {
             self.keep_intentions(ledger, &mut plan);
         }
         plan

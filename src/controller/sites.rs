@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use kube::ResourceExt;
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use super::{
@@ -414,11 +414,19 @@ async fn named<'a>(
         );
         return Err(Problem::new(Reason::ClassChanged, "spec.className", message));
     }
+    if ctx.leadership.term().is_some() && ctx.serving.account(&record.name).is_none() {
+        // AWS answers again: first it is seen whether another shard serves this account.
+        let _ = ctx.wake_class.send(ObjectRef::from_obj(class));
+        return Err(Problem::new(Reason::Stale, format!("class {:?}", record.name), "its account is being looked at".to_owned()));
+    }
     Ok(Site::new(ctx, network, uid, Some(&network.spec), Some(class), record, store))
 }
 
 /// The store of a record, if its credentials still belong to its account.
 async fn reach(ctx: &Context, record: &ClassRecord) -> Result<Arc<Store>, Failure> {
+    if let Some(message) = ctx.elsewhere(&record.name) {
+        return Err(Failure { reason: Some(Reason::ShardConflict), message });
+    }
     let store = ctx.stores.get(&context::scope(record)).await;
     let account = store.account().await.map_err(|error| Failure {
         reason: Some(if error.kind == AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::Stale }),

@@ -183,6 +183,7 @@ fn drift_records(old: &[DriftRecord], pass: &Pass<'_>) -> Vec<DriftRecord> {
                     kind,
                     wanted: drift.wanted.clone(),
                     found: drift.found.clone(),
+                    cause: None,
                     detected_at: pass.now,
                     corrected_at: None,
                 },

@@ -571,6 +571,7 @@ async fn good_classes_are_accepted() {
         &[set("/spec/tags", json!({ "Team name": "", "ключ": "значение", "a:b/c=d+e-f@g": "v".repeat(256) }))],
         &[set("/spec/guardrails/securityGroups/tags", json!({ "aws:cloudformation:stack-name": "dms" }))],
         &[set("/spec/accountId", ACCOUNT), set("/spec/assumeRole", role("arn:aws:iam::111122223333:role/team/dmsnet"))],
+        &[set("/spec/changeQueue", json!({ "url": "https://sqs.us-west-2.amazonaws.com/111122223333/dmsnet-changes" }))],
         &[set("/spec/assumeRole", json!({ "roleArn": "arn:aws-us-gov:iam::111122223333:role/dmsnet", "externalId": "platform" }))],
     ];
     all_accepted(place.classes(), class("crds-good"), table).await;
@@ -594,6 +595,12 @@ async fn bad_classes_are_refused_in_words() {
         (set("/spec/region", "us-west-2a"), "spec.region", "must be the code of an AWS Region"),
         (set("/spec/accountId", 111_122_223_333_i64), "spec.accountId", "must be of type string"),
         (set("/spec/accountId", "1111"), "spec.accountId", "must be an AWS account ID: 12 digits"),
+        (set("/spec/changeQueue", json!({})), "spec.changeQueue.url", "Required value"),
+        (
+            set("/spec/changeQueue", json!({ "url": "arn:aws:sqs:us-west-2:111122223333:dmsnet-changes" })),
+            "spec.changeQueue.url",
+            "must be the URL of an SQS queue",
+        ),
         (set("/spec/assumeRole", json!({})), "spec.assumeRole.roleArn", "Required value"),
         (set("/spec/assumeRole", role("dmsnet")), "spec.assumeRole.roleArn", "must be the ARN of an IAM role"),
         (

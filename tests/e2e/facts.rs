@@ -30,7 +30,7 @@ impl Asked {
     fn of(aws: &Emulator) -> Self {
         let (wakes, _wakes) = unbounded_channel();
         let scope = Scope { endpoint_url: Some(aws.url.clone()), region: REGION.into(), role: None };
-        let clients = Clients { scope, ec2: aws.ec2(), dms: aws.dms(), rds: aws.rds(), sts: aws.sts() };
+        let clients = Clients::of(scope, aws.ec2(), aws.dms(), aws.rds(), aws.sts());
         Self { store: Store::start(clients, wakes), _wakes }
     }
 

@@ -321,3 +321,32 @@ impl Watch {
         seen
     }
 }
+
+/// AWS's own buckets, and small ones: what dmsnet asks stays below them, so that next to nothing is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_throttled_account_little_is_refused_and_all_converges() {
+    let mut env = Env::start("faults-bucket").await;
+    let reads = env.aws.fault(json!({ "kind": "bucket", "service": "ec2", "operation": "Describe*", "capacity": 5, "refill": 1 }));
+    let mark = env.aws.mark();
+    for i in 0..3 {
+        env.apply(&format!("orders-{i}"), env.reference()).await;
+    }
+    for i in 0..3 {
+        env.condition(&format!("orders-{i}"), "Ready", "True", LATER).await;
+    }
+    let wanted = View::of(&env);
+    // Ten sweeps' time: as many calls as the buckets let through, and few that they do not.
+    env.calls("DescribeSecurityGroupRules", 10, LATER).await;
+    let calls: Vec<_> = env.aws.calls(mark).into_iter().filter(|c| c.operation.starts_with("Describe") && c.service == "ec2").collect();
+    let refused = calls.iter().filter(|c| c.code == "RequestLimitExceeded").count();
+    assert_eq!(refused as u64, env.aws.hits(&reads));
+    eprintln!("{refused} of {} reads were refused", calls.len());
+    assert!(refused * 4 <= calls.len(), "{refused} of {} reads were refused", calls.len());
+    let metrics = env.controller.metrics();
+    assert!(metrics.0.contains("dmsnet_aws_budget_tokens{"), "{}", metrics.0);
+    for i in 0..3 {
+        let network = env.get(&format!("orders-{i}")).await;
+        assert_eq!(condition(&network, "Ready").unwrap().status, "True", "throttling changes no condition");
+    }
+    assert_eq!(View::of(&env), wanted);
+}

@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use crate::{
     clock::Clock,
+    cluster::{Cluster, Key, Kind},
     replica::Life,
     stub::{Ids, Rule, World},
     trace::Trace,
@@ -36,6 +37,7 @@ pub struct Checker {
     clock: Clock,
     trace: Trace,
     places: usize,
+    cluster: Arc<Cluster>,
     known: Mutex<Known>,
 }
 
@@ -48,8 +50,17 @@ fn objects(world: &World) -> BTreeMap<String, String> {
 }
 
 impl Checker {
-    pub fn new(clock: Clock, trace: Trace, places: usize) -> Self {
-        Self { clock, trace, places, known: Mutex::default() }
+    pub fn new(clock: Clock, trace: Trace, places: usize, cluster: Arc<Cluster>) -> Self {
+        Self { clock, trace, places, cluster, known: Mutex::default() }
+    }
+
+    /// Only the one that the API server knows as the Lease's holder writes: until another has it, nobody else may.
+    pub fn may_write(&self, life: &Life, what: &str) {
+        let lease = self.cluster.get(&Key::new(Kind::Lease, "dmsnet-system", "dmsnet-default")).unwrap_or_default();
+        let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
+        if holder != *life.name {
+            self.breaks(format!("{} wrote ({what}) though the Lease is {holder:?}'s", life.name));
+        }
     }
 
     /// A network was made or changed, or is wanted no more.
@@ -94,6 +105,7 @@ impl Checker {
 
     /// A write of the controller reached AWS.
     pub fn written(&self, life: &Life, operation: &str, before: &World, after: &World) {
+        self.may_write(life, operation);
         let mut broken = Vec::new();
         let (old, new) = (objects(before), objects(after));
         let was = self.present(before);

@@ -14,7 +14,6 @@ use tokio::sync::watch;
 
 use crate::{
     chance::{self, happens, pick},
-    clock::Clock,
     replica::Life,
     trace::Trace,
 };
@@ -101,7 +100,6 @@ impl Weather {
 pub struct Fates {
     seed: u64,
     pub weather: Weather,
-    clock: Clock,
     pub trace: Trace,
     asked: Mutex<HashMap<String, u64>>,
     on: AtomicBool,
@@ -110,11 +108,10 @@ pub struct Fates {
 }
 
 impl Fates {
-    pub fn new(seed: u64, clock: Clock, trace: Trace) -> Self {
+    pub fn new(seed: u64, trace: Trace) -> Self {
         Self {
             seed,
             weather: Weather::of(seed),
-            clock,
             trace,
             asked: Mutex::default(),
             on: AtomicBool::new(true),

@@ -20,10 +20,12 @@ pub enum Deed {
     Request(usize),
     /// Somebody changes AWS.
     Meddle(Meddling),
-    /// kill -9, and a new process after that time.
-    Kill(Duration),
+    /// kill -9 of a replica, and a new process after that time.
+    Kill(usize, Duration),
     /// SIGTERM, and a new process.
-    Stop,
+    Stop(usize),
+    /// A replica cannot reach the API server for that long.
+    Part(usize, Duration),
     /// The API server is down for that long.
     Outage(Duration),
     CutWatches,
@@ -48,6 +50,7 @@ pub enum Meddling {
 #[derive(Clone, Debug)]
 pub struct Schedule {
     pub deeds: Vec<(Duration, Deed)>,
+    pub replicas: usize,
     /// How long the first part takes: what is made is changed, broken and repaired.
     pub first: Duration,
     /// In the second part all is deleted; when each network is.
@@ -114,11 +117,17 @@ impl Schedule {
         for _ in 0..rng.usize(..7) {
             deeds.push((within(rng, 0.1, 1.0), Deed::Meddle(pick(rng, &meddling))));
         }
+        let replicas = pick(rng, &[1, 1, 2]);
+        let partings = if replicas > 1 { rng.usize(..4) } else { 0 };
+        for _ in 0..partings {
+            deeds.push((within(rng, 0.0, 1.0), Deed::Part(rng.usize(..replicas), Duration::from_millis(rng.u64(1000..40_000)))));
+        }
         let (kills, outages) = (pick(rng, &[0, 0, 1, 2, 5]), pick(rng, &[0, 0, 0, 1, 2]));
         let machines = |rng: &mut Rng, kills: usize, outages: usize| {
             let mut deeds = Vec::new();
             for _ in 0..kills {
-                let deed = if happens(rng, 0.8) { Deed::Kill(Duration::from_millis(rng.u64(..15_000))) } else { Deed::Stop };
+                let slot = rng.usize(..replicas);
+                let deed = if happens(rng, 0.8) { Deed::Kill(slot, Duration::from_millis(rng.u64(..15_000))) } else { Deed::Stop(slot) };
                 deeds.push((within(rng, 0.0, 1.0), deed));
             }
             for _ in 0..outages {
@@ -140,6 +149,7 @@ impl Schedule {
         late_deeds.sort_by_key(|(at, _)| *at);
         Self {
             deeds,
+            replicas,
             first,
             deletions,
             late_deeds,

@@ -4,8 +4,8 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_config::BehaviorVersion;
 use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
-use dmsnet::controller::{self, Options};
-use kube::{Client, client::retry::RetryPolicy};
+use dmsnet::controller::{self, Fence, Options, Parts};
+use kube::{Client, client::{ClientBuilder, retry::RetryPolicy}};
 use serde_json::json;
 use tokio::{
     task::JoinHandle,
@@ -32,6 +32,8 @@ use crate::{
 const BOUND: Duration = Duration::from_secs(300);
 /// Topologies of the world.
 const PLACES: usize = 2;
+/// Where the controller runs.
+const NAMESPACE: &str = "dmsnet-system";
 
 /// How a seed went.
 pub struct Story {
@@ -61,8 +63,16 @@ struct Sim {
     history: Arc<History>,
     checker: Arc<Checker>,
     schedule: Schedule,
-    process: Option<(Life, CancellationToken, JoinHandle<()>)>,
+    /// Replicas; none where one was killed and is not back yet.
+    processes: Vec<Option<Process>>,
     started: usize,
+}
+
+/// One process of the controller.
+struct Process {
+    life: Life,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
 }
 
 fn key(n: usize) -> Key {
@@ -74,6 +84,7 @@ pub async fn run(seed: u64) -> Story {
     let clock = Clock::start();
     let trace = Trace::new(clock);
     let schedule = Schedule::of(seed);
+    let replicas = schedule.replicas;
     let mut world = World::bare(PLACES);
     world.region = format!("sim-{seed}");
     world.endpoint_takes = schedule.endpoint_takes;
@@ -82,25 +93,27 @@ pub async fn run(seed: u64) -> Story {
         let peer = crate::stub::Peer::Cidr("10.0.8.0/24".into());
         world.add_rule(&ids.source(), false, "tcp", (5432, 5432), peer, "of the application".into(), Default::default());
     }
+    let cluster = Arc::new(Cluster::new(clock));
+    let checker = Arc::new(Checker::new(clock, trace.clone(), PLACES, cluster.clone()));
     let mut sim = Sim {
         seed,
         clock,
-        cluster: Arc::new(Cluster::new(clock)),
-        fates: Arc::new(Fates::new(seed, clock, trace.clone())),
+        cluster,
+        fates: Arc::new(Fates::new(seed, trace.clone())),
         history: Arc::new(History::new(world)),
-        checker: Arc::new(Checker::new(clock, trace.clone(), PLACES)),
+        checker,
         trace,
         schedule,
-        process: None,
+        processes: (0..replicas).map(|_| None).collect(),
         started: 0,
     };
     LOG.set(Some(sim.trace.clone()));
     sim.trace.add(|| format!("seed {seed}: {:?}", sim.fates.weather));
     let took = sim.story().await;
     let (broken, writes) = (sim.checker.broken(), sim.checker.writes());
-    if let Some((life, stop, _)) = sim.process.take() {
-        life.end();
-        stop.cancel();
+    for process in sim.processes.into_iter().flatten() {
+        process.life.end();
+        process.stop.cancel();
     }
     Story { trace: sim.trace, broken, took, simulated: clock.elapsed(), writes }
 }
@@ -108,7 +121,9 @@ pub async fn run(seed: u64) -> Story {
 impl Sim {
     async fn story(&mut self) -> [Duration; 2] {
         self.furnish();
-        self.start();
+        for slot in 0..self.processes.len() {
+            self.start(slot);
+        }
         let begin = Instant::now();
         let deeds = std::mem::take(&mut self.schedule.deeds);
         self.perform(begin, deeds, "first").await;
@@ -136,7 +151,7 @@ impl Sim {
     /// What is there before the controller.
     fn furnish(&self) {
         let make = |kind, object| self.cluster.create(kind, object).map(drop).unwrap();
-        for namespace in ["kube-system", "team", "dmsnet-system"] {
+        for namespace in ["kube-system", "team", NAMESPACE] {
             make(Kind::Namespace, json!({ "metadata": { "name": namespace } }));
         }
         let spec = json!({
@@ -147,11 +162,11 @@ impl Sim {
     }
 
     /// A process, and again whenever it ends by itself.
-    fn start(&mut self) {
+    fn start(&mut self, slot: usize) {
         self.started += 1;
         let life = Life::new(&format!("r{}", self.started));
         self.trace.add(|| format!("--- {} starts", life.name));
-        let server = Server { cluster: self.cluster.clone(), fates: self.fates.clone(), life: life.clone() };
+        let server = Server { cluster: self.cluster.clone(), fates: self.fates.clone(), checker: self.checker.clone(), life: life.clone() };
         let aws = Aws {
             history: self.history.clone(),
             fates: self.fates.clone(),
@@ -169,20 +184,26 @@ impl Sim {
         let (told, of, trace) = (stop.clone(), life.clone(), self.trace.clone());
         let task = tokio::spawn(async move {
             while !told.is_cancelled() && !of.is_over() {
-                let client = Client::new(RetryLayer::new(RetryPolicy::default()).layer(server.clone()), "dmsnet-system");
+                let retrying = RetryLayer::new(RetryPolicy::default()).layer(server.clone());
+                let kubernetes = Box::new(|fence: &Fence| ClientBuilder::new(retrying, NAMESPACE).with_layer(fence).build());
+                let leases = Client::new(server.clone(), NAMESPACE);
                 let options = Options {
                     cluster_name: Some(OWNER.into()),
                     http_addr: ([127, 0, 0, 1], 0).into(),
                     http_addr_file: None,
                     class_selector: None,
+                    shard: None,
+                    lease_namespace: None,
+                    identity: Some(of.name.to_string()),
                 };
-                if let Err(error) = controller::run_with(options, client, loader.clone(), told.clone()).await {
+                let parts = Parts { kubernetes, leases, namespace: NAMESPACE.into(), aws: loader.clone(), stop: told.clone() };
+                if let Err(error) = controller::run_with(options, parts).await {
                     trace.add(|| format!("--- {} ends: {error}", of.name));
                     sleep(Duration::from_secs(2)).await;
                 }
             }
         });
-        self.process = Some((life, stop, task));
+        self.processes[slot] = Some(Process { life, stop, task });
     }
 
     fn calm(&self, calm: bool) {
@@ -227,23 +248,34 @@ impl Sim {
                     });
                 }
                 Deed::Meddle(what) => meddle(what, rng, &self.history, &self.checker, self.clock, &self.trace),
-                Deed::Kill(pause) => {
-                    if let Some((life, stop, _)) = self.process.take() {
-                        life.end();
-                        stop.cancel();
-                        self.trace.add(|| format!("--- {} is killed", life.name));
+                Deed::Kill(slot, pause) => {
+                    if let Some(process) = self.processes[slot].take() {
+                        process.life.end();
+                        process.stop.cancel();
+                        self.trace.add(|| format!("--- {} is killed", process.life.name));
                     }
                     sleep(pause).await;
-                    self.start();
+                    self.start(slot);
                 }
-                Deed::Stop => {
-                    if let Some((life, stop, task)) = self.process.take() {
-                        stop.cancel();
-                        let grace = tokio::time::timeout(Duration::from_secs(30), task).await;
-                        life.end();
-                        self.trace.add(|| format!("--- {} has stopped: {}", life.name, grace.is_ok()));
+                Deed::Stop(slot) => {
+                    if let Some(process) = self.processes[slot].take() {
+                        process.stop.cancel();
+                        let ended = tokio::time::timeout(Duration::from_secs(30), process.task).await;
+                        process.life.end();
+                        self.trace.add(|| format!("--- {} has stopped by itself: {}", process.life.name, ended.is_ok()));
                     }
-                    self.start();
+                    self.start(slot);
+                }
+                Deed::Part(slot, length) => {
+                    let life = self.processes[slot].as_ref().map(|p| p.life.clone());
+                    if let Some(life) = &life {
+                        life.part(true);
+                        self.fates.cut_watches();
+                    }
+                    sleep(length).await;
+                    if let Some(life) = &life {
+                        life.part(false);
+                    }
                 }
                 Deed::Outage(length) => {
                     self.fates.api_server(false);
@@ -325,9 +357,9 @@ impl Sim {
     async fn idle(&self) {
         // What was about to settle settles.
         sleep(Duration::from_secs(90)).await;
-        let before = (self.checker.writes(), self.cluster.state().version);
+        let before = (self.checker.writes(), self.cluster.written());
         sleep(Duration::from_secs(3 * self.schedule.interval)).await;
-        let after = (self.checker.writes(), self.cluster.state().version);
+        let after = (self.checker.writes(), self.cluster.written());
         if before != after {
             self.checker.breaks(format!("with nothing to do, there were writes to AWS or Kubernetes: {before:?} -> {after:?}"));
         }

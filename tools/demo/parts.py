@@ -83,6 +83,8 @@ class Parts:
         token = self.kubectl("create", "token", "dmsnet", "-n", "dmsnet-system", "--duration", "24h").strip()
         config = yaml.safe_load(self.kubeconfig.read_text())
         config["users"][0]["user"] = {"token": token}
+        # A pod's own namespace is where its Lease is.
+        config["contexts"][0]["context"]["namespace"] = "dmsnet-system"
         kubeconfig = self.dir / "controller-kubeconfig"
         kubeconfig.touch(0o600)
         kubeconfig.write_text(yaml.safe_dump(config))

@@ -65,6 +65,26 @@ impl ApiServer {
         }
     }
 
+    /// Stops the processes (SIGSTOP): the API server takes connections and never answers. [`ApiServer::thaw`] goes on.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    /// To the API server alone: the launcher would end all if it missed them.
+    fn signal(&self, name: &str) {
+        let launcher = self.process.as_ref().expect("the API server runs").pid();
+        // Each belongs to the thread that started it.
+        let threads = fs::read_dir(format!("/proc/{launcher}/task")).unwrap().flatten();
+        let children: String = threads.filter_map(|t| fs::read_to_string(t.path().join("children")).ok()).collect();
+        assert!(!children.trim().is_empty(), "the launcher has no children");
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {children}")]).status().unwrap();
+        assert!(sent.success(), "kill -{name} {children}");
+    }
+
     pub fn resume(&mut self) {
         let binaries = tools();
         let launcher = must_exist(binaries.join("testapi"));

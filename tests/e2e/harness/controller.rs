@@ -8,7 +8,6 @@ use std::{
 
 use super::{
     Metrics,
-    emulator::CONTROLLER_KEY,
     process::{Process, tail},
 };
 
@@ -23,6 +22,10 @@ pub struct Options {
     pub cluster_name: String,
     /// `--class-selector`: so many controllers share one API server. Empty: all classes, for a test with an API server of its own.
     pub class_selector: String,
+    /// `--identity`, its name in the Lease: one that is started again after a kill goes on at once, as a container does.
+    pub identity: String,
+    /// Its credentials, which the log of calls names.
+    pub access_key: String,
     /// More arguments.
     pub args: Vec<String>,
     /// More environment.
@@ -54,6 +57,7 @@ impl Controller {
             .arg("--http-addr-file")
             .arg(&self.http_addr)
             .args(["--cluster-name", &self.options.cluster_name])
+            .args(["--identity", &self.options.identity])
             .args(&self.options.args)
             .envs(self.options.env.iter().map(|(key, value)| (key, value)));
         if !self.options.class_selector.is_empty() {
@@ -65,7 +69,7 @@ impl Controller {
         }
         command
             .env("KUBECONFIG", &self.options.kubeconfig)
-            .env("AWS_ACCESS_KEY_ID", CONTROLLER_KEY)
+            .env("AWS_ACCESS_KEY_ID", &self.options.access_key)
             .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_CONFIG_FILE", "/dev/null")

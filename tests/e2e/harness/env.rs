@@ -29,7 +29,7 @@ use tempfile::TempDir;
 
 use super::{
     ApiServer, Controller, Emulator, Kubectl, Topology, apiserver, block_on, controller,
-    emulator::{REGION, count},
+    emulator::{CONTROLLER_KEY, REGION, count},
     wait,
 };
 
@@ -84,6 +84,7 @@ impl Env {
     /// Another controller beside the first, not yet started: with another cluster name, or as a second replica.
     pub fn another_controller(&self, name: &str, change: impl FnOnce(&mut controller::Options)) -> Controller {
         let mut options = self.controller.options.clone();
+        options.identity = name.to_owned();
         change(&mut options);
         Controller::new(options, self.dir.path(), name)
     }
@@ -232,9 +233,14 @@ impl Env {
 
     /// Waits until the controller has made `n` more calls of that operation, such as `DescribeSecurityGroupRules`: so many sweeps.
     pub async fn calls(&self, operation: &str, n: usize, within: Duration) {
+        self.calls_by(CONTROLLER_KEY, operation, n, within).await;
+    }
+
+    /// The same of one with these credentials.
+    pub async fn calls_by(&self, key: &str, operation: &str, n: usize, within: Duration) {
         let mark = self.aws.mark();
         self.eventually(&format!("{n} calls of {operation}"), within, async || {
-            let calls = self.aws.calls(mark);
+            let calls = self.aws.calls_of(key, mark);
             let seen = calls.iter().filter(|call| call.operation == operation).count();
             if seen >= n { Ok(()) } else { Err(format!("{seen}; in all {:?}", count(&calls))) }
         })
@@ -361,6 +367,8 @@ impl Builder {
             kubeconfig: kubeconfig.clone(),
             cluster_name: self.name.clone(),
             class_selector: format!("test={}", self.name),
+            identity: self.name.clone(),
+            access_key: CONTROLLER_KEY.to_owned(),
             args: self.args,
             env: self.env,
         };

@@ -9,6 +9,7 @@ pub mod env;
 pub mod kubectl;
 pub mod metrics;
 pub mod process;
+pub mod trail;
 pub mod wait;
 
 pub use apiserver::ApiServer;
@@ -18,6 +19,7 @@ pub use emulator::{Call, Emulator, Topology};
 pub use env::Env;
 pub use kubectl::Kubectl;
 pub use metrics::Metrics;
+pub use trail::Trail;
 pub use wait::eventually;
 
 use std::{env as process_env, path::PathBuf};

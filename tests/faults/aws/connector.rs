@@ -65,7 +65,7 @@ impl Aws {
         let body = request.body().bytes().unwrap_or_default().to_vec();
         let call = Call::parse(target.as_deref(), &body);
         let (operation, write) = (call.operation.clone(), call.is_write());
-        let fate = self.fates.of_aws(&self.life, &operation, write);
+        let fate = self.fates.of_aws(&self.life, &format!("{operation}{}", call.about()), write);
         sleep(fate.wait).await;
         let who = &self.life.name;
         let tell = |what: &str| self.fates.trace.add(|| format!("{who} aws {operation}{}: {what}", call.about()));

@@ -25,6 +25,7 @@ use super::{
     watch::{Answer, Watch},
 };
 use crate::{
+    checker::Checker,
     fate::{Fate, Fates},
     replica::Life,
 };
@@ -37,6 +38,7 @@ const WATCH: u64 = 290;
 pub struct Server {
     pub cluster: Arc<Cluster>,
     pub fates: Arc<Fates>,
+    pub checker: Arc<Checker>,
     /// Of the replica that asks.
     pub life: Life,
 }
@@ -152,6 +154,9 @@ impl Server {
         }
         if asked.query("watch").is_some() {
             return Ok(self.watch(&asked, &words));
+        }
+        if asked.method != Method::GET && matches!(asked.kind, Some(Kind::Network | Kind::Class)) {
+            self.checker.may_write(&self.life, &words);
         }
         let (code, body) = self.done(&asked).map_or_else(|r| (r.code, status(r.code, r.reason, &r.message)), |body| (200, body));
         if asked.method != Method::GET {

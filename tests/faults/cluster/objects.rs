@@ -86,6 +86,8 @@ pub struct State {
     pub log: Vec<Change>,
     /// Versions up to this one are compacted: a watch from there is answered by 410.
     pub compacted: u64,
+    /// Lines of the log that were compacted.
+    forgotten: usize,
     made: u64,
 }
 
@@ -114,6 +116,12 @@ impl Cluster {
         self.state().objects.get(key).cloned()
     }
 
+    /// How many writes there were, but for Leases.
+    pub fn written(&self) -> usize {
+        let state = self.state();
+        state.forgotten + state.log.iter().filter(|c| c.kind != Kind::Lease).count()
+    }
+
     /// All objects of a kind.
     pub fn list(&self, kind: Kind) -> Vec<Value> {
         self.state().objects.iter().filter(|(k, _)| k.kind == kind).map(|(_, o)| o.clone()).collect()
@@ -123,6 +131,7 @@ impl Cluster {
     pub fn compact(&self) {
         let mut state = self.state();
         state.compacted = state.version;
+        state.forgotten += state.log.iter().filter(|c| c.kind != Kind::Lease).count();
         state.log.clear();
     }
 

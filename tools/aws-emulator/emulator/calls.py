@@ -30,6 +30,7 @@ class Entry(NamedTuple):
     session_token: bool
     duration_ms: float
     fault: str
+    request_id: str
 
 
 class CallLog:

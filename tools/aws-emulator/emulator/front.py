@@ -26,6 +26,7 @@ CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z0-9]+)")
 ERROR_CODE = re.compile(rb"<Code>([^<]*)</Code>")
 ERROR_TYPE = re.compile(rb'"__type"\s*:\s*"(?:[^"#]*#)?([^"]*)"')
+REQUEST_ID = re.compile(rb"<[rR]equest(?:Id|ID)>([^<]*)<")
 STATEFUL = {"ec2", "dms", "rds", "sts"}  # answered one at a time; others may wait inside moto (SQS long polls)
 
 
@@ -54,6 +55,7 @@ class Front:
             host=request.headers.get("Host") or "", signature=(request.headers.get("Authorization") or "").partition(" ")[0],
             session_token=bool(request.headers.get("X-Amz-Security-Token")),
             duration_ms=round((time.perf_counter() - clock) * 1000, 3), fault=faults[-1].id if faults else "",
+            request_id=request_id_in(answer),
         )
         if self.verbose:
             print(f"{call.account} {call.region} {call.service}:{call.operation} {answer.status} {code}", file=sys.stderr)
@@ -180,6 +182,12 @@ def code_in(answer: Answer) -> str:
     if answer.status < 400:
         return ""
     found = ERROR_CODE.search(answer.body) or ERROR_TYPE.search(answer.body)
+    return found.group(1).decode() if found else ""
+
+
+def request_id_in(answer: Answer) -> str:
+    """As CloudTrail would tell it."""
+    found = REQUEST_ID.search(answer.body)
     return found.group(1).decode() if found else ""
 
 

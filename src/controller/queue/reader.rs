@@ -1,0 +1,216 @@
+//! Reads one queue: messages in, needs asked again, messages deleted once that took effect.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::wake_classes;
+use crate::controller::context::Context;
+use crate::{
+    aws::{AwsError, AwsErrorKind, Queue, Store},
+    model::{
+        ChangeEvent, Need,
+        event::{self, Said},
+    },
+};
+
+/// A call changes several things, and people several more: what comes within this is looked at together.
+const GATHER: Duration = Duration::from_millis(20);
+/// From one look to the next, at least: so a storm costs two reads a second of each kind.
+const PACE: Duration = Duration::from_millis(500);
+/// Most messages in one look.
+const TOGETHER: usize = 2000;
+/// Messages that wait for the next look; then no more are taken from the queue.
+const WAITING: usize = 1000;
+/// How long AWS may take to answer: well below the time for which SQS hides a message.
+const ANSWER: Duration = Duration::from_secs(30);
+/// Pause after a queue could not be read; doubled up to the longest.
+const PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A failure that may pass by itself is told when it has lasted for so many tries.
+const LASTING: u32 = 3;
+
+/// See the module.
+pub(super) struct Reader {
+    ctx: Arc<Context>,
+    /// For metrics.
+    class: String,
+    url: String,
+    queue: Queue,
+}
+
+/// A message that waits for a look.
+struct InHand {
+    receipt: String,
+    event: Box<ChangeEvent>,
+}
+
+impl Reader {
+    pub(super) fn new(ctx: Arc<Context>, class: String, url: String, queue: Queue) -> Self {
+        Self { ctx, class, url, queue }
+    }
+
+    /// Runs until it is dropped. What is in hand then comes again.
+    pub(super) async fn run(self) {
+        let (hand, mut waiting) = mpsc::channel(WAITING);
+        tokio::join!(self.receive(hand), self.look(&mut waiting));
+    }
+
+    async fn receive(&self, hand: mpsc::Sender<InHand>) {
+        let mut failures: u32 = 0;
+        loop {
+            match self.queue.receive(failures > 0).await {
+                Ok(messages) => {
+                    failures = 0;
+                    if self.ctx.queues.tell(&self.url, None) {
+                        tracing::info!(url = self.url, "change queue can be read again");
+                        wake_classes(&self.ctx, &self.url);
+                    }
+                    let mut over = Vec::new();
+                    for message in messages {
+                        match event::read(message.body.as_bytes()) {
+                            Ok(Said::Changed(event)) => {
+                                if hand.send(InHand { receipt: message.receipt, event }).await.is_err() {
+                                    return;
+                                }
+                            }
+                            Ok(Said::Nothing) => {
+                                self.count("ignored", 1);
+                                over.push(message.receipt);
+                            }
+                            Err(error) => {
+                                tracing::warn!(
+                                    class = self.class,
+                                    bytes = message.body.len(),
+                                    "message of the change queue dropped: {error}"
+                                );
+                                self.count("invalid", 1);
+                                over.push(message.receipt);
+                            }
+                        }
+                    }
+                    self.delete(&over).await;
+                }
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    self.tell(&error, failures);
+                    sleep(PAUSE.saturating_mul(1 << (failures - 1).min(8)).min(LONGEST_PAUSE)).await;
+                }
+            }
+        }
+    }
+
+    fn tell(&self, error: &AwsError, failures: u32) {
+        let passing = matches!(error.kind, AwsErrorKind::Throttled | AwsErrorKind::Transient | AwsErrorKind::Unreachable);
+        tracing::warn!(class = self.class, %error, "change queue cannot be read");
+        if passing && failures < LASTING {
+            return;
+        }
+        let hint = match error.kind {
+            AwsErrorKind::NotFound => "create it, or correct changeQueue.url",
+            AwsErrorKind::AccessDenied => "allow sqs:ReceiveMessage and sqs:DeleteMessage on it to dmsnet's role",
+            _ => "see whether changeQueue.url is right",
+        };
+        let trouble = format!("the change queue cannot be read: {error}; {hint}; until then only sweeps notice changes");
+        if self.ctx.queues.tell(&self.url, Some(trouble)) {
+            wake_classes(&self.ctx, &self.url);
+        }
+    }
+
+    async fn look(&self, waiting: &mut mpsc::Receiver<InHand>) {
+        let mut batch = Vec::new();
+        let mut next = Instant::now();
+        while waiting.recv_many(&mut batch, TOGETHER).await > 0 {
+            sleep(GATHER).await;
+            sleep_until(next).await;
+            while batch.len() < TOGETHER {
+                let Ok(message) = waiting.try_recv() else { break };
+                batch.push(message);
+            }
+            next = Instant::now() + PACE;
+            self.handle(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    /// Has everything that these name read again, once each.
+    async fn handle(&self, batch: Vec<InHand>) {
+        let stores = self.ctx.stores.all().await;
+        let own = |event: &ChangeEvent| event.request_id.as_ref().is_some_and(|id| stores.iter().any(|s| s.clients().made(id)));
+        let (ours, others): (Vec<InHand>, Vec<InHand>) = batch.into_iter().partition(|m| own(&m.event));
+        let mut over: Vec<String> = ours.into_iter().map(|m| m.receipt).collect();
+        self.count("own", over.len());
+        // What each message makes us ask, by store.
+        let mut asked: Vec<(InHand, Vec<BTreeSet<Need>>)> = Vec::new();
+        let mut all: Vec<BTreeSet<Need>> = vec![BTreeSet::new(); stores.len()];
+        for message in others {
+            let mut needs = Vec::with_capacity(stores.len());
+            let mut here = false;
+            for (store, all) in stores.iter().zip(&mut all) {
+                let concerns = concerns(store, &message.event);
+                here |= concerns;
+                let of_store = if concerns { store.watched(&store.with(|p| message.event.needs(p))) } else { BTreeSet::new() };
+                all.extend(of_store.iter().cloned());
+                needs.push(of_store);
+            }
+            if here {
+                // Before the look that finds the drift.
+                let waiting = self.ctx.causes.note(&message.event, Instant::now());
+                self.ctx.wake_all(waiting.iter().filter_map(|uid| self.ctx.registry.object_ref(uid)));
+            }
+            asked.push((message, needs));
+        }
+        let looks = stores.iter().zip(&all).map(|(store, needs)| async move {
+            if needs.is_empty() { BTreeSet::new() } else { timeout(ANSWER, store.refresh(needs)).await.unwrap_or_else(|_| needs.clone()) }
+        });
+        let failed: Vec<BTreeSet<Need>> = join_all(looks).await;
+        let (mut handled, mut unknown, mut left) = (0, 0, 0);
+        for (message, needs) in asked {
+            if needs.iter().zip(&failed).any(|(needs, failed)| !needs.is_disjoint(failed)) {
+                // It comes again, and after so many times goes to the dead-letter queue. The sweep looks as well.
+                left += 1;
+                continue;
+            }
+            if needs.iter().all(BTreeSet::is_empty) {
+                unknown += 1;
+            } else {
+                handled += 1;
+                let event = &message.event;
+                tracing::debug!(operation = event.operation, id = event.id, "looked at again what a change named");
+            }
+            over.push(message.receipt);
+        }
+        if left > 0 {
+            tracing::warn!(class = self.class, "{left} messages of the change queue are left for another try: AWS did not answer");
+        }
+        self.count("handled", handled);
+        self.count("unknown", unknown);
+        self.count("failed", left);
+        self.delete(&over).await;
+    }
+
+    fn count(&self, outcome: &'static str, count: usize) {
+        if count > 0 {
+            self.ctx.metrics.messages(&self.class, outcome, count as u64);
+        }
+    }
+
+    async fn delete(&self, receipts: &[String]) {
+        if receipts.is_empty() {
+            return;
+        }
+        if let Err(error) = self.queue.delete(receipts).await {
+            tracing::warn!(class = self.class, %error, "messages of the change queue come again");
+        }
+    }
+}
+
+/// Whether it happened where this store looks. What the event does not tell, or AWS has not told yet, is no hindrance.
+fn concerns(store: &Store, event: &ChangeEvent) -> bool {
+    let region = event.region.as_ref().is_none_or(|r| *r == store.clients().scope.region);
+    let account = event.account.as_deref().zip(store.known_account()).is_none_or(|(told, known)| told == known);
+    region && account
+}
