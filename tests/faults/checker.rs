@@ -42,7 +42,7 @@ pub struct Checker {
 }
 
 /// IDs and contents of all objects, to compare.
-fn objects(world: &World) -> BTreeMap<String, String> {
+pub fn objects(world: &World) -> BTreeMap<String, String> {
     let groups = world.groups.values().map(|g| (g.id.clone(), format!("{g:?}")));
     let rules = world.rules.values().flatten().map(|r| (r.id.clone(), format!("{r:?}")));
     let endpoints = world.endpoints.values().map(|e| (e.id.clone(), format!("{e:?}")));

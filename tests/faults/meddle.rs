@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use crate::{
-    aws::History,
+    aws::{History, Queue},
     checker::Checker,
     clock::Clock,
     schedule::Meddling,
@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// Does it, if there is anything to do it to.
-pub fn meddle(what: Meddling, rng: &mut Rng, history: &History, checker: &Checker, clock: Clock, trace: &Trace) {
+pub fn meddle(what: Meddling, rng: &mut Rng, history: &History, queue: Option<&Queue>, checker: &Checker, clock: Clock, trace: &Trace) {
     let now = clock.elapsed();
-    let (_, told) = history.write(now, |world| {
+    let (before, told) = history.write(now, |world| {
         let made = checker.made(world);
         let ours = |world: &crate::stub::World| -> Vec<Rule> {
             let rules = world.rules.values().flatten().filter(|r| made.contains(&r.id) && r.protocol != "-1");
@@ -74,5 +74,21 @@ pub fn meddle(what: Meddling, rng: &mut Rng, history: &History, checker: &Checke
     });
     if let Some(told) = told {
         trace.add(|| format!("--- somebody {told}"));
+        let Some(queue) = queue else { return };
+        // The record names what was changed; some are lost.
+        let after = history.now(now);
+        let (old, new) = (crate::checker::objects(&before), crate::checker::objects(&after));
+        let changed: Vec<&String> = old.keys().chain(new.keys()).filter(|id| old.get(*id) != new.get(*id)).collect();
+        let of = |id: &String| before.rules.values().chain(after.rules.values()).flatten().find(|r| r.id == *id).map(|r| r.group.clone());
+        let groups: Vec<String> = changed.iter().filter_map(|id| of(id)).collect();
+        let ids: Vec<&str> = changed.iter().map(|id| id.as_str()).chain(groups.iter().map(String::as_str)).collect();
+        if rng.u8(..5) > 0 {
+            queue.touched(rng, &after.region, "ModifySecurityGroupRules", &ids);
+        }
+        if rng.u8(..5) == 0 {
+            let junk = ["not even JSON", "{}", r#"{"detail": {"requestParameters": {"groupId": "sg-0123456789abcdef0"}}}"#, ""];
+            let body = junk[rng.usize(..4)];
+            queue.send(rng, body);
+        }
     }
 }

@@ -51,6 +51,8 @@ pub enum Meddling {
 pub struct Schedule {
     pub deeds: Vec<(Duration, Deed)>,
     pub replicas: usize,
+    /// Whether the class has a change queue.
+    pub queue: bool,
     /// How long the first part takes: what is made is changed, broken and repaired.
     pub first: Duration,
     /// In the second part all is deleted; when each network is.
@@ -150,6 +152,7 @@ impl Schedule {
         Self {
             deeds,
             replicas,
+            queue: rng.bool(),
             first,
             deletions,
             late_deeds,

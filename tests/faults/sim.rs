@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower::{Layer, retry::RetryLayer};
 
 use crate::{
-    aws::{Aws, History},
+    aws::{Aws, History, Queue},
     chance,
     checker::{Checker, OWNER},
     clock::Clock,
@@ -61,6 +61,7 @@ struct Sim {
     cluster: Arc<Cluster>,
     fates: Arc<Fates>,
     history: Arc<History>,
+    queue: Arc<Queue>,
     checker: Arc<Checker>,
     schedule: Schedule,
     /// Replicas; none where one was killed and is not back yet.
@@ -101,6 +102,7 @@ pub async fn run(seed: u64) -> Story {
         cluster,
         fates: Arc::new(Fates::new(seed, trace.clone())),
         history: Arc::new(History::new(world)),
+        queue: Arc::new(Queue::new(clock)),
         checker,
         trace,
         schedule,
@@ -154,10 +156,13 @@ impl Sim {
         for namespace in ["kube-system", "team", NAMESPACE] {
             make(Kind::Namespace, json!({ "metadata": { "name": namespace } }));
         }
-        let spec = json!({
+        let mut spec = json!({
             "region": format!("sim-{}", self.seed), "endpointUrl": "http://aws.test", "allowedNamespaces": { "from": "All" },
             "guardrails": { "vpcIds": ["*"] },
         });
+        if self.schedule.queue {
+            spec["changeQueue"] = json!({ "url": "http://aws.test/111122223333/changes" });
+        }
         make(Kind::Class, json!({ "metadata": { "name": "sim" }, "spec": spec }));
     }
 
@@ -169,6 +174,7 @@ impl Sim {
         let server = Server { cluster: self.cluster.clone(), fates: self.fates.clone(), checker: self.checker.clone(), life: life.clone() };
         let aws = Aws {
             history: self.history.clone(),
+            queue: self.queue.clone(),
             fates: self.fates.clone(),
             checker: self.checker.clone(),
             clock: self.clock,
@@ -247,7 +253,7 @@ impl Sim {
                         Ok(())
                     });
                 }
-                Deed::Meddle(what) => meddle(what, rng, &self.history, &self.checker, self.clock, &self.trace),
+                Deed::Meddle(what) => meddle(what, rng, &self.history, self.schedule.queue.then_some(&*self.queue), &self.checker, self.clock, &self.trace),
                 Deed::Kill(slot, pause) => {
                     if let Some(process) = self.processes[slot].take() {
                         process.life.end();
@@ -357,6 +363,9 @@ impl Sim {
     async fn idle(&self) {
         // What was about to settle settles.
         sleep(Duration::from_secs(90)).await;
+        if self.queue.depth() > 0 {
+            self.checker.breaks(format!("{} messages are still in the queue", self.queue.depth()));
+        }
         let before = (self.checker.writes(), self.cluster.written());
         sleep(Duration::from_secs(3 * self.schedule.interval)).await;
         let after = (self.checker.writes(), self.cluster.written());

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use tokio::time::sleep;
 
-use super::History;
+use super::{History, Queue};
 use crate::{
     checker::Checker,
     clock::Clock,
@@ -26,6 +26,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Aws {
     pub history: Arc<History>,
+    pub queue: Arc<Queue>,
     pub fates: Arc<Fates>,
     pub checker: Arc<Checker>,
     pub clock: Clock,
@@ -64,12 +65,14 @@ impl Aws {
         let target = request.headers().get("x-amz-target").map(str::to_owned);
         let body = request.body().bytes().unwrap_or_default().to_vec();
         let call = Call::parse(target.as_deref(), &body);
-        let (operation, write) = (call.operation.clone(), call.is_write());
+        let (operation, mut write) = (call.operation.clone(), call.is_write());
+        let queue = target.is_some_and(|t| t.starts_with("AmazonSQS"));
+        write |= queue;
         let fate = self.fates.of_aws(&self.life, &format!("{operation}{}", call.about()), write);
         sleep(fate.wait).await;
         let who = &self.life.name;
         let tell = |what: &str| self.fates.trace.add(|| format!("{who} aws {operation}{}: {what}", call.about()));
-        if self.life.is_over() && !(write && fate.lands) {
+        if self.life.is_over() && (queue || !(write && fate.lands)) {
             sleep(Duration::from_secs(1)).await;
             return Err(broken("killed"));
         }
@@ -100,6 +103,11 @@ impl Aws {
                     Some(mut then) => call.answer(&mut then),
                     None => call.answer(&mut self.history.now(now)),
                 }
+            }
+            _ if queue => {
+                let request = serde_json::from_slice(&body).unwrap_or_default();
+                let body = self.queue.answer(&operation, &request).await.to_string();
+                Reply { status: 200, content_type: "application/x-amz-json-1.0", body, rows: 0, code: None }
             }
             _ if !write => call.answer(&mut self.history.now(now)),
             _ => {

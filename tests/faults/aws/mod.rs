@@ -2,6 +2,8 @@
 
 mod connector;
 mod history;
+mod queue;
 
 pub use connector::Aws;
 pub use history::History;
+pub use queue::Queue;
