@@ -182,7 +182,8 @@ impl Checker {
         }
         for place in 0..self.places {
             let ids = Ids(place);
-            let wants = known.wishes.values().any(|w| w.place == place && w.endpoint);
+            let wish = known.wishes.values().find(|w| w.place == place && w.endpoint);
+            let wants = wish.is_some();
             let endpoints: Vec<_> = world.endpoints.values().filter(|e| e.vpc == ids.vpc() && known.made.contains(&e.id)).collect();
             let groups: Vec<_> = world.groups.values().filter(|g| g.vpc == ids.vpc() && known.made.contains(&g.id)).collect();
             if (endpoints.len(), groups.len()) != (usize::from(wants), usize::from(wants)) {
@@ -190,7 +191,7 @@ impl Checker {
             }
             for e in endpoints {
                 let subnets = ids.subnets()[..2].to_vec();
-                if e.gone_at.is_some() || e.subnets != subnets || e.groups != [groups[0].id.clone()] || !e.private_dns {
+                if e.gone_at.is_some() || e.subnets != subnets || e.groups != [groups[0].id.clone()] || Some(e.private_dns) != wish.map(|w| w.private_dns) {
                     return Err(format!("not as wanted: {e:?}"));
                 }
                 if e.tags.get(&owned).is_none() || groups[0].tags.get(&owned).is_none() {

@@ -69,7 +69,7 @@ pub struct Schedule {
 /// Networks of a run.
 pub const NETWORKS: usize = 3;
 
-fn wish(rng: &mut Rng, n: usize) -> Wish {
+fn wish(rng: &mut Rng, n: usize, private_dns: bool) -> Wish {
     let all = [
         Database::Source,
         Database::Target,
@@ -82,7 +82,7 @@ fn wish(rng: &mut Rng, n: usize) -> Wish {
         databases.insert(pick(rng, &all));
     }
     // The first two share a topology, the third has one of its own.
-    Wish { place: n / 2, databases, endpoint: happens(rng, 0.7) }
+    Wish { place: n / 2, databases, endpoint: happens(rng, 0.7), private_dns }
 }
 
 impl Schedule {
@@ -90,11 +90,12 @@ impl Schedule {
         let rng = &mut chance::of(seed, "schedule");
         let first = Duration::from_secs(rng.u64(40..200));
         let within = |rng: &mut Rng, from: f64, to: f64| first.mul_f64(from + rng.f64() * (to - from));
+        let private_dns = rng.bool();
         let mut deeds = Vec::new();
         for n in 0..NETWORKS {
             // Most are there from the start; a few never are.
             if happens(rng, 0.9) {
-                deeds.push((within(rng, 0.0, 0.3), Deed::Wish(n, wish(rng, n))));
+                deeds.push((within(rng, 0.0, 0.3), Deed::Wish(n, wish(rng, n, private_dns))));
             }
         }
         for _ in 0..rng.usize(..5) {
@@ -102,7 +103,7 @@ impl Schedule {
             let deed = match rng.usize(..5) {
                 0 => Deed::Delete(n),
                 1 => Deed::Request(n),
-                _ => Deed::Wish(n, wish(rng, n)),
+                _ => Deed::Wish(n, wish(rng, n, private_dns)),
             };
             deeds.push((within(rng, 0.2, 1.0), deed));
         }

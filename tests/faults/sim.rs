@@ -132,7 +132,9 @@ impl Sim {
         sleep_until(begin + self.schedule.first).await;
         self.calm(true);
         let made = self.until_well("whole", Self::whole).await;
-        if self.checker.broken().is_empty() {
+        self.no_drift();
+        // It takes long, and some seeds tell as much as all.
+        if self.checker.broken().is_empty() && self.seed % 3 == 0 {
             self.idle().await;
         }
 
@@ -356,6 +358,17 @@ impl Sim {
         match self.checker.made(&world) {
             made if made.is_empty() => Ok(()),
             made => Err(format!("left behind: {made:?}")),
+        }
+    }
+
+    /// What nobody else did is no drift: not a first creation that was cut off, and not a late read.
+    fn no_drift(&self) {
+        let meddled = self.trace.lines().iter().any(|l| l.contains("--- somebody"));
+        for network in self.cluster.list(Kind::Network) {
+            let drift = &network["status"]["drift"];
+            if !meddled && drift.as_array().is_some_and(|d| !d.is_empty()) {
+                self.checker.breaks(format!("nobody touched AWS, but {} says: {drift}", network["metadata"]["name"]));
+            }
         }
     }
 

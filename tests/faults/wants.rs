@@ -25,6 +25,8 @@ pub struct Wish {
     pub databases: BTreeSet<Database>,
     /// Whether it wants the endpoint of the DMS API.
     pub endpoint: bool,
+    /// Without, AWS takes a second endpoint for the same service.
+    pub private_dns: bool,
 }
 
 /// A rule that must be there. The group that dmsnet makes is called `own`.
@@ -70,7 +72,7 @@ impl Wish {
             "replication": { "instance": ids.instance() },
         });
         if self.endpoint {
-            spec["vpcEndpoints"] = json!([{ "name": "dms", "service": "dms" }]);
+            spec["vpcEndpoints"] = json!([{ "name": "dms", "service": "dms", "privateDns": self.private_dns }]);
         }
         spec
     }
