@@ -82,6 +82,13 @@ impl Checker {
         self.known.lock().unwrap().wishes.clone()
     }
 
+    /// IDs in the ledgers of all networks.
+    pub fn ledger(&self) -> BTreeSet<String> {
+        let networks = self.cluster.list(Kind::Network);
+        let owned = networks.iter().filter_map(|n| n["status"]["owned"].as_array()).flatten();
+        owned.filter_map(|e| e["id"].as_str().map(str::to_owned)).collect()
+    }
+
     /// What the controller has made and is there.
     pub fn made(&self, world: &World) -> Vec<String> {
         let known = self.known.lock().unwrap();

@@ -15,7 +15,9 @@ use crate::{
 pub fn meddle(what: Meddling, rng: &mut Rng, history: &History, queue: Option<&Queue>, checker: &Checker, clock: Clock, trace: &Trace) {
     let now = clock.elapsed();
     let (before, told) = history.write(now, |world| {
-        let made = checker.made(world);
+        // What is in no ledger yet may be anybody's once its tags are gone.
+        let ledger = checker.ledger();
+        let made: Vec<String> = checker.made(world).into_iter().filter(|id| ledger.contains(id)).collect();
         let ours = |world: &crate::stub::World| -> Vec<Rule> {
             let rules = world.rules.values().flatten().filter(|r| made.contains(&r.id) && r.protocol != "-1");
             rules.cloned().collect()

@@ -225,6 +225,9 @@ impl Sim {
     async fn perform(&mut self, begin: Instant, deeds: Vec<(Duration, Deed)>, part: &str) {
         for (n, (at, deed)) in deeds.into_iter().enumerate() {
             sleep_until(begin + at).await;
+            if !self.checker.broken().is_empty() {
+                return;
+            }
             let rng = &mut chance::of(self.seed, (part, n));
             self.trace.add(|| format!("--- {deed:?}"));
             match deed {
@@ -307,6 +310,9 @@ impl Sim {
                 self.trace.add(|| format!("--- {what}"));
                 return begin.elapsed();
             };
+            if !self.checker.broken().is_empty() {
+                return begin.elapsed();
+            }
             if begin.elapsed() > BOUND {
                 self.checker.breaks(format!("not {what} within {} s once faults had stopped: {why}", BOUND.as_secs()));
                 return begin.elapsed();
