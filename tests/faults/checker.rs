@@ -28,6 +28,8 @@ struct Known {
     ever: BTreeSet<Shape>,
     /// IDs of all that the controller has made.
     made: BTreeSet<String>,
+    /// IDs whose tags somebody took off: until they are on again, they may pass for a stranger's.
+    stripped: BTreeSet<String>,
     broken: Vec<String>,
     writes: usize,
 }
@@ -82,6 +84,11 @@ impl Checker {
         self.known.lock().unwrap().wishes.clone()
     }
 
+    /// Somebody takes the tags off an object of ours.
+    pub fn stripped(&self, id: &str) {
+        self.known.lock().unwrap().stripped.insert(id.to_owned());
+    }
+
     /// IDs in the ledgers of all networks.
     pub fn ledger(&self) -> BTreeSet<String> {
         let networks = self.cluster.list(Kind::Network);
@@ -92,7 +99,8 @@ impl Checker {
     /// What the controller has made and is there.
     pub fn made(&self, world: &World) -> Vec<String> {
         let known = self.known.lock().unwrap();
-        objects(world).into_keys().filter(|id| known.made.contains(id)).collect()
+        let passes = |(id, text): &(String, String)| known.stripped.contains(id) && text.contains("tags: {}");
+        objects(world).into_iter().filter(|o| known.made.contains(&o.0) && !passes(o)).map(|(id, _)| id).collect()
     }
 
     /// Writes of the controller so far.
@@ -178,7 +186,7 @@ impl Checker {
         let owned = format!("dmsnet.dev/owner/{OWNER}");
         for (group, rule) in world.rules.iter().flat_map(|(g, rules)| rules.iter().map(move |r| (g, r))) {
             let ours = known.made.contains(&rule.id);
-            let default = rule.egress && rule.protocol == "-1";
+            let default = rule.egress && rule.protocol == "-1" || rule.tags.is_empty() && known.stripped.contains(&rule.id);
             let of = rules.iter().find(|(_, r)| r.id == rule.id).map(|(s, _)| s);
             if ours && !default && !of.is_some_and(|s| wanted.contains(s)) {
                 return Err(format!("nobody wants {rule:?} of {group}"));
@@ -201,7 +209,8 @@ impl Checker {
                 if e.gone_at.is_some() || e.subnets != subnets || e.groups != [groups[0].id.clone()] || Some(e.private_dns) != wish.map(|w| w.private_dns) {
                     return Err(format!("not as wanted: {e:?}"));
                 }
-                if e.tags.get(&owned).is_none() || groups[0].tags.get(&owned).is_none() {
+                let stripped = known.stripped.contains(&e.id);
+                if e.tags.get(&owned).is_none() && !stripped || groups[0].tags.get(&owned).is_none() {
                     return Err(format!("without our tag: {e:?} {:?}", groups[0]));
                 }
             }

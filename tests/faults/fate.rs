@@ -139,6 +139,11 @@ impl Fates {
         self.trace.add(|| "--- watches cut".into());
     }
 
+    /// Requests so far.
+    pub fn requests(&self) -> u64 {
+        self.asked.lock().unwrap().values().sum()
+    }
+
     pub fn restarts(&self) -> watch::Receiver<u64> {
         self.restarts.subscribe()
     }

@@ -85,17 +85,19 @@ fn seeded_schedules() {
     let (next, begin) = (AtomicU64::new(first), Instant::now());
     let failed = Mutex::new(Vec::new());
     let slowest = Mutex::new([(Duration::ZERO, 0); 2]);
-    let (writes, simulated) = (AtomicU64::new(0), AtomicU64::new(0));
+    let [writes, simulated, requests] = [const { AtomicU64::new(0) }; 3];
+    let stop = number("FAULT_STOP").is_some();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + count {
+                    if seed >= first + count || stop && !failed.lock().unwrap().is_empty() {
                         break;
                     }
                     let story = story(seed, false);
                     writes.fetch_add(story.writes as u64, Ordering::Relaxed);
+                    requests.fetch_add(story.requests, Ordering::Relaxed);
                     simulated.fetch_add(story.simulated.as_secs(), Ordering::Relaxed);
                     for (most, took) in slowest.lock().unwrap().iter_mut().zip(story.took) {
                         *most = (*most).max((took, seed));
@@ -109,9 +111,10 @@ fn seeded_schedules() {
     });
     let failed = failed.into_inner().unwrap();
     println!(
-        "{count} seeds from {first} in {:.1?}: {} s simulated, {} writes to AWS, slowest to be well (seed): {:?}, failed: {:?}",
+        "{count} seeds from {first} in {:.1?}: {} s simulated, {} requests, {} writes to AWS, slowest to be well (seed): {:?}, failed: {:?}",
         begin.elapsed(),
         simulated.into_inner(),
+        requests.into_inner(),
         writes.into_inner(),
         slowest.into_inner().unwrap(),
         failed.iter().map(|(seed, s)| (*seed, s.broken[0].lines().next().unwrap_or_default().to_owned())).collect::<Vec<_>>()

@@ -42,9 +42,11 @@ pub fn meddle(what: Meddling, rng: &mut Rng, history: &History, queue: Option<&Q
                 if let Some(endpoint) = endpoint.filter(|_| rng.bool()) {
                     let endpoint = world.endpoints.get_mut(&endpoint)?;
                     endpoint.tags.clear();
+                    checker.stripped(&endpoint.id);
                     return Some(format!("strips the tags of {}", endpoint.id));
                 }
                 world.rules.get_mut(&rule.group)?.iter_mut().find(|r| r.id == rule.id)?.tags.clear();
+                checker.stripped(&rule.id);
                 Some(format!("strips the tags of {rule:?}"))
             }
             (Meddling::Replace, Some(rule), _) => {

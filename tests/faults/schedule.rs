@@ -88,7 +88,7 @@ fn wish(rng: &mut Rng, n: usize, private_dns: bool) -> Wish {
 impl Schedule {
     pub fn of(seed: u64) -> Self {
         let rng = &mut chance::of(seed, "schedule");
-        let first = Duration::from_secs(rng.u64(40..200));
+        let first = Duration::from_secs(rng.u64(30..150));
         let within = |rng: &mut Rng, from: f64, to: f64| first.mul_f64(from + rng.f64() * (to - from));
         let private_dns = rng.bool();
         let mut deeds = Vec::new();
@@ -158,7 +158,7 @@ impl Schedule {
             deletions,
             late_deeds,
             faults_to_the_end: rng.bool(),
-            interval: pick(rng, &[10, 30, 60]),
+            interval: pick(rng, &[15, 30, 60]),
             endpoint_takes: (Duration::from_secs(rng.u64(..20)), Duration::from_secs(rng.u64(..20))),
         }
     }

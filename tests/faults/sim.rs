@@ -43,6 +43,7 @@ pub struct Story {
     pub took: [Duration; 2],
     pub simulated: Duration,
     pub writes: usize,
+    pub requests: u64,
 }
 
 thread_local! {
@@ -117,7 +118,8 @@ pub async fn run(seed: u64) -> Story {
         process.life.end();
         process.stop.cancel();
     }
-    Story { trace: sim.trace, broken, took, simulated: clock.elapsed(), writes }
+    let requests = sim.fates.requests();
+    Story { requests, trace: sim.trace, broken, took, simulated: clock.elapsed(), writes }
 }
 
 impl Sim {
