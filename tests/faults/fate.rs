@@ -202,6 +202,7 @@ impl Fates {
         let judged = self.judged(&mut rng, &self.weather.kubernetes, write);
         let what = match judged.what {
             _ if self.down.load(Ordering::Relaxed) || life.is_parted() => Fate::Reset,
+            _ if life.is_without_leases() && words.contains("/leases") => Fate::Reset,
             Fate::Refused(_) | Fate::Throttled if write => Fate::Refused(pick(&mut rng, &[500, 503, 409, 429])),
             Fate::Throttled => Fate::Refused(429),
             Fate::LostSilent | Fate::LostError => Fate::Lost,

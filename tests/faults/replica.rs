@@ -11,11 +11,12 @@ pub struct Life {
     pub name: Arc<str>,
     over: Arc<AtomicBool>,
     parted: Arc<AtomicBool>,
+    unrenewed: Arc<AtomicBool>,
 }
 
 impl Life {
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), over: Arc::default(), parted: Arc::default() }
+        Self { name: name.into(), over: Arc::default(), parted: Arc::default(), unrenewed: Arc::default() }
     }
 
     /// Killed: nothing it does from now on can be seen, and nothing reaches it.
@@ -30,6 +31,15 @@ impl Life {
     /// Cuts it off from Kubernetes, or lets it back.
     pub fn part(&self, parted: bool) {
         self.parted.store(parted, Ordering::Relaxed);
+    }
+
+    /// The API server answers it, but not about Leases.
+    pub fn withhold_leases(&self, withheld: bool) {
+        self.unrenewed.store(withheld, Ordering::Relaxed);
+    }
+
+    pub fn is_without_leases(&self) -> bool {
+        self.unrenewed.load(Ordering::Relaxed)
     }
 
     pub fn is_parted(&self) -> bool {

@@ -26,6 +26,8 @@ pub enum Deed {
     Stop(usize),
     /// A replica cannot reach the API server for that long.
     Part(usize, Duration),
+    /// It can, but not renew its Lease.
+    WithoutLease(usize, Duration),
     /// The API server is down for that long.
     Outage(Duration),
     CutWatches,
@@ -117,13 +119,15 @@ impl Schedule {
             Meddling::DeleteEndpoint,
             Meddling::MoveEndpoint,
         ];
-        for _ in 0..rng.usize(..7) {
+        for _ in 0..rng.usize(..10).saturating_sub(3) {
             deeds.push((within(rng, 0.1, 1.0), Deed::Meddle(pick(rng, &meddling))));
         }
         let replicas = pick(rng, &[1, 1, 2]);
         let partings = if replicas > 1 { rng.usize(..4) } else { 0 };
         for _ in 0..partings {
-            deeds.push((within(rng, 0.0, 1.0), Deed::Part(rng.usize(..replicas), Duration::from_millis(rng.u64(1000..40_000)))));
+            let (slot, length) = (rng.usize(..replicas), Duration::from_millis(rng.u64(1000..40_000)));
+            let deed = if rng.bool() { Deed::Part(slot, length) } else { Deed::WithoutLease(slot, length) };
+            deeds.push((within(rng, 0.0, 1.0), deed));
         }
         let (kills, outages) = (pick(rng, &[0, 0, 1, 2, 5]), pick(rng, &[0, 0, 0, 1, 2]));
         let machines = |rng: &mut Rng, kills: usize, outages: usize| {

@@ -290,6 +290,13 @@ impl Sim {
                         life.part(false);
                     }
                 }
+                Deed::WithoutLease(slot, length) => {
+                    let life = self.processes[slot].as_ref().map(|p| p.life.clone());
+                    let withhold = |withheld| life.iter().for_each(|l| l.withhold_leases(withheld));
+                    withhold(true);
+                    sleep(length).await;
+                    withhold(false);
+                }
                 Deed::Outage(length) => {
                     self.fates.api_server(false);
                     sleep(length).await;

@@ -36,6 +36,23 @@ fn the_last_one_out_removes() {
 }
 
 #[test]
+fn a_rule_that_was_changed_goes_with_the_one_that_leaves() {
+    let mut world = World::reference("cluster");
+    let (mut a, mut b) = (Network::new(1, reference_spec()), Network::new(2, reference_spec()));
+    world.pass(&mut a, None);
+    let wanted = world.shape();
+    // b wants the same, but has not come to note what it is.
+    let claim = world.plan(&b, None).claim;
+    world.claims.put(&b.uid, claim);
+    let group: SecurityGroupId = crate::world::SOURCE.into();
+    world.edit_rules(&group, |rules| rules[0].shape.ports = Some(Ports::one(1914)));
+    world.pass(&mut a, Some(DeletionPolicy::Delete));
+    assert_eq!(a.ledger, [], "nothing holds it");
+    world.pass(&mut b, None);
+    assert_eq!(world.shape(), wanted, "neither is the changed one left, nor is one missing");
+}
+
+#[test]
 fn subnets_are_united_and_leave_with_the_one_that_brought_them() {
     let mut world = World::reference("cluster");
     let mut spec = reference_spec();

@@ -115,7 +115,8 @@ impl Release<'_, '_> {
         if self.wants.contains(&now) || self.input.claims.wanted_by_other(self.input.uid, &now) {
             return;
         }
-        match self.fate(key, entry, rule.id.as_str(), &rule.tags) {
+        // Another that wants the key does not want what somebody made of this rule: it makes its own.
+        match self.fate(&now, entry, rule.id.as_str(), &rule.tags) {
             Fate::Drop => {}
             Fate::Release(keys) => {
                 self.keep(entry);
