@@ -14,7 +14,7 @@ use super::{
 };
 use crate::model::{
     Connection, InternetGateway, NatGateway, Need, NetworkAcl, NetworkInterface, PeeringConnection, Picture, PrefixList, ReadFailure,
-    RouteTable, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, TransitGatewayAttachment, VpcEndpoint, VpcId,
+    RouteTable, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, TransitGatewayAttachment, VpcDns, VpcEndpoint, VpcId,
 };
 
 /// What an answer did.
@@ -54,16 +54,8 @@ pub(super) fn answer(
             held(picture, &asked, list, &mut effect);
         }
         Objects::Subnets(list) => held(picture, &asked, list, &mut effect),
-        Objects::Vpcs(mut list) => {
-            for v in &mut list {
-                // An attribute that could not be read this time is as it was.
-                if let Some(old) = picture.vpcs.get(&v.id) {
-                    v.dns_support = v.dns_support.or(old.dns_support);
-                    v.dns_hostnames = v.dns_hostnames.or(old.dns_hostnames);
-                }
-            }
-            held(picture, &asked, list, &mut effect);
-        }
+        Objects::Vpcs(list) => held(picture, &asked, list, &mut effect),
+        Objects::VpcDns(list) => dns_of(picture, needs, list.into_iter().collect(), changed),
         Objects::Acls(mut list) => {
             expected.acls.overlay(&mut list, |a| a.needs().iter().any(|n| asked.contains(n)), started, now);
             held(picture, &asked, list, &mut effect);
@@ -153,6 +145,7 @@ pub(super) fn is_absent(picture: &Picture, need: &Need) -> bool {
         Need::PrefixList(id) => !picture.prefix_lists.contains_key(id),
         Need::PrefixListNamed(_) => !picture.prefix_lists.values().any(|l| l.name == name),
         Need::Vpc(id) => !picture.vpcs.contains_key(id),
+        Need::VpcDns(id) => !picture.vpc_dns.contains_key(id),
         Need::Subnet(id) => !picture.subnets.contains_key(id),
         Need::Group(id) => !picture.groups.contains_key(id),
         Need::Endpoint(id) => !picture.endpoints.contains_key(id),
@@ -197,6 +190,7 @@ pub(super) fn forget(picture: &mut Picture, needs: &BTreeSet<Need>) {
             Need::DbSubnetGroup(_) => drop(picture.db_subnet_groups.remove(name)),
             Need::ConnectionsOf(arn) => drop(picture.connections.remove(arn)),
             Need::Vpc(id) => drop(picture.vpcs.remove(id)),
+            Need::VpcDns(id) => drop(picture.vpc_dns.remove(id)),
             Need::RulesOf(id) => drop(picture.rules.remove(id)),
             _ => {}
         }
@@ -238,6 +232,21 @@ fn left_groups(picture: &mut Picture, asked: &BTreeSet<&Need>, listed: &[Network
         left.groups.retain(|g| !asked.contains(&Need::InterfacesWith(g.clone())));
         changed.extend(needs);
         *old = Arc::new(left);
+    }
+}
+
+fn dns_of(picture: &mut Picture, needs: &[Need], mut new: BTreeMap<VpcId, VpcDns>, changed: &mut BTreeSet<Need>) {
+    for need in needs {
+        let Need::VpcDns(vpc) = need else { continue };
+        let dns = new.remove(vpc);
+        if picture.vpc_dns.get(vpc).map(|old| **old) == dns {
+            continue;
+        }
+        match dns {
+            Some(dns) => drop(picture.vpc_dns.insert(vpc.clone(), Arc::new(dns))),
+            None => drop(picture.vpc_dns.remove(vpc)),
+        }
+        changed.insert(need.clone());
     }
 }
 

@@ -61,22 +61,18 @@ fn a_failed_read_keeps_what_was_read_before() {
 }
 
 #[test]
-fn a_dns_attribute_that_cannot_be_read_stays_as_it_was() {
-    use crate::model::Vpc;
-    let vpc = |s| {
-        Objects::Vpcs(vec![Vpc {
-            id: "vpc-1".into(),
-            cidrs: vec![],
-            dns_support: s,
-            dns_hostnames: None,
-            owner: String::new(),
-            block_public_access: crate::model::BlockPublicAccess::Off,
-        }])
-    };
-    let (mut p, need) = (Picture::default(), Need::Vpc("vpc-1".into()));
-    put(&mut p, std::slice::from_ref(&need), vpc(Some(true)));
-    assert!(put(&mut p, std::slice::from_ref(&need), vpc(None)).changed.is_empty());
-    assert_eq!(p.vpcs["vpc-1"].dns_support, Some(true));
+fn dns_attributes_go_with_their_vpc_and_stay_where_they_cannot_be_read() {
+    use crate::model::VpcDns;
+    let dns = |support| Objects::VpcDns(vec![("vpc-1".into(), VpcDns { support, hostnames: true })]);
+    let (mut p, need) = (Picture::default(), [Need::VpcDns("vpc-1".into())]);
+    assert_eq!(put(&mut p, &need, dns(true)).changed, set(&need));
+    assert!(put(&mut p, &need, dns(true)).changed.is_empty());
+    failure(&mut p, &need, ReadFailure { denied: true, message: "no".into() });
+    assert!(p.vpc_dns["vpc-1"].support && p.asked[&need[0]].is_some());
+    assert_eq!(put(&mut p, &need, dns(false)).changed, set(&need));
+    assert!(!p.vpc_dns["vpc-1"].support);
+    assert_eq!(put(&mut p, &need, Objects::VpcDns(vec![])).changed, set(&need));
+    assert!(is_absent(&p, &need[0]));
 }
 
 #[test]

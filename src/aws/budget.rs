@@ -42,8 +42,10 @@ struct Limit {
 
 /// A sweep's part of what AWS grants.
 const SWEEP_SHARE: f64 = 0.5;
-/// The smallest part that a budget shrinks to.
+/// The smallest part that a budget shrinks to; but one call in ten seconds always goes through: AWS grants some every few seconds.
 const LEAST: f64 = 1.0 / 32.0;
+/// See [`LEAST`], a second.
+const SLOWEST: f64 = 0.1;
 /// By how much of the whole it grows again in a second.
 const GROWTH: f64 = 0.01;
 /// Refusals within this time are one: the calls were under way together.
@@ -91,6 +93,8 @@ struct Budget {
     /// For sweeps, on top.
     sweeps: Bucket,
     capacity: u32,
+    /// The smallest part that it shrinks to.
+    least: f64,
     /// The part that was left at that time.
     part: (f64, Instant),
     /// When it last shrank.
@@ -112,7 +116,8 @@ impl Budget {
         let clock = Told::default();
         let (all, capacity) = bucket(limit, limit.share, &clock);
         let (sweeps, _) = bucket(limit, limit.share * SWEEP_SHARE, &clock);
-        Self { began: now, clock, all, sweeps, capacity, part: (1.0, now), shrank: None, given: 0 }
+        let least = (SLOWEST / (limit.per_second * limit.share)).clamp(LEAST, 1.0);
+        Self { began: now, clock, all, sweeps, capacity, least, part: (1.0, now), shrank: None, given: 0 }
     }
 
     fn tell(&self, now: Instant) {
@@ -160,7 +165,7 @@ impl Budget {
         drain(&self.all);
         drain(&self.sweeps);
         if self.shrank.is_none_or(|at| now.saturating_duration_since(at) >= ONE_STEP) {
-            self.part = ((self.part(now) / 2.0).max(LEAST), now);
+            self.part = ((self.part(now) / 2.0).max(self.least), now);
             self.shrank = Some(now);
         }
     }

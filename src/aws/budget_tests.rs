@@ -61,6 +61,22 @@ fn a_refusal_shrinks_it_at_once_and_it_comes_back_slowly() {
 }
 
 #[test]
+fn however_often_aws_refuses_an_endpoint_is_tried_again_soon() {
+    let start = Instant::now();
+    let mut writes = budget("CreateVpcEndpoint", start);
+    let mut now = start;
+    for _ in 0..6 {
+        writes.throttled(now);
+        let wait = writes.take(Who::Pass, now).unwrap_err();
+        assert!(wait <= Duration::from_millis(10_100), "{wait:?}");
+        now += wait + Duration::from_millis(1);
+        writes.take(Who::Pass, now).unwrap();
+        writes.went_out(now);
+    }
+    assert!(writes.part(now) < 0.5, "it has shrunk: {}", writes.part(now));
+}
+
+#[test]
 fn in_a_throttled_account_passes_go_before_sweeps() {
     let start = Instant::now();
     let mut reads = budget("DescribeSecurityGroupRules", start);

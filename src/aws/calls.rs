@@ -3,13 +3,17 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use aws_sdk_databasemigration::types as dms;
+use aws_sdk_databasemigration::{
+    operation::describe_connections::builders::DescribeConnectionsFluentBuilder as DescribeConnections, types as dms,
+};
 use aws_sdk_ec2::types as ec2;
 use aws_sdk_rds::types as rds;
-use tracing::warn;
 
 use super::{
     clients::Clients,
@@ -20,7 +24,7 @@ use super::{
 use crate::model::{
     Connection, DmsEndpoint, InternetGateway, NatGateway, NetworkAcl, NetworkInterface, PeeringConnection, PrefixList, PrefixListId,
     RdsDatabase, ReplicationConfig, ReplicationInstance, RouteTable, Rule, SecurityGroup, ServiceDetail, Subnet, SubnetGroup,
-    TransitGatewayAttachment, Vpc, VpcEndpoint, VpcId,
+    TransitGatewayAttachment, Vpc, VpcDns, VpcEndpoint, VpcId,
 };
 
 /// Rows of a page: the most that EC2 gives.
@@ -72,6 +76,10 @@ ec2_call! {
     endpoints, describe_vpc_endpoints, "DescribeVpcEndpoints", convert::endpoint => VpcEndpoint
 }
 ec2_call! {
+    /// VPCs, by `vpc-id`.
+    vpcs, describe_vpcs, "DescribeVpcs", convert::vpc => Vpc
+}
+ec2_call! {
     /// Subnets, by `vpc-id` or `subnet-id`.
     subnets, describe_subnets, "DescribeSubnets", convert::subnet => Subnet
 }
@@ -112,19 +120,25 @@ pub(super) async fn peerings(c: &Clients) -> Result<Vec<PeeringConnection>, AwsE
     Ok(rows.into_iter().filter_map(convert::peering).collect())
 }
 
-/// Entries of prefix lists, by the list's version: they change only with it. AWS's own lists have none.
+/// What calls teach for later ones: it saves calls, and changes no answer.
 #[derive(Debug, Default)]
-pub(super) struct ListEntries(Mutex<BTreeMap<PrefixListId, (i64, Vec<String>)>>);
+pub(super) struct Memory {
+    /// Entries of prefix lists, by the list's version: they change only with it. AWS's own lists have none.
+    list_entries: Mutex<BTreeMap<PrefixListId, (i64, Vec<String>)>>,
+    /// Whether to list all connections at once: DMS refused to list those of several instances, and all are one page.
+    all_connections: AtomicBool,
+}
 
 /// Managed prefix lists, by `prefix-list-id` or `prefix-list-name`, with their entries.
-pub(super) async fn prefix_lists(c: &Clients, by: &str, values: &[String], known: &ListEntries) -> Result<Vec<PrefixList>, AwsError> {
+pub(super) async fn prefix_lists(c: &Clients, by: &str, values: &[String], memory: &Memory) -> Result<Vec<PrefixList>, AwsError> {
     let pages = c.ec2.describe_managed_prefix_lists().filters(filter(by, values)).max_results(SMALL_PAGE).into_paginator();
     let rows = pages.items().send().try_collect().await;
     let rows = rows.map_err(|e| AwsError::from_sdk("ec2", "DescribeManagedPrefixLists", about(values), &e))?;
     let mut lists = Vec::new();
     for row in rows {
         let id: PrefixListId = row.prefix_list_id.clone().unwrap_or_default().into();
-        let kept = lock(&known.0).get(&id).filter(|(version, _)| Some(*version) == row.version).map(|(_, entries)| entries.clone());
+        let kept =
+            lock(&memory.list_entries).get(&id).filter(|(version, _)| Some(*version) == row.version).map(|(_, entries)| entries.clone());
         let entries = match kept {
             Some(entries) => entries,
             None => match prefix_list_entries(c, &id).await {
@@ -136,7 +150,7 @@ pub(super) async fn prefix_lists(c: &Clients, by: &str, values: &[String], known
         };
         lists.extend(convert::prefix_list(&row, &entries));
         if let Some(version) = row.version {
-            lock(&known.0).insert(id, (version, entries));
+            lock(&memory.list_entries).insert(id, (version, entries));
         }
     }
     Ok(lists)
@@ -149,30 +163,27 @@ async fn prefix_list_entries(c: &Clients, id: &PrefixListId) -> Result<Vec<Strin
     Ok(rows.into_iter().filter_map(|e| e.cidr).collect())
 }
 
-/// VPCs with both DNS attributes. An attribute that cannot be read is none; the VPC counts all the same.
-pub(super) async fn vpcs(c: &Clients, ids: &[String]) -> Result<Vec<Vpc>, AwsError> {
-    let pages = c.ec2.describe_vpcs().filters(filter("vpc-id", ids)).max_results(EC2_PAGE).into_paginator();
-    let rows = pages.items().send().try_collect().await;
-    let rows = rows.map_err(|e| AwsError::from_sdk("ec2", "DescribeVpcs", about(ids), &e))?;
-    let mut vpcs = Vec::new();
-    for row in rows {
-        let id: VpcId = row.vpc_id.clone().unwrap_or_default().into();
-        let support = vpc_attribute(c, &id, ec2::VpcAttributeName::EnableDnsSupport).await;
-        let hostnames = vpc_attribute(c, &id, ec2::VpcAttributeName::EnableDnsHostnames).await;
-        vpcs.extend(convert::vpc(row, support, hostnames));
-    }
-    Ok(vpcs)
-}
-
-async fn vpc_attribute(c: &Clients, id: &VpcId, name: ec2::VpcAttributeName) -> Option<bool> {
-    match c.ec2.describe_vpc_attribute().vpc_id(id.as_str()).attribute(name).send().await {
-        Ok(answer) => answer.enable_dns_support.or(answer.enable_dns_hostnames).and_then(|a| a.value),
-        Err(e) => {
-            let e = AwsError::from_sdk("ec2", "DescribeVpcAttribute", id.as_str(), &e);
-            warn!(error = %e, "a DNS attribute of a VPC cannot be read");
-            None
+/// The DNS attributes of VPCs, by their IDs: two calls for each. A VPC that is gone has none.
+pub(super) async fn vpc_dns(c: &Clients, ids: &[String]) -> Result<Vec<(VpcId, VpcDns)>, AwsError> {
+    let mut all = Vec::new();
+    for id in ids {
+        let (support, hostnames) = tokio::join!(
+            vpc_attribute(c, id, ec2::VpcAttributeName::EnableDnsSupport),
+            vpc_attribute(c, id, ec2::VpcAttributeName::EnableDnsHostnames),
+        );
+        match (support, hostnames) {
+            (Ok(support), Ok(hostnames)) => all.push((id.as_str().into(), VpcDns { support, hostnames })),
+            (Err(e), _) | (_, Err(e)) if e.kind == AwsErrorKind::NotFound => {}
+            (Err(e), _) | (_, Err(e)) => return Err(e),
         }
     }
+    Ok(all)
+}
+
+async fn vpc_attribute(c: &Clients, id: &str, name: ec2::VpcAttributeName) -> Result<bool, AwsError> {
+    let answer = c.ec2.describe_vpc_attribute().vpc_id(id).attribute(name).send().await;
+    let answer = answer.map_err(|e| AwsError::from_sdk("ec2", "DescribeVpcAttribute", id, &e))?;
+    Ok(answer.enable_dns_support.or(answer.enable_dns_hostnames).and_then(|a| a.value).unwrap_or_default())
 }
 
 /// Endpoint services, by full name. One unknown name fails the whole call with InvalidServiceName.
@@ -232,28 +243,38 @@ pub(super) async fn subnet_groups(c: &Clients, identifiers: &[String]) -> Result
 }
 
 /// Connection tests of instances, by their ARNs.
-pub(super) async fn connections(c: &Clients, arns: &[String]) -> Result<Vec<Connection>, AwsError> {
-    const OPERATION: &str = "DescribeConnections";
-    let call = c.dms.describe_connections().filters(dms_filter("replication-instance-arn", arns, OPERATION)?);
-    let pages = match call.into_paginator().page_size(PAGE).send().try_collect().await {
-        Ok(pages) => pages,
-        Err(e) => {
-            let e = AwsError::from_sdk("dms", OPERATION, about(arns), &e);
-            // Nothing was tested, or one of the instances is gone: it does not say which.
-            return match (e.kind, arns) {
-                (AwsErrorKind::NotFound, [_]) => Ok(Vec::new()),
-                (AwsErrorKind::NotFound, _) => all_connections(c).await,
-                _ => Err(e),
-            };
-        }
-    };
-    Ok(pages.into_iter().flat_map(|p| p.connections.unwrap_or_default()).filter_map(convert::connection).collect())
+pub(super) async fn connections(c: &Clients, arns: &[String], memory: &Memory) -> Result<Vec<Connection>, AwsError> {
+    let several = arns.len() > 1;
+    if several && memory.all_connections.load(Ordering::Relaxed) {
+        return all_connections(c, memory).await;
+    }
+    let filter = dms_filter("replication-instance-arn", arns, CONNECTIONS)?;
+    match connection_pages(c.dms.describe_connections().filters(filter), about(arns)).await {
+        Ok((rows, _)) => Ok(rows),
+        // Nothing was tested, or one of the instances is gone: it does not say which.
+        Err(e) if e.kind == AwsErrorKind::NotFound && several => all_connections(c, memory).await,
+        Err(e) if e.kind == AwsErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(e),
+    }
 }
 
-async fn all_connections(c: &Clients) -> Result<Vec<Connection>, AwsError> {
-    let pages = c.dms.describe_connections().into_paginator().page_size(PAGE).send().try_collect().await;
-    let pages = pages.map_err(|e| AwsError::from_sdk("dms", "DescribeConnections", "connections", &e))?;
-    Ok(pages.into_iter().flat_map(|p| p.connections.unwrap_or_default()).filter_map(convert::connection).collect())
+async fn all_connections(c: &Clients, memory: &Memory) -> Result<Vec<Connection>, AwsError> {
+    let (rows, pages) = match connection_pages(c.dms.describe_connections(), "connections".to_owned()).await {
+        Err(e) if e.kind == AwsErrorKind::NotFound => (Vec::new(), 1),
+        answer => answer?,
+    };
+    memory.all_connections.store(pages <= 1, Ordering::Relaxed);
+    Ok(rows)
+}
+
+const CONNECTIONS: &str = "DescribeConnections";
+
+/// All rows, and on how many pages they came.
+async fn connection_pages(call: DescribeConnections, about: String) -> Result<(Vec<Connection>, usize), AwsError> {
+    let pages = call.into_paginator().page_size(PAGE).send().try_collect().await;
+    let pages = pages.map_err(|e| AwsError::from_sdk("dms", CONNECTIONS, about, &e))?;
+    let count = pages.len();
+    Ok((pages.into_iter().flat_map(|p| p.connections.unwrap_or_default()).filter_map(convert::connection).collect(), count))
 }
 
 fn rds_filter(name: &str, values: &[String]) -> rds::Filter {

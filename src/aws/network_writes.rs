@@ -47,6 +47,21 @@ fn allowed(number: u16, shape: &AclShape) -> AclEntry {
     AclEntry { direction, number, protocol, ports, cidr, allow: true }
 }
 
+/// A request about a route, with its target: CreateRoute and ReplaceRoute name it alike, and share no type.
+macro_rules! leading {
+    ($call:expr, $to:expr) => {{
+        let id = Some($to.id.clone());
+        match $to.field {
+            Way::Gateway => $call.set_gateway_id(id),
+            Way::NatGateway => $call.set_nat_gateway_id(id),
+            Way::Peering => $call.set_vpc_peering_connection_id(id),
+            Way::TransitGateway => $call.set_transit_gateway_id(id),
+            Way::Interface => $call.set_network_interface_id(id),
+            Way::Endpoint => $call.set_vpc_endpoint_id(id),
+        }
+    }};
+}
+
 impl Store {
     /// Makes an entry that allows (EC2 CreateNetworkAclEntry). [`AwsErrorKind::Duplicate`]: the number is taken.
     pub async fn create_acl_entry(&self, acl: &NetworkAclId, number: u16, shape: &AclShape) -> Result<(), AwsError> {
@@ -109,16 +124,7 @@ impl Store {
         patiently(|| async {
             let call = self.clients.ec2.create_route().route_table_id(table.as_str()).set_destination_cidr_block(v4.clone());
             let call = call.set_destination_ipv6_cidr_block(v6.clone()).set_destination_prefix_list_id(list.clone());
-            let id = Some(to.id.clone());
-            let call = match to.field {
-                Way::Gateway => call.set_gateway_id(id),
-                Way::NatGateway => call.set_nat_gateway_id(id),
-                Way::Peering => call.set_vpc_peering_connection_id(id),
-                Way::TransitGateway => call.set_transit_gateway_id(id),
-                Way::Interface => call.set_network_interface_id(id),
-                Way::Endpoint => call.set_vpc_endpoint_id(id),
-            };
-            let answer = call.customize().config_override(once()).send().await;
+            let answer = leading!(call, to).customize().config_override(once()).send().await;
             answer.map_err(|e| AwsError::from_sdk("ec2", OPERATION, resource.as_str(), &e))
         })
         .await?;
@@ -135,16 +141,7 @@ impl Store {
         let (v4, v6, list) = packets_for(destination);
         let call = self.clients.ec2.replace_route().route_table_id(table.as_str()).set_destination_cidr_block(v4);
         let call = call.set_destination_ipv6_cidr_block(v6).set_destination_prefix_list_id(list);
-        let id = Some(to.id);
-        let call = match to.field {
-            Way::Gateway => call.set_gateway_id(id),
-            Way::NatGateway => call.set_nat_gateway_id(id),
-            Way::Peering => call.set_vpc_peering_connection_id(id),
-            Way::TransitGateway => call.set_transit_gateway_id(id),
-            Way::Interface => call.set_network_interface_id(id),
-            Way::Endpoint => call.set_vpc_endpoint_id(id),
-        };
-        let answer = call.customize().config_override(repeatable()).send().await;
+        let answer = leading!(call, to).customize().config_override(repeatable()).send().await;
         answer.map_err(|e| AwsError::from_sdk("ec2", OPERATION, resource.as_str(), &e))?;
         self.route_written(table, destination, Some(target));
         Ok(())

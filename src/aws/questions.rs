@@ -3,14 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    calls::{self, ListEntries},
+    calls::{self, Memory},
     clients::Clients,
     errors::AwsError,
 };
 use crate::model::{
     Connection, DmsEndpoint, InternetGateway, NatGateway, Need, NetworkAcl, NetworkInterface, PeeringConnection, PrefixList, RdsDatabase,
     ReplicationConfig, ReplicationInstance, RouteTable, Rule, SecurityGroup, ServiceDetail, Subnet, SubnetGroup, TransitGatewayAttachment,
-    Vpc, VpcEndpoint,
+    Vpc, VpcDns, VpcEndpoint, VpcId,
 };
 
 /// The objects that answer a call; those not among them do not exist.
@@ -21,6 +21,7 @@ pub(super) enum Objects {
     Endpoints(Vec<VpcEndpoint>),
     Subnets(Vec<Subnet>),
     Vpcs(Vec<Vpc>),
+    VpcDns(Vec<(VpcId, VpcDns)>),
     Services(Vec<(Arc<str>, ServiceDetail)>),
     Instances(Vec<ReplicationInstance>),
     Configs(Vec<ReplicationConfig>),
@@ -48,6 +49,7 @@ pub(super) enum Call {
     Endpoints(&'static str),
     Subnets(&'static str),
     Vpcs,
+    VpcDns,
     Services,
     Instances,
     Configs,
@@ -79,6 +81,7 @@ impl Call {
             Need::SubnetsOf(_) => Self::Subnets("vpc-id"),
             Need::Subnet(_) => Self::Subnets("subnet-id"),
             Need::Vpc(_) => Self::Vpcs,
+            Need::VpcDns(_) => Self::VpcDns,
             Need::Service(_) => Self::Services,
             Need::ReplicationInstance(_) => Self::Instances,
             Need::ReplicationConfig(_) => Self::Configs,
@@ -136,6 +139,7 @@ impl Call {
             Self::Endpoints(_) => ("ec2", "DescribeVpcEndpoints"),
             Self::Subnets(_) => ("ec2", "DescribeSubnets"),
             Self::Vpcs => ("ec2", "DescribeVpcs"),
+            Self::VpcDns => ("ec2", "DescribeVpcAttribute"),
             Self::Services => ("ec2", "DescribeVpcEndpointServices"),
             Self::Instances => ("dms", "DescribeReplicationInstances"),
             Self::Configs => ("dms", "DescribeReplicationConfigs"),
@@ -156,18 +160,19 @@ impl Call {
         }
     }
 
-    pub(super) async fn make(self, c: &Clients, lists: &ListEntries, values: &[String]) -> Result<Objects, AwsError> {
+    pub(super) async fn make(self, c: &Clients, memory: &Memory, values: &[String]) -> Result<Objects, AwsError> {
         Ok(match self {
             Self::Rules => Objects::Rules(calls::rules(c, "group-id", values).await?),
             Self::Groups(by) => Objects::Groups(calls::groups(c, by, values).await?),
             Self::Endpoints(by) => Objects::Endpoints(calls::endpoints(c, by, values).await?),
             Self::Subnets(by) => Objects::Subnets(calls::subnets(c, by, values).await?),
-            Self::Vpcs => Objects::Vpcs(calls::vpcs(c, values).await?),
+            Self::Vpcs => Objects::Vpcs(calls::vpcs(c, "vpc-id", values).await?),
+            Self::VpcDns => Objects::VpcDns(calls::vpc_dns(c, values).await?),
             Self::Services => Objects::Services(calls::services(c, values).await?),
             Self::Instances => Objects::Instances(calls::replication_instances(c, values).await?),
             Self::Configs => Objects::Configs(calls::replication_configs(c).await?),
             Self::SubnetGroups => Objects::SubnetGroups(calls::subnet_groups(c, values).await?),
-            Self::Connections => Objects::Connections(calls::connections(c, values).await?),
+            Self::Connections => Objects::Connections(calls::connections(c, values, memory).await?),
             Self::DmsEndpoints => Objects::DmsEndpoints(calls::dms_endpoints(c, values).await?),
             Self::DbInstances => Objects::DbInstances(calls::db_instances(c, values).await?),
             Self::DbClusters => Objects::DbClusters(calls::db_clusters(c, values).await?),
@@ -181,7 +186,7 @@ impl Call {
                 Objects::TransitGatewayAttachments(calls::transit_gateway_attachments(c, "vpc-id", values).await?)
             }
             Self::Interfaces(by) => Objects::Interfaces(calls::network_interfaces(c, by, values).await?),
-            Self::PrefixLists(by) => Objects::PrefixLists(calls::prefix_lists(c, by, values, lists).await?),
+            Self::PrefixLists(by) => Objects::PrefixLists(calls::prefix_lists(c, by, values, memory).await?),
         })
     }
 
@@ -193,6 +198,7 @@ impl Call {
             Self::Endpoints(_) => Objects::Endpoints(vec![]),
             Self::Subnets(_) => Objects::Subnets(vec![]),
             Self::Vpcs => Objects::Vpcs(vec![]),
+            Self::VpcDns => Objects::VpcDns(vec![]),
             Self::Services => Objects::Services(vec![]),
             Self::Instances => Objects::Instances(vec![]),
             Self::Configs => Objects::Configs(vec![]),
@@ -242,6 +248,7 @@ pub(super) fn value(need: &Need) -> String {
         | Need::DbSubnetGroup(n) => n.to_ascii_lowercase(),
         Need::Service(n) | Need::Host(n) | Need::ConnectionsOf(n) | Need::PrefixListNamed(n) => n.to_string(),
         Need::Vpc(id)
+        | Need::VpcDns(id)
         | Need::SubnetsOf(id)
         | Need::GroupsOf(id)
         | Need::EndpointsOf(id)

@@ -11,7 +11,7 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     budget::Who,
-    calls::{ListEntries, about},
+    calls::{Memory, about},
     clients::Clients,
     errors::{AwsError, AwsErrorKind},
     questions::{Call, Objects, value},
@@ -54,8 +54,8 @@ pub(super) struct Reader {
     pub(super) gate: Arc<Semaphore>,
     /// Those that somebody waits for; the others leave room for them.
     pub(super) urgent: BTreeSet<Need>,
-    /// Entries of prefix lists that were read before.
-    pub(super) lists: Arc<ListEntries>,
+    /// What earlier calls taught.
+    pub(super) memory: Arc<Memory>,
     /// Told of each call's answer as it comes.
     pub(super) sink: Box<dyn Fn(Answer) + Send + Sync>,
 }
@@ -83,6 +83,9 @@ impl Reader {
                 let (alone, together): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|n| lone.contains(n));
                 let chunks = together.chunks(NAMES).map(<[Need]>::to_vec).chain(alone.into_iter().map(|n| vec![n]));
                 all.extend(chunks.map(|chunk| -> BoxFuture<'_, ()> { Box::pin(self.named(call, chunk)) }));
+            } else if call == Call::VpcDns {
+                // A VPC at a time as it is: what is refused for one says nothing of the others.
+                all.extend(needs.into_iter().map(|need| -> BoxFuture<'_, ()> { Box::pin(self.simple(call, vec![need])) }));
             } else if call.lists_all() {
                 all.push(Box::pin(self.simple(call, needs)));
             } else {
@@ -102,7 +105,7 @@ impl Reader {
         }
         let _permit = self.gate.acquire().await;
         let started = Instant::now();
-        (started, call.make(&self.clients, &self.lists, &values(needs)).await)
+        (started, call.make(&self.clients, &self.memory, &values(needs)).await)
     }
 
     fn tell(&self, needs: Vec<Need>, started: Instant, result: Result<Objects, AwsError>) {

@@ -9,14 +9,16 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::errors::AwsErrorKind;
+use super::{errors::AwsErrorKind, questions::Call};
 use crate::model::{Need, Pace};
 
-/// A slow fact may be this many times older than a fast one (design.md 2, Freshness).
+/// A slow fact may be this many times older than a fast one (design.md 2, Freshness), a rare one this many.
 const SLOW: u32 = 10;
-/// What falls due within this part of its own interval is read along with what is due now.
+const RARE: u32 = 30;
+/// What falls due within this part of its own interval, or of a shorter one that is due now, is read along with that.
 const ALONG: u32 = 5;
-/// What is read at the same pace as what is due now comes along once it is as old as this part of its interval.
+/// What is read at the same pace as what is due now comes along once it is as old as this part of its interval; what is read less
+/// often than sweeps are, if a call of its kind is made anyway.
 const TOGETHER: u32 = 3;
 /// First wait after a failed read; it doubles up to the interval.
 const RETRY: Duration = Duration::from_secs(2);
@@ -95,15 +97,20 @@ impl Entry {
         [sweep, self.settling.map(|(at, _)| at)].into_iter().flatten().min()
     }
 
-    /// Whether a sweep at `now` should take it along: it is nearly due, or a third as old as a sweep of its own makes it.
-    /// So all that is read at one pace comes together, whenever each was first asked. At half the age, two that are half an
-    /// interval apart could miss each other by milliseconds for many sweeps.
-    fn goes_along(&self, now: Instant, paces: &BTreeSet<Duration>) -> bool {
+    /// Whether what is due at `now` should take it along: it is nearly due itself, or a third as old as a read of its own makes
+    /// it. So all that is read in every sweep comes together, and so does what one call answers, whenever each was first asked.
+    /// At half the age, two that are half an interval apart could miss each other by milliseconds for many sweeps.
+    fn goes_along(&self, need: &Need, now: Instant, due: &BTreeSet<(Duration, Option<Call>)>) -> bool {
         let (Some(pace), Some((started, Outcome::Found | Outcome::Absent)), None) = (self.pace(), self.last, self.in_flight) else {
             return false;
         };
         let age = now.saturating_duration_since(started);
-        age + pace / ALONG >= pace || (paces.contains(&pace) && age >= pace / TOGETHER)
+        let shortest = due.first().map_or(pace, |(shortest, _)| pace.min(*shortest));
+        let (swept, mine) = (self.oldest == self.interval, Call::of(need));
+        let together = || due.iter().any(|(other, call)| *other == pace && (swept || *call == mine));
+        // The next call of its kind would come too late, and it would need one of its own.
+        let last_chance = || due.iter().any(|(other, call)| *other < pace && *call == mine && age + *other > pace + *other / ALONG);
+        age + shortest / ALONG >= pace || (age >= pace / TOGETHER && together()) || last_chance()
     }
 }
 
@@ -157,7 +164,11 @@ impl Schedule {
                 self.leave(who, need);
             }
             for need in &new.needs {
-                let age = if need.pace() == Pace::Fast || new.fresh.contains(need) { interval } else { interval * SLOW };
+                let age = match need.pace() {
+                    Pace::Slow if !new.fresh.contains(need) => interval * SLOW,
+                    Pace::Rare if !new.fresh.contains(need) => interval * RARE,
+                    _ => interval,
+                };
                 let entry = self.entries.entry(need.clone()).or_default();
                 entry.subscribers.insert(who.clone(), (interval, age));
                 entry.resubscribe();
@@ -224,21 +235,21 @@ impl Schedule {
             None => (true, true),
         };
         let mut chosen = BTreeSet::new();
-        let mut paces = BTreeSet::new();
+        let mut due = BTreeSet::new();
         for (need, entry) in &self.entries {
             if passes && entry.wanted.is_some() && entry.in_flight.is_none() {
                 chosen.insert(need.clone());
             }
-            if sweeps && entry.due(need, now).is_some_and(|due| due <= now) {
+            if sweeps && entry.due(need, now).is_some_and(|at| at <= now) {
                 chosen.insert(need.clone());
                 // What is settling is looked at by itself.
                 if entry.settling.is_none_or(|(at, _)| at > now) {
-                    paces.extend(entry.pace());
+                    due.extend(entry.pace().map(|pace| (pace, Call::of(need))));
                 }
             }
         }
-        if !paces.is_empty() {
-            let along = self.entries.iter().filter(|(_, entry)| entry.goes_along(now, &paces));
+        if !due.is_empty() {
+            let along = self.entries.iter().filter(|(need, entry)| entry.goes_along(need, now, &due));
             chosen.extend(along.map(|(need, _)| need.clone()));
         }
         let mut batch = Batch::default();

@@ -48,11 +48,10 @@ fn each_at_its_pace() {
     assert_eq!(answer(&mut s, c.at(0.0), Outcome::Found), set(&[fast.clone(), slow.clone()]));
     assert_eq!(s.next(c.at(0.0)), Some(c.at(60.0)));
     assert_eq!(answer(&mut s, c.at(59.0), Outcome::Found), set(&[]));
-    for minute in 1..8 {
+    for minute in 1..10 {
         assert_eq!(answer(&mut s, c.at(60.0 * f64::from(minute)), Outcome::Found), set(std::slice::from_ref(&fast)), "{minute}");
     }
-    // The eighth sweep takes along what would be due in the tenth: within a fifth of its interval.
-    assert_eq!(answer(&mut s, c.at(480.0), Outcome::Found), set(&[fast, slow]));
+    assert_eq!(answer(&mut s, c.at(600.0), Outcome::Found), set(&[fast, slow]));
 }
 
 #[test]
@@ -118,6 +117,61 @@ fn a_short_interval_speeds_up_nobody_else() {
     }
     assert_eq!(reads[&short], 61);
     assert!(reads[&long] <= 13, "{reads:?}");
+}
+
+#[test]
+fn slow_facts_are_read_each_tenth_sweep_and_rare_ones_each_thirtieth() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let (acls, dns) = (Need::NetworkAclsOf("vpc-1".into()), Need::VpcDns("vpc-1".into()));
+    let needs = [rules("sg-1"), acls.clone(), dns.clone()];
+    s.subscribe(&who("a"), set(&needs), set(&[]), MINUTE);
+    let (mut now, mut reads) = (c.at(0.0), BTreeMap::new());
+    for sweep in 0..120 {
+        let batch = s.take(now, alone);
+        for (i, need) in batch.needs.into_iter().enumerate() {
+            // Calls start a little after their sweep, now more and now less.
+            let started = now + Duration::from_millis((sweep * 7 + i as u64 * 3) % 10 * 100);
+            s.finish(&need, batch.number, started, Outcome::Found, started);
+            *reads.entry(need).or_insert(0) += 1;
+        }
+        now = s.next(now).unwrap();
+    }
+    assert_eq!(reads, BTreeMap::from([(rules("sg-1"), 120), (acls.clone(), 12), (dns.clone(), 4)]));
+    // What stands in the way is looked at in every sweep.
+    s.subscribe(&who("a"), set(&needs), set(std::slice::from_ref(&dns)), MINUTE);
+    assert!(answer(&mut s, now, Outcome::Found).contains(&dns));
+    assert_eq!(answer(&mut s, now + MINUTE, Outcome::Found), set(&[rules("sg-1"), dns]));
+}
+
+#[test]
+fn slow_facts_come_together_only_where_one_call_answers_them() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let acls = |vpc: &str| Need::NetworkAclsOf(vpc.into());
+    let tables = Need::RouteTablesOf("vpc-1".into());
+    s.subscribe(&who("a"), set(&[acls("vpc-1"), tables.clone()]), set(&[]), MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Found);
+    s.subscribe(&who("b"), set(&[acls("vpc-2")]), set(&[]), MINUTE);
+    assert_eq!(answer(&mut s, c.at(300.0), Outcome::Found), set(&[acls("vpc-1"), acls("vpc-2")]));
+    assert_eq!(answer(&mut s, c.at(600.0), Outcome::Found), set(&[tables]));
+    assert_eq!(answer(&mut s, c.at(900.0), Outcome::Found), set(&[acls("vpc-1"), acls("vpc-2")]));
+}
+
+#[test]
+fn a_slow_fact_takes_the_last_sweep_that_asks_for_its_kind_before_it_is_due() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let acls = |vpc: &str| Need::NetworkAclsOf(vpc.into());
+    let managed = set(&[acls("vpc-managed")]);
+    s.subscribe(&who("a"), managed.clone(), managed.clone(), MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Found);
+    s.subscribe(&who("b"), set(&[acls("vpc-2")]), set(&[]), MINUTE);
+    assert_eq!(answer(&mut s, c.at(30.0), Outcome::Found), set(&[acls("vpc-2")]), "out of step");
+    let (mut now, mut batches) = (c.at(30.0), Vec::new());
+    while batches.len() < 30 {
+        now = s.next(now).unwrap();
+        batches.push(answer(&mut s, now, Outcome::Found).len());
+    }
+    assert_eq!(batches.iter().filter(|n| **n == 2).count(), 3, "{batches:?}");
+    assert_eq!(now, c.at(1800.0), "and no batch of its own");
 }
 
 #[test]

@@ -11,9 +11,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
-    calls::ListEntries, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL, schedule::Schedule, sweep,
-};
+use super::{calls::Memory, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL, schedule::Schedule, sweep};
 use crate::model::{Need, Picture};
 
 /// DNS lookups under way at a time.
@@ -38,7 +36,7 @@ pub struct Store {
     pub(super) answers: watch::Sender<u64>,
     pub(super) gate: Arc<Semaphore>,
     pub(super) lookups: Arc<Semaphore>,
-    pub(super) lists: Arc<ListEntries>,
+    pub(super) memory: Arc<Memory>,
     account: OnceCell<String>,
 }
 
@@ -61,7 +59,7 @@ impl Store {
             answers: watch::Sender::new(0),
             gate: Arc::new(Semaphore::new(PARALLEL)),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
-            lists: Arc::default(),
+            memory: Arc::default(),
             account: OnceCell::new(),
         });
         tokio::spawn(sweep::run(Arc::downgrade(&store), store.kick.clone()));

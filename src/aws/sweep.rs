@@ -95,7 +95,7 @@ impl Store {
             store.take_in(answer, number);
         };
         let reader =
-            Reader { clients: self.clients.clone(), gate: self.gate.clone(), urgent, lists: self.lists.clone(), sink: Box::new(sink) };
+            Reader { clients: self.clients.clone(), gate: self.gate.clone(), urgent, memory: self.memory.clone(), sink: Box::new(sink) };
         reader.read(needs, &lone).await;
     }
 

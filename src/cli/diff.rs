@@ -1,6 +1,9 @@
 //! A plan for people, as a diff, and for programs, as JSON.
 
-use std::fmt::{self, Write};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write},
+};
 
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
@@ -135,6 +138,12 @@ impl Report {
         let pruned = if prune { unwanted.as_slice() } else { &[] };
         let summary = Summary::of(networks.iter().flat_map(|n| &n.changes).chain(pruned));
         Self { networks, unwanted, prune, summary, notes }
+    }
+
+    /// Of these networks alone (`namespace/name`). What nobody wants is nothing of theirs.
+    pub fn only(mut self, names: &BTreeSet<String>) -> Self {
+        self.networks.retain(|n| names.contains(&n.name));
+        Self::new(self.networks, vec![], false, self.notes)
     }
 
     /// Whether something stands in the way.

@@ -11,7 +11,8 @@ use super::args::{LogArgs, LogFormat};
 /// # Errors
 /// Where the filter cannot be read.
 pub(super) fn start(args: &LogArgs, long_running: bool) -> Result<(), String> {
-    let default = if long_running { "info" } else { "error" };
+    // What kube's client logs of a failure, a one-time command says itself, with what to do.
+    let default = if long_running { "info" } else { "error,kube_client=off" };
     let text = args.log.as_deref().unwrap_or(default);
     let filter =
         EnvFilter::try_new(text).map_err(|e| format!("--log {text:?} is no filter ({e}): write a level such as debug, or dmsnet=debug"))?;

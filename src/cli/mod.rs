@@ -1,6 +1,7 @@
 //! The command line: the same engine without a cluster, and the way to start the controller.
 
 pub mod args;
+pub mod cluster;
 pub mod diagram;
 pub mod diff;
 pub mod explain;
@@ -12,15 +13,21 @@ mod output;
 pub mod session;
 pub mod snapshot;
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anstream::ColorChoice;
 use clap::{CommandFactory, Parser};
 
 use crate::{api::crds, controller, model::Owner};
 use args::{
-    ApplyArgs, Cli, Command, DeleteArgs, DiagramArgs, ExplainArgs, FactArgs, FileArgs, NetworkArgs, Output, PlanArgs, SnapshotArgs,
+    ApplyArgs, Cli, Command, DeleteArgs, DiagramArgs, ExplainArgs, FactArgs, FileArgs, NetworkArgs, Output, Picture, PlanArgs, SnapshotArgs,
 };
+use cluster::Cluster;
 use diff::Report;
 use iam_policy::Wish;
 use output::{FAILURE, Progress, fail, note, print};
@@ -72,9 +79,33 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-/// Reads the networks.
-fn load(args: &NetworkArgs) -> Result<files::Files, ExitCode> {
-    files::load(&args.files).map_err(|errors| {
+/// Networks, and how to speak of them.
+struct Loaded {
+    files: files::Files,
+    owner: Owner,
+    /// Those that were asked for, where others were read with them.
+    asked: Option<BTreeSet<String>>,
+}
+
+/// Reads the networks from files or from the cluster. `neighbours`: with those that they may share something with there.
+async fn load(args: &NetworkArgs, owner: Option<&Owner>, neighbours: bool) -> Result<Loaded, ExitCode> {
+    if args.names.is_empty() {
+        let files = read(&args.files)?;
+        return Ok(Loaded { files, owner: owner.cloned().unwrap_or_default(), asked: None });
+    }
+    let cluster = Cluster::connect(args.context.as_deref()).await.map_err(fail)?;
+    let found = cluster.networks(args.namespace.as_deref(), &args.names, neighbours).await.map_err(fail)?;
+    let owner = match owner {
+        Some(owner) => owner.clone(),
+        // It decides only about changes.
+        None if neighbours => cluster.owner().await.map_err(fail)?,
+        None => Owner::default(),
+    };
+    Ok(Loaded { files: found.files, owner, asked: Some(found.asked) })
+}
+
+fn read(files: &[PathBuf]) -> Result<files::Files, ExitCode> {
+    files::load(files).map_err(|errors| {
         for error in errors {
             fail(error);
         }
@@ -84,21 +115,26 @@ fn load(args: &NetworkArgs) -> Result<files::Files, ExitCode> {
 
 /// Reads the networks and asks AWS who we are.
 async fn open(args: &FileArgs) -> Result<Session, ExitCode> {
-    Session::open(load(&args.networks)?, &args.owner).await.map_err(fail)
+    Session::open(read(&args.files)?, &args.owner).await.map_err(fail)
 }
 
-/// Reads the networks, and takes the facts from where they are to come from.
-async fn look(networks: &NetworkArgs, owner: &Owner, facts: &FactArgs) -> Result<Session, ExitCode> {
-    let networks = load(networks)?;
-    let Some(file) = &facts.snapshot else { return Session::open(networks, owner).await.map_err(fail) };
+/// Takes the facts from where they are to come from.
+async fn look(networks: Loaded, facts: &FactArgs) -> Result<Session, ExitCode> {
+    let Loaded { files, owner, .. } = networks;
+    let Some(file) = &facts.snapshot else { return Session::open(files, &owner).await.map_err(fail) };
     let named = |error: &dyn std::fmt::Display| fail(format!("{}: {error}", file.display()));
     let text = fs::read_to_string(file).map_err(|e| named(&format!("cannot be read: {e}")))?;
     let snapshot = Snapshot::read(&text).map_err(|e| named(&e))?;
-    Session::offline(networks, owner, &snapshot).await.map_err(|e| named(&e))
+    Session::offline(files, &owner, &snapshot).await.map_err(|e| named(&e))
+}
+
+/// Reads the networks, and takes the facts from where they are to come from.
+async fn paths_of(networks: &NetworkArgs, facts: &FactArgs) -> Result<Session, ExitCode> {
+    look(load(networks, None, false).await?, facts).await
 }
 
 async fn explain(args: &ExplainArgs) -> ExitCode {
-    let mut session = match look(&args.networks, &Owner::default(), &args.facts).await {
+    let mut session = match paths_of(&args.networks, &args.facts).await {
         Ok(session) => session,
         Err(code) => return code,
     };
@@ -119,17 +155,20 @@ async fn explain(args: &ExplainArgs) -> ExitCode {
 }
 
 async fn diagram(args: &DiagramArgs) -> ExitCode {
-    let mut session = match look(&args.networks, &Owner::default(), &args.facts).await {
+    let mut session = match paths_of(&args.networks, &args.facts).await {
         Ok(session) => session,
         Err(code) => return code,
     };
-    let drawn = session.diagram().await;
+    let (subjects, places) = session.diagram().await;
     if let Err(code) = complete(&session, &args.facts) {
         return code;
     }
-    let text: String = drawn.iter().map(|(_, diagram)| diagram.mermaid()).collect::<Vec<_>>().join("\n");
+    let text = match args.output {
+        Picture::Mermaid => diagram::mermaid(&subjects, &places),
+        Picture::Svg => diagram::svg(&subjects, &places),
+    };
     let printed = print(&text, ColorChoice::Never);
-    let mut problems = drawn.iter().flat_map(|(network, _)| network.problems.iter().map(|p| (&network.name, p))).peekable();
+    let mut problems = subjects.iter().flat_map(|s| s.network.problems.iter().map(|p| (&s.network.name, p))).peekable();
     if problems.peek().is_none() {
         return printed;
     }
@@ -146,19 +185,27 @@ fn complete(session: &Session, facts: &FactArgs) -> Result<(), ExitCode> {
 }
 
 async fn plan(args: &PlanArgs) -> ExitCode {
-    let mut session = match look(&args.files.networks, &args.files.owner, &args.facts).await {
+    let networks = match load(&args.networks, args.owner.as_ref(), true).await {
+        Ok(networks) => networks,
+        Err(code) => return code,
+    };
+    let asked = networks.asked.clone();
+    let mut session = match look(networks, &args.facts).await {
         Ok(session) => session,
         Err(code) => return code,
     };
-    let report = session.plan(args.prune).await;
+    let mut report = session.plan(args.prune).await;
+    if let Some(asked) = asked {
+        report = report.only(&asked);
+    }
     if let Err(code) = complete(&session, &args.facts) {
         return code;
     }
-    let text = match args.files.output {
+    let text = match args.output {
         Output::Text => Ok(report.render()),
         Output::Json => output::json(&report),
     };
-    match text.and_then(|text| output::write(&text, args.files.color.into())) {
+    match text.and_then(|text| output::write(&text, args.color.into())) {
         Err(error) => fail(error),
         Ok(()) if report.has_problems() => FAILURE.into(),
         Ok(()) if report.summary.is_empty() => ExitCode::SUCCESS,
@@ -195,9 +242,9 @@ async fn delete(args: &DeleteArgs) -> ExitCode {
 }
 
 async fn snapshot(args: &SnapshotArgs) -> ExitCode {
-    let opened = match load(&args.networks) {
-        // Whoever owns what is there, it is recorded.
-        Ok(files) => Session::open(files, &Owner::default()).await.map_err(fail),
+    // Whoever owns what is there, it is recorded.
+    let opened = match load(&args.networks, Some(&Owner::default()), true).await {
+        Ok(networks) => Session::open(networks.files, &networks.owner).await.map_err(fail),
         Err(code) => Err(code),
     };
     let mut session = match opened {

@@ -73,12 +73,11 @@ fn everything() -> Picture {
         Arc::new(Vpc {
             id: vpc.clone(),
             cidrs: vec![cidr("10.0.0.0/16"), cidr("2001:db8::/56")],
-            dns_support: Some(true),
-            dns_hostnames: None,
             owner: "111122223333".into(),
             block_public_access: BlockPublicAccess::Ingress,
         }),
     );
+    p.vpc_dns.insert(vpc.clone(), Arc::new(VpcDns { support: true, hostnames: false }));
     p.subnets.insert(
         "subnet-1".into(),
         Arc::new(Subnet {

@@ -1,7 +1,8 @@
 //! Writes to Kubernetes: finalizers and status.
 
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api, Resource, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -11,6 +12,16 @@ use crate::api::names::MANAGER;
 
 /// What the API server answers where a JSON patch's test fails (422), and to an invalid object.
 const TEST_FAILED: u16 = 422;
+
+/// What tells this cluster from others: 8 hex digits of the UID of namespace kube-system. A rebuilt cluster has another.
+///
+/// # Errors
+/// Those of the API server.
+pub async fn cluster_id(client: &Client) -> kube::Result<String> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let uid = namespaces.get_metadata("kube-system").await?.uid().unwrap_or_default();
+    Ok(uid.chars().filter(char::is_ascii_hexdigit).take(8).collect())
+}
 
 /// Adds a finalizer, if it is not there.
 ///

@@ -277,11 +277,17 @@ fn next(
     (Action::requeue(IDLE), outcome)
 }
 
-/// Access denied, quota and the like: after a minute, doubling to ten. What passes by itself, or once an object of others is out of
-/// the way: from two seconds up to one minute.
+/// Access denied, quota and the like: after a minute, doubling to ten. Once an object of others is out of the way: from two seconds up
+/// to a minute. What passes by itself sooner: the rate budget sees to it that AWS is not asked too often.
 pub(super) fn retry(failures: &[status::Failure], in_a_row: u32) -> Duration {
-    let passes = failures.iter().all(|f| matches!(f.reason, None | Some(Reason::DeletionBlocked | Reason::Stale)));
-    let (first, most) = if passes { (2, 60) } else { (60, 600) };
+    let all = |of: &[Option<Reason>]| failures.iter().all(|f| of.contains(&f.reason));
+    let (first, most) = if all(&[None]) {
+        (2, 20)
+    } else if all(&[None, Some(Reason::DeletionBlocked), Some(Reason::Stale)]) {
+        (2, 60)
+    } else {
+        (60, 600)
+    };
     let doubled = first << in_a_row.saturating_sub(1).min(8);
     Duration::from_secs(doubled.min(most))
 }

@@ -25,6 +25,7 @@ use super::{
     context::Context,
     events::Events,
     http::{self, Readiness},
+    kubernetes::cluster_id,
     lead,
     leadership::{Fence, Leadership, Watched},
     lease::{self, Candidate, Others},
@@ -396,10 +397,7 @@ async fn owner(options: &Options, client: &Client) -> Result<Owner, RunError> {
     if let Some(name) = &options.cluster_name {
         return Ok(Owner::parse(name)?);
     }
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let uid = namespaces.get("kube-system").await.map_err(RunError::ClusterName)?.uid().unwrap_or_default();
-    let name: String = uid.chars().filter(char::is_ascii_hexdigit).take(8).collect();
-    Ok(Owner::parse(&name)?)
+    Ok(Owner::parse(&cluster_id(client).await.map_err(RunError::ClusterName)?)?)
 }
 
 async fn stop_on_signal(stop: CancellationToken) {

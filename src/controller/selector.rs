@@ -43,7 +43,7 @@ fn expression(part: &str) -> Option<Expression> {
         return Some(Expression::DoesNotExist(key_of(key)?));
     }
     if let Some((head, list)) = part.split_once('(') {
-        let values: BTreeSet<String> = list.strip_suffix(')')?.split(',').map(|v| value_of(v)).collect::<Option<_>>()?;
+        let values: BTreeSet<String> = list.strip_suffix(')')?.split(',').map(value_of).collect::<Option<_>>()?;
         let mut words = head.split_whitespace();
         let (key, operator) = (key_of(words.next()?)?, words.next()?);
         return match (operator, words.next()) {

@@ -32,4 +32,4 @@ pub use policy::Policy;
 pub use route::{Destination, Route, RouteOrigin, RouteState, RouteTable, Target};
 pub use rule::{Direction, Peer, Ports, Protocol, Rule, RuleShape};
 pub use tags::{Owner, Ownership, Tags};
-pub use vpc::{BlockPublicAccess, Subnet, Vpc};
+pub use vpc::{BlockPublicAccess, Subnet, Vpc, VpcDns};

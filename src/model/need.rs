@@ -18,8 +18,10 @@ pub enum Need {
     DbInstance(Arc<str>),
     /// DescribeDBClusters by identifier.
     DbCluster(Arc<str>),
-    /// DescribeVpcs and both DNS attributes.
+    /// DescribeVpcs.
     Vpc(VpcId),
+    /// DescribeVpcAttribute, for both DNS attributes.
+    VpcDns(VpcId),
     /// All subnets of a VPC.
     SubnetsOf(VpcId),
     /// One subnet whose VPC is not known.
@@ -79,6 +81,9 @@ pub enum Pace {
     Fast,
     /// Read at a tenth of the pace.
     Slow,
+    /// Read at a thirtieth of the pace: what AWS itself decides, and what is set once in a VPC's life. While it stands in the way, a
+    /// plan keeps it fresh.
+    Rare,
 }
 
 impl Need {
@@ -97,7 +102,6 @@ impl Need {
             | Self::Vpc(_)
             | Self::SubnetsOf(_)
             | Self::Subnet(_)
-            | Self::Service(_)
             | Self::ReplicationConfig(_)
             | Self::SubnetGroup(_)
             | Self::ConnectionsOf(_)
@@ -115,6 +119,7 @@ impl Need {
             | Self::PrefixList(_)
             | Self::PrefixListNamed(_)
             | Self::Host(_) => Pace::Slow,
+            Self::VpcDns(_) | Self::Service(_) => Pace::Rare,
         }
     }
 
@@ -132,6 +137,7 @@ impl fmt::Display for Need {
             Self::DbInstance(n) => write!(f, "RDS instance {n}"),
             Self::DbCluster(n) => write!(f, "RDS cluster {n}"),
             Self::Vpc(n) => write!(f, "VPC {n}"),
+            Self::VpcDns(n) => write!(f, "DNS attributes of {n}"),
             Self::SubnetsOf(n) => write!(f, "subnets of {n}"),
             Self::Subnet(n) => write!(f, "subnet {n}"),
             Self::GroupsOf(n) => write!(f, "security groups of {n}"),

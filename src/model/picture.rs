@@ -12,7 +12,7 @@ use super::{
     Connection, DmsEndpoint, InternetGateway, NatGateway, NatGatewayId, Need, NetworkAcl, NetworkAclId, NetworkInterface,
     NetworkInterfaceId, PeeringConnection, PeeringConnectionId, PrefixList, PrefixListId, RdsDatabase, ReplicationConfig,
     ReplicationInstance, RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetGroup, SubnetId,
-    TransitGatewayAttachment, Vpc, VpcEndpoint, VpcEndpointId, VpcId,
+    TransitGatewayAttachment, Vpc, VpcDns, VpcEndpoint, VpcEndpointId, VpcId,
 };
 
 /// The answer to one question.
@@ -67,6 +67,8 @@ pub struct Picture {
     pub db_clusters: BTreeMap<Arc<str>, Arc<RdsDatabase>>,
     /// By ID.
     pub vpcs: BTreeMap<VpcId, Arc<Vpc>>,
+    /// By ID of the VPC.
+    pub vpc_dns: BTreeMap<VpcId, Arc<VpcDns>>,
     /// By ID.
     pub subnets: BTreeMap<SubnetId, Arc<Subnet>>,
     /// By ID.

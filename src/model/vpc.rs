@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SubnetId, VpcId};
 
-/// A VPC (EC2 `Vpc`) with its two DNS attributes.
+/// A VPC (EC2 `Vpc`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Vpc {
@@ -13,14 +13,20 @@ pub struct Vpc {
     pub id: VpcId,
     /// All CIDRs that are associated, IPv4 first.
     pub cidrs: Vec<IpNet>,
-    /// `enableDnsSupport`; none where it could not be read.
-    pub dns_support: Option<bool>,
-    /// `enableDnsHostnames`; none where it could not be read.
-    pub dns_hostnames: Option<bool>,
     /// The account that owns it.
     pub owner: String,
     /// What VPC Block Public Access does to it as a whole.
     pub block_public_access: BlockPublicAccess,
+}
+
+/// The two DNS attributes of a VPC: AWS tells each by a call of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VpcDns {
+    /// `enableDnsSupport`: names resolve at all.
+    pub support: bool,
+    /// `enableDnsHostnames`: private DNS of endpoints needs it, and names of RDS that are public too (domain.md 1.2, 1.7).
+    pub hostnames: bool,
 }
 
 /// `BlockPublicAccessStates.InternetGatewayBlockMode`: it defeats internet gateways in silence (domain.md 1.4).

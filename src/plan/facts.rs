@@ -6,7 +6,7 @@ use crate::model::{
     Connection, DmsEndpoint, InternetGateway, Lookup, NatGateway, Need, NetworkAcl, NetworkAclId, NetworkInterface, NetworkInterfaceId,
     PeeringConnection, Picture, PrefixList, PrefixListId, RdsDatabase, ReadFailure, ReplicationConfig, ReplicationInstance, Resolution,
     RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetGroup, SubnetId, TransitGatewayAttachment,
-    Vpc, VpcEndpoint, VpcEndpointId, VpcId,
+    Vpc, VpcDns, VpcEndpoint, VpcEndpointId, VpcId,
 };
 
 /// A picture that notes what it is asked.
@@ -100,6 +100,11 @@ impl<'a> Facts<'a> {
     /// A VPC.
     pub fn vpc(&self, id: &VpcId) -> Lookup<'a, Vpc> {
         self.ask(Need::Vpc(id.clone()), self.picture.vpcs.get(id))
+    }
+
+    /// The DNS attributes of a VPC.
+    pub fn vpc_dns(&self, id: &VpcId) -> Lookup<'a, VpcDns> {
+        self.ask(Need::VpcDns(id.clone()), self.picture.vpc_dns.get(id))
     }
 
     /// A subnet; with its VPC where that is known, so that one read answers for all.

@@ -16,7 +16,7 @@ use crate::{
         status::{BlockingHop, DatabaseStatus, PathVerdict, UnknownFact},
     },
     model::{
-        Resolution, VpcId,
+        Need, Resolution, VpcId,
         endpoint::service_name,
         engine::{default_port, services_needed},
     },
@@ -52,6 +52,13 @@ pub(super) fn prove(derived: &Derived, views: &Views<'_, '_>) -> Vec<Report> {
     }
     for view in views.all() {
         explorer.needs(view.facts.picture()).into_iter().for_each(|need| view.facts.need(need));
+        // What is rarely read is looked at every interval while it blocks a path.
+        let off = |f: &&crate::reach::Finding| matches!(f.code, Code::DnsSupportOff | Code::DnsHostnamesOff);
+        for vpc in reports.iter().flat_map(|r| &r.findings).filter(off).map(|f| VpcId::from(f.resource.as_str())) {
+            if view.facts.picture().vpc_dns.contains_key(&vpc) {
+                view.facts.keep_fresh(Need::VpcDns(vpc));
+            }
+        }
     }
     reports
 }

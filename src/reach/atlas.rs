@@ -6,7 +6,7 @@ use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 use super::{Code, Side};
 use crate::model::{
     NatGateway, NatGatewayId, Need, NetworkAcl, NetworkInterface, NetworkInterfaceId, PeeringConnection, PeeringConnectionId, PrefixList,
-    PrefixListId, RouteTable, Rule, SecurityGroupId, Subnet, SubnetId, TransitGatewayAttachment, Vpc, VpcEndpoint, VpcId,
+    PrefixListId, RouteTable, Rule, SecurityGroupId, Subnet, SubnetId, Target, TransitGatewayAttachment, Vpc, VpcDns, VpcEndpoint, VpcId,
 };
 
 /// A fact that is not known.
@@ -93,6 +93,11 @@ impl<'a> Atlas<'a> {
         area
     }
 
+    /// The DNS attributes of a VPC.
+    pub fn dns(&self, vpc: &VpcId) -> Fact<Option<&'a VpcDns>> {
+        self.one(Need::VpcDns(vpc.clone()), self.side.picture.vpc_dns.get(vpc).map(|d| &**d))
+    }
+
     /// The rules of a group.
     pub fn rules(&self, group: &SecurityGroupId) -> Fact<&'a [Rule]> {
         match (self.read(Need::RulesOf(group.clone())), self.side.picture.rules.get(group)) {
@@ -153,6 +158,26 @@ impl<'a> Atlas<'a> {
     pub fn interfaces_with(&self, group: &SecurityGroupId, vpc: &VpcId) -> Fact<Vec<&'a NetworkInterface>> {
         let found = self.side.picture.interfaces.values().filter(|i| i.vpc == *vpc && i.groups.contains(group)).map(|i| &**i);
         self.read(Need::InterfacesWith(group.clone())).map(|()| found.collect())
+    }
+
+    /// What is wrong with a route's target, as far as it happens to be known: nothing is asked for it.
+    pub fn trouble(&self, target: &Target) -> Option<String> {
+        let picture = self.side.picture;
+        match target {
+            Target::NatGateway(id) => {
+                let nat = picture.nat_gateways.get(id).filter(|n| n.state != "available")?;
+                let why = nat.failure.as_ref().map(|f| format!(" ({f})")).unwrap_or_default();
+                Some(format!("{}{why}", nat.state))
+            }
+            Target::PeeringConnection(id) => {
+                picture.peerings.get(id).filter(|p| !p.status.eq_ignore_ascii_case("active")).map(|p| p.status.clone())
+            }
+            Target::NetworkInterface(Some(id)) => {
+                let idle = picture.interfaces.get(id).is_some_and(|i| i.status != "in-use");
+                idle.then(|| "not attached to a running host".to_owned())
+            }
+            _ => None,
+        }
     }
 
     /// The endpoints of a VPC for a service that are not going away.

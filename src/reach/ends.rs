@@ -11,7 +11,6 @@ use super::{
     report::List,
     trip::{Fault, Trip},
 };
-use crate::model::Need;
 
 /// The range that DMS keeps for itself (domain.md 1.0).
 const RESERVED: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 24));
@@ -72,45 +71,38 @@ impl<'t, 'a> Trip<'t, 'a> {
 
     /// The two DNS attributes of a VPC.
     fn attributes(&mut self, atlas: &Atlas<'a>, area: &Area<'a>, hostnames: bool) {
-        let vpc = match &area.vpc {
-            Ok(Some(vpc)) => vpc,
+        if let Ok(None) = area.vpc {
+            return;
+        }
+        let dns = match atlas.dns(&area.id) {
+            Ok(Some(dns)) => dns,
             Ok(None) => return,
-            Err(gap) => return self.gap(HopKind::Dns, &area.id, Asked::State, gap),
+            Err(gap) => return self.gap(HopKind::Dns, &area.id, Asked::State, &gap),
         };
         let host = &self.target.host;
-        let unread = |what: &str| format!("{}: {what} could not be read", Need::Vpc(area.id.clone()));
-        match vpc.dns_support {
-            Some(true) => {}
-            None => return self.dark(HopKind::Dns, &area.id, Asked::State, Code::NotReadable, unread("enableDnsSupport")),
-            Some(false) => {
-                let fault = Fault {
-                    code: Code::DnsSupportOff,
-                    resource: area.id.to_string(),
-                    found: format!("enableDnsSupport of {} is off, so {host} does not resolve", area.id),
-                    needed: "enableDnsSupport on".into(),
-                    fix: format!("switch enableDnsSupport of {} on", area.id),
-                    remedies: vec![Remedy::EnableDnsSupport { vpc: area.id.clone() }],
-                };
-                self.block(HopKind::Dns, atlas, Asked::State, Decided::Words("off".into()), fault);
-            }
+        if !dns.support {
+            let fault = Fault {
+                code: Code::DnsSupportOff,
+                resource: area.id.to_string(),
+                found: format!("enableDnsSupport of {} is off, so {host} does not resolve", area.id),
+                needed: "enableDnsSupport on".into(),
+                fix: format!("switch enableDnsSupport of {} on", area.id),
+                remedies: vec![Remedy::EnableDnsSupport { vpc: area.id.clone() }],
+            };
+            self.block(HopKind::Dns, atlas, Asked::State, Decided::Words("off".into()), fault);
         }
-        match vpc.dns_hostnames {
-            _ if !hostnames => {}
-            Some(true) => {}
-            None => return self.dark(HopKind::Dns, &area.id, Asked::State, Code::NotReadable, unread("enableDnsHostnames")),
-            Some(false) => {
-                let fault = Fault {
-                    code: Code::DnsHostnamesOff,
-                    resource: area.id.to_string(),
-                    found: format!("enableDnsHostnames of {} is off, so {host} may resolve to a public address", area.id),
-                    needed: "enableDnsHostnames on".into(),
-                    fix: format!("switch enableDnsHostnames of {} on", area.id),
-                    remedies: vec![Remedy::EnableDnsHostnames { vpc: area.id.clone() }],
-                };
-                return self.block(HopKind::Dns, atlas, Asked::State, Decided::Words("off".into()), fault);
-            }
+        if hostnames && !dns.hostnames {
+            let fault = Fault {
+                code: Code::DnsHostnamesOff,
+                resource: area.id.to_string(),
+                found: format!("enableDnsHostnames of {} is off, so {host} may resolve to a public address", area.id),
+                needed: "enableDnsHostnames on".into(),
+                fix: format!("switch enableDnsHostnames of {} on", area.id),
+                remedies: vec![Remedy::EnableDnsHostnames { vpc: area.id.clone() }],
+            };
+            return self.block(HopKind::Dns, atlas, Asked::State, Decided::Words("off".into()), fault);
         }
-        if vpc.dns_support == Some(true) {
+        if dns.support {
             self.open(HopKind::Dns, &area.id, Asked::State, Decided::Words("resolves".into()));
         }
     }

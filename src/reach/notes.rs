@@ -81,7 +81,33 @@ impl Notes {
     }
 }
 
+/// Whether two changes want one route to lead to two targets.
+fn oppose(a: &Remedy, b: &Remedy) -> bool {
+    let route = |r: &Remedy| match r {
+        Remedy::AddRoute { table, destination, target } | Remedy::ReplaceRoute { table, destination, target } => {
+            Some((table.clone(), destination.clone(), target.clone()))
+        }
+        _ => None,
+    };
+    match (route(a), route(b)) {
+        (Some(a), Some(b)) => a.0 == b.0 && a.1 == b.1 && a.2 != b.2,
+        _ => false,
+    }
+}
+
+/// Ends the fix of a table that would have to lead to two targets at once.
+const OWN_TABLE: &str = "one table cannot do both: give the subnets that differ a route table of their own";
+
 fn merge(known: &mut Finding, more: Finding) {
+    let split = known.fix.ends_with(OWN_TABLE);
+    if split || known.remedies.iter().any(|a| more.remedies.iter().any(|b| oppose(a, b))) {
+        if !split {
+            known.fix = format!("{}; {}: {OWN_TABLE}", known.fix, more.fix);
+        }
+        known.remedies.clear();
+        known.cli.clear();
+        return;
+    }
     for (text, other) in [(&mut known.found, more.found), (&mut known.needed, more.needed), (&mut known.fix, more.fix)] {
         if !text.contains(&other) {
             text.push_str("; ");

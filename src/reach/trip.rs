@@ -421,7 +421,7 @@ impl<'a> Trip<'_, 'a> {
                 return None;
             }
             Choice::None => {
-                let fault = self.route_fault(area, table, None, nets, want);
+                let fault = self.route_fault(atlas, area, table, None, nets, want);
                 self.block(HopKind::RouteTable, atlas, asked, Decided::NoRoute, fault);
                 return None;
             }
@@ -431,19 +431,28 @@ impl<'a> Trip<'_, 'a> {
             self.open(HopKind::RouteTable, &table.id, asked, decided);
             return Some(route.target.clone());
         }
-        let fault = self.route_fault(area, table, Some(route), nets, want);
+        let fault = self.route_fault(atlas, area, table, Some(route), nets, want);
         self.block(HopKind::RouteTable, atlas, asked, decided, fault);
         None
     }
 
-    fn route_fault(&self, area: &Area<'a>, table: &RouteTable, taken: Option<&Route>, nets: &[IpNet], want: &Want<'_>) -> Fault {
+    fn route_fault(
+        &self,
+        atlas: &Atlas<'a>,
+        area: &Area<'a>,
+        table: &RouteTable,
+        taken: Option<&Route>,
+        nets: &[IpNet],
+        want: &Want<'_>,
+    ) -> Fault {
         let to = List(nets);
         let (code, found) = match (taken, self.returning) {
             (None, false) => (Code::RouteMissing, format!("{} has no route to {to}", table.id)),
             (None, true) => (Code::ReturnRouteMissing, format!("{} has no route back to {to}", table.id)),
             (Some(r), returning) if r.state == RouteState::Blackhole => {
                 let code = if returning { Code::ReturnRouteBlackhole } else { Code::RouteBlackhole };
-                (code, format!("in {} the route {} to {} is a blackhole", table.id, r.destination, r.target))
+                let why = atlas.trouble(&r.target).map(|t| format!(": {} is {t}", r.target)).unwrap_or_default();
+                (code, format!("in {} the route {} to {} is a blackhole{why}", table.id, r.destination, r.target))
             }
             (Some(r), returning) => {
                 let code = if returning { Code::ReturnRouteElsewhere } else { Code::RouteElsewhere };
@@ -451,6 +460,12 @@ impl<'a> Trip<'_, 'a> {
             }
         };
         let needed = format!("an active route to {to} through {}", want.words);
+        // A route that leads the right way needs no change: it is active again as soon as its target is.
+        let ill = taken.filter(|r| r.state == RouteState::Blackhole && want.target.as_ref() == Some(&r.target));
+        if let Some((route, trouble)) = ill.and_then(|r| Some((r, atlas.trouble(&r.target)?))) {
+            let fix = format!("mend {}, which is {trouble}: the route is active again as soon as its target is", route.target);
+            return Fault { code, resource: table.id.to_string(), found, needed, fix, remedies: vec![] };
+        }
         let remedies = remedies(area, table, taken, nets, want);
         let fix = match (&remedies[..], &want.target) {
             ([], _) => want.otherwise.to_owned(),

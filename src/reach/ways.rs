@@ -346,7 +346,12 @@ impl<'t, 'a> Trip<'t, 'a> {
             Way::Internet => {
                 let gateway = self.near.atlas.internet_gateway(&self.here.id).ok().flatten();
                 let target = gateway.map(|g| Target::InternetGateway(g.id.clone()));
-                claim("an internet gateway", target, everywhere(), "attach an internet gateway to the VPC and add a default route to it")
+                claim(
+                    "an internet gateway",
+                    target,
+                    everywhere(),
+                    "attach an internet gateway to the VPC and let the default route lead to it",
+                )
             }
             Way::NatGateway { gateways } => {
                 let all = self.near.atlas.nat_gateways(&self.here.id).unwrap_or_default();
@@ -358,7 +363,7 @@ impl<'t, 'a> Trip<'t, 'a> {
                     "a NAT gateway",
                     target,
                     everywhere(),
-                    "create a public NAT gateway in a subnet with a route to an internet gateway, and add a default route to it",
+                    "create a public NAT gateway in a subnet with a route to an internet gateway, and let the default route lead to it",
                 )
             }
         }

@@ -9,6 +9,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+mod docs;
+
 const GOOD: &str = "\
 apiVersion: dmsnet.dev/v1alpha1
 kind: DmsNetworkClass
@@ -45,6 +47,11 @@ fn dmsnet(args: &[&str]) -> Command {
     command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x").env("AWS_EC2_METADATA_DISABLED", "true");
     command
+}
+
+/// The repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn run(args: &[&str]) -> Output {
@@ -90,6 +97,51 @@ fn help_is_worth_reading() {
     assert!(out(&run(&["--version"])).starts_with("dmsnet "));
 }
 
+/// The README shows it: what `docs/cli.md` says draws it.
+#[test]
+fn the_committed_picture_is_what_is_drawn() {
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
+    let file = |name: &str| pictures.join(name).to_str().unwrap().to_owned();
+    let (class, network, snapshot) = (file("class.yaml"), file("network.yaml"), file("snapshot.json"));
+    let output = run(&["diagram", "-f", &class, &network, "--snapshot", &snapshot, "-o", "svg"]);
+    assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), ""));
+    assert!(
+        out(&output) == fs::read_to_string(file("orders.svg")).unwrap(),
+        "docs/pictures/orders.svg is not what is drawn now: draw it again (docs/cli.md, Is the path open?), and look at it"
+    );
+}
+
+/// One line that says what is wrong and what to do.
+#[test]
+fn a_cluster_that_cannot_be_asked_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let dead = dir.path().join("dead");
+    let kubeconfig = "apiVersion: v1\nkind: Config\ncurrent-context: lab\n\
+        clusters: [{name: lab, cluster: {server: 'http://127.0.0.1:1'}}]\n\
+        contexts: [{name: lab, context: {cluster: lab, user: ''}}]\nusers: [{name: '', user: {}}]\n";
+    fs::write(&dead, kubeconfig).unwrap();
+    let asked = |kubeconfig: &Path, args: &[&str]| {
+        let output =
+            dmsnet(args).env("KUBECONFIG", kubeconfig).env_remove("KUBERNETES_SERVICE_HOST").stdin(Stdio::null()).output().unwrap();
+        assert_eq!((output.status.code(), out(&output).as_str()), (Some(1), ""), "{args:?}");
+        let text = err(&output);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        text
+    };
+    for command in [&["plan"][..], &["explain"], &["diagram"], &["snapshot", "-o", "-"]] {
+        let of = |more: &[&'static str]| [command, &["-n", "team", "orders"], more].concat();
+        let text = asked(Path::new("/nowhere/kubeconfig"), &of(&[]));
+        assert!(
+            text.starts_with("error: no cluster to read networks from: ") && text.contains("set KUBECONFIG, or name files with -f"),
+            "{text}"
+        );
+        let text = asked(&dead, &of(&[]));
+        assert!(text.starts_with("error: the Kubernetes API server http://127.0.0.1:1 does not answer: Connection refused"), "{text}");
+        let text = asked(&dead, &of(&["--context", "prod"]));
+        assert!(text.starts_with("error: no cluster to read networks from: ") && text.contains("prod"), "{text}");
+    }
+}
+
 /// 2 means that there are changes, so a misspelt command must not end in it.
 #[test]
 fn a_usage_error_ends_in_1() {
@@ -111,7 +163,7 @@ fn a_usage_error_ends_in_1() {
 fn crds_are_the_committed_ones() {
     let output = run(&["crds"]);
     assert_eq!(output.status.code(), Some(0));
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let dir = root().join("crds");
     let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|f| f.unwrap().path()).collect();
     files.retain(|f| f.file_name().is_some_and(|n| n != "kustomization.yaml"));
     files.sort();
@@ -122,7 +174,7 @@ fn crds_are_the_committed_ones() {
 /// The page shows what this prints.
 #[test]
 fn the_iam_policy_is_the_documented_one() {
-    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md")).unwrap();
+    let docs = fs::read_to_string(root().join("docs/security.md")).unwrap();
     for args in [
         &["iam-policy", "--mode", "observe"][..],
         &["iam-policy", "--mode", "enforce", "--region", "us-west-2", "--account", "111122223333", "--vpc", "vpc-0a1b2c3d"],

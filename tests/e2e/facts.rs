@@ -58,7 +58,7 @@ fn built(aws: &Emulator, wish: Value) -> Value {
     aws.post("topology", body)
 }
 
-fn of_vpc(vpc: &str) -> [Need; 7] {
+fn of_vpc(vpc: &str) -> [Need; 8] {
     [
         Need::NetworkAclsOf(vpc.into()),
         Need::RouteTablesOf(vpc.into()),
@@ -67,6 +67,7 @@ fn of_vpc(vpc: &str) -> [Need; 7] {
         Need::PeeringConnectionsOf(vpc.into()),
         Need::TransitGatewayAttachmentsOf(vpc.into()),
         Need::Vpc(vpc.into()),
+        Need::VpcDns(vpc.into()),
     ]
 }
 

@@ -19,24 +19,6 @@ fn plan(desk: &Desk, yaml: &str) -> (i32, Value) {
     (answer.code, answer.json())
 }
 
-/// A task from the source to the target.
-fn task(desk: &Desk) {
-    let t = &desk.topology;
-    let dms = desk.aws.dms();
-    block_on(async {
-        dms.create_replication_task()
-            .replication_task_identifier("orders")
-            .source_endpoint_arn(&t.endpoints.source.arn)
-            .target_endpoint_arn(&t.endpoints.target.arn)
-            .replication_instance_arn(&t.instance.arn)
-            .migration_type(aws_sdk_databasemigration::types::MigrationTypeValue::FullLoad)
-            .table_mappings("{}")
-            .send()
-            .await
-            .unwrap();
-    });
-}
-
 /// What dmsnet made, from the class and network that it was made for.
 fn made(desk: &Desk) {
     desk.aws.delays(json!({"available": 0}));
@@ -48,7 +30,7 @@ fn what_dmsnet_made_is_imported_and_plans_to_nothing() {
     let desk = Desk::new();
     let t = &desk.topology;
     made(&desk);
-    task(&desk);
+    desk.task();
     let mark = desk.aws.mark();
     let imported = import(&desk, &["--class-name", "lab", "--namespace", "team"]).ends_in(0);
     assert!(imported.out.contains("dmsnet plan finds nothing to change"), "{imported}");
@@ -93,7 +75,7 @@ fn connections_and_rules_tell_of_databases_too() {
 #[test]
 fn what_planning_would_change_is_told() {
     let desk = Desk::new();
-    task(&desk);
+    desk.task();
     let imported = import(&desk, &[]).ends_in(0);
     let (code, report) = plan(&desk, &imported.out);
     assert_eq!(code, 2, "{imported}\n{report:#}");
@@ -119,7 +101,7 @@ fn nothing_to_go_by_is_said() {
 fn an_endpoint_of_others_is_taken_over_only_if_asked() {
     let desk = Desk::new();
     made(&desk);
-    task(&desk);
+    desk.task();
     let ec2 = desk.aws.ec2();
     let call = ec2.create_vpc_endpoint().vpc_id(&desk.topology.vpc_id).service_name(format!("com.amazonaws.{REGION}.secretsmanager"));
     let call = call.vpc_endpoint_type(aws_sdk_ec2::types::VpcEndpointType::Interface).subnet_ids(&desk.topology.subnet_ids[0]);

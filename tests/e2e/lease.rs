@@ -2,19 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use dmsnet::api::DmsNetworkClass;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Api, ResourceExt,
     api::{ListParams, Patch, PatchParams},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     harness::{
         Controller, Env,
-        emulator::OTHER_KEY,
-        env::{SOON, is},
+        emulator::{OTHER_KEY, REGION},
+        env::SOON,
         eventually,
     },
     view::{View, settled},
@@ -24,7 +23,7 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(15);
 const TAKEN_OVER: Duration = Duration::from_secs(17);
 /// What the machine may add when it is busy.
-const BUSY: Duration = Duration::from_secs(5);
+pub const BUSY: Duration = Duration::from_secs(5);
 
 /// The first replica leads; the second, with credentials of its own, stands by.
 async fn two(env: &mut Env) -> Controller {
@@ -71,15 +70,11 @@ async fn leader(env: &Env, identity: &str, within: Duration) {
 }
 
 /// A rule of ours goes; whoever leads mends it.
-async fn revoke_one(env: &Env) {
-    let source = &env.topology.security_group_ids.source;
-    let rules = env.aws.ec2().describe_security_group_rules().send().await.unwrap();
-    let rule = rules.security_group_rules().iter().find(|r| r.group_id() == Some(source) && r.is_egress() == Some(false)).unwrap();
-    let id = rule.security_group_rule_id().unwrap();
-    env.aws.ec2().revoke_security_group_ingress().group_id(source).security_group_rule_ids(id).send().await.unwrap();
+pub async fn revoke_one(env: &Env) {
+    env.aws.revoke_ingress(REGION, &env.topology.security_group_ids.source).await;
 }
 
-async fn mended(env: &Env, wanted: &View, within: Duration) {
+pub async fn mended(env: &Env, wanted: &View, within: Duration) {
     env.eventually("mended", within, async || {
         let now = View::of(env);
         if now == *wanted { Ok(()) } else { Err(now.difference(wanted)) }
@@ -96,7 +91,7 @@ async fn versions(env: &Env) -> Vec<String> {
     all
 }
 
-fn writes_of(env: &Env, key: &str, mark: u64) -> Vec<String> {
+pub fn writes_of(env: &Env, key: &str, mark: u64) -> Vec<String> {
     let calls = env.aws.calls_of(key, mark);
     calls.iter().filter(|c| c.mutating).map(|c| format!("{:.3} {} {}", c.at, c.operation, c.params)).collect()
 }
@@ -263,166 +258,4 @@ async fn the_lease_of_a_dead_replica_expires_by_our_own_clock() {
     assert_eq!(leases(&env).get(&name).await.unwrap().spec.unwrap().lease_transitions, Some(5));
     let note = env.event(&name, "LeaderElection", SOON).await;
     assert_eq!(note, format!("{identity} became leader"));
-}
-
-// ------------------------------------------------------------------------------ shards
-
-/// A class of the test with one more label.
-async fn class_of(env: &Env, name: &str, shard: &str, change: Value) -> DmsNetworkClass {
-    let mut spec = env.class_spec();
-    crate::harness::emulator::merge(&mut spec, change);
-    let class = json!({
-        "apiVersion": "dmsnet.dev/v1alpha1", "kind": "DmsNetworkClass",
-        "metadata": { "name": name, "labels": { "test": env.name, "shard": shard } }, "spec": spec,
-    });
-    env.classes().patch(name, &PatchParams::apply("test").force(), &Patch::Apply(class)).await.unwrap()
-}
-
-/// Two shards, each with credentials of its own; they are called `<test>-a` and `<test>-b`.
-fn two_shards(env: &mut Env) -> Controller {
-    let selector = |shard: &str| format!("test={},shard={shard}", env.name);
-    let (a, b) = (selector("a"), selector("b"));
-    let name = |shard: &str| ["--shard".to_owned(), format!("{}-{shard}", env.name)];
-    let (name_a, name_b) = (name("a"), name("b"));
-    env.controller.options.class_selector = a;
-    env.controller.options.args.extend(name_a);
-    let other = env.another_controller("b", |options| {
-        options.class_selector = b;
-        options.access_key = OTHER_KEY.into();
-        options.args.truncate(options.args.len() - 2);
-        options.args.extend(name_b);
-    });
-    env.controller.start();
-    other
-}
-
-async fn served_by(env: &Env, class: &str, shard: Option<&str>, within: Duration) {
-    let shard = shard.map(|s| format!("{}-{s}", env.name));
-    env.eventually(&format!("class {class} is served by {shard:?}"), within, async || {
-        let status = env.classes().get(class).await.map_err(|e| e.to_string())?.status;
-        if status.as_ref().and_then(|s| s.shard.clone()) == shard { Ok(()) } else { Err(format!("{status:?}")) }
-    })
-    .await;
-}
-
-/// The network of the reference topology through another class, or of another instance.
-fn through(env: &Env, class: &str, instance: usize) -> Value {
-    let mut spec = env.reference();
-    spec["className"] = class.into();
-    spec["replication"]["instance"] = env.topology.instances[instance].id.as_str().into();
-    spec
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_account_and_region_is_served_by_one_shard() {
-    let mut env = Env::builder("shards-conflict").topology(json!({ "instances": 2 })).without_class().without_controller().start().await;
-    let before = env.aws.state();
-    let (one, two) = (format!("{}-one", env.name), format!("{}-two", env.name));
-    class_of(&env, &one, "a", json!({})).await;
-    let mut b = two_shards(&mut env);
-    served_by(&env, &one, Some("a"), SOON).await;
-    class_of(&env, &two, "b", json!({})).await;
-    b.start();
-    let message = refused(&env, &two).await;
-    assert!(message.contains(&format!("\"{}-a\"", env.name)) && message.contains(&one), "{message}");
-
-    // Its networks are left alone, and the other's go on.
-    env.apply("mine", through(&env, &one, 0)).await;
-    env.apply("theirs", through(&env, &two, 1)).await;
-    env.ready("mine").await;
-    env.calls("DescribeSecurityGroupRules", 2, SOON).await;
-    let alone = env.get("theirs").await;
-    assert_eq!(alone.status.as_ref().unwrap().observed_generation, Some(-1), "nobody has looked at it");
-    assert_eq!(alone.finalizers().len(), 0);
-    assert_eq!(writes_of(&env, OTHER_KEY, 0), [] as [String; 0]);
-
-    // Given to the same shard, it is served.
-    class_of(&env, &two, "a", json!({})).await;
-    served_by(&env, &two, Some("a"), SOON).await;
-    env.ready("theirs").await;
-    assert_eq!(View::of(&env).endpoints.len(), 1, "both share it");
-    for name in ["mine", "theirs"] {
-        env.delete(name).await;
-        env.gone(name, SOON).await;
-    }
-    assert_eq!(env.aws.state(), before, "AWS is as before");
-    assert_eq!(writes_of(&env, OTHER_KEY, 0), [] as [String; 0]);
-}
-
-async fn refused(env: &Env, class: &str) -> String {
-    env.eventually(&format!("class {class} is refused"), SOON, async || {
-        let status = env.classes().get(class).await.map_err(|e| e.to_string())?.status.unwrap_or_default();
-        let ready = status.conditions.iter().find(|c| c.type_ == "Ready" && c.reason == "ShardConflict");
-        ready.filter(|_| status.shard.is_none()).map(|c| c.message.clone()).ok_or_else(|| format!("{:?}", status.conditions))
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_label_hands_a_class_from_shard_to_shard() {
-    let mut env = Env::builder("shards-hand-over").without_class().without_controller().start().await;
-    let before = env.aws.state();
-    let class = format!("{}-c", env.name);
-    class_of(&env, &class, "a", json!({})).await;
-    let mut b = two_shards(&mut env);
-    b.start();
-    env.apply("orders", through(&env, &class, 0)).await;
-    env.ready("orders").await;
-    settled(&env).await;
-    let wanted = View::of(&env);
-    let mark = env.aws.mark();
-
-    // In the middle of a repair: what has begun is finished by the one, what is left is done by the other.
-    env.aws.fault(json!({ "kind": "delay", "seconds": 1, "operation": "Authorize*", "times": 1 }));
-    revoke_one(&env).await;
-    env.calls("AuthorizeSecurityGroupIngress", 1, SOON).await;
-    class_of(&env, &class, "b", json!({})).await;
-    let handed = Instant::now();
-    served_by(&env, &class, Some("b"), SOON).await;
-    eprintln!("shards-hand-over: after {:?}", handed.elapsed());
-    assert!(handed.elapsed() < Duration::from_secs(10), "a gap of at most one sweep: {:?}", handed.elapsed());
-    mended(&env, &wanted, SOON).await;
-    let record = env
-        .network("orders", SOON, |n| {
-            let status = n.status.as_ref().unwrap();
-            is(n, "Ready", "True") && status.classes.iter().all(|r| r.shard.as_deref() == Some(&format!("{}-b", env.name)))
-        })
-        .await;
-    assert_eq!(record.status.unwrap().drift.len(), 1);
-    let (of_a, of_b) = (writes_of(&env, crate::harness::emulator::CONTROLLER_KEY, mark), writes_of(&env, OTHER_KEY, mark));
-    assert_eq!((of_a.len(), of_b.len()), (1, 0), "nothing is written twice: {of_a:#?} {of_b:#?}");
-
-    // From now on the other mends.
-    let mark = env.aws.mark();
-    revoke_one(&env).await;
-    mended(&env, &wanted, SOON).await;
-    assert_eq!(writes_of(&env, crate::harness::emulator::CONTROLLER_KEY, mark), [] as [String; 0]);
-    env.delete("orders").await;
-    env.gone("orders", SOON).await;
-    assert_eq!(env.aws.state(), before, "AWS is as before");
-}
-
-/// The class is removed by force while nobody looks; the shard that had it takes its networks to their end.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_class_that_vanished_leaves_its_networks_to_its_shard() {
-    let mut env = Env::builder("shards-vanished").topology(json!({ "instances": 2 })).without_class().without_controller().start().await;
-    let before = env.aws.state();
-    let class = format!("{}-c", env.name);
-    class_of(&env, &class, "a", json!({})).await;
-    let mut b = two_shards(&mut env);
-    b.start();
-    env.apply("orders", through(&env, &class, 0)).await;
-    env.ready("orders").await;
-    env.network("orders", SOON, |n| n.status.as_ref().unwrap().classes.iter().all(|r| r.shard.is_some())).await;
-    assert!(env.controller.term().success());
-    env.kubectl.ok(&["delete", "dnc", &class, "--wait=false"]);
-    let strip = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
-    env.classes().patch(&class, &PatchParams::default(), &strip).await.unwrap();
-    env.controller.start();
-    let message = env.reason("orders", "Synced", "ReferenceNotFound", SOON).await;
-    assert!(message.contains(&class), "{message}");
-    env.delete("orders").await;
-    env.gone("orders", SOON).await;
-    assert_eq!(env.aws.state(), before, "AWS is as before");
-    assert_eq!(writes_of(&env, OTHER_KEY, 0), [] as [String; 0], "the other shard keeps out of it");
 }

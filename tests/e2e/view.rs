@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dmsnet::model::Policy;
 use serde_json::Value;
 
-use crate::harness::{Env, wait::eventually};
+use crate::harness::{Env, Topology, wait::eventually};
 
 type Tags = BTreeMap<String, String>;
 
@@ -19,10 +19,16 @@ pub struct View {
 }
 
 impl View {
+    /// Of the test's own network.
     pub fn of(env: &Env) -> Self {
-        let state = env.aws.state();
+        Self::at(env, &env.topology)
+    }
+
+    /// Of another one that the test made.
+    pub fn at(env: &Env, place: &Topology) -> Self {
+        let state = env.aws.state_of(&place.region);
         let mut groups = members(&state["securityGroups"]);
-        groups.retain(|(_, group)| group["vpc"] == env.topology.vpc_id.as_str());
+        groups.retain(|(_, group)| group["vpc"] == place.vpc_id.as_str());
         let name_of = |id: &str| {
             groups.iter().find(|(found, _)| *found == id).map_or_else(|| id.to_owned(), |(_, g)| g["name"].as_str().unwrap().to_owned())
         };

@@ -1,7 +1,7 @@
 //! Properties over random networks, breakages and orders.
 
 use dmsnet::{
-    api::network::{DeletionPolicy, VpcEndpointType},
+    api::network::{Database, DeletionPolicy, VpcEndpointType},
     model::*,
     plan::record,
 };
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::world::{
     DATABASE_ACL, FAR_ACL, FAR_SUBNET, FAR_TABLE, NEAR_ACL, NEAR_TABLE, Network, OTHER_PEERING, PEERING, REPLICATION, SECOND_TABLE, SOURCE,
-    TARGET, World, route,
+    TARGET, World, route, settable,
 };
 
 fn database() -> impl Strategy<Value = Value> {
@@ -273,6 +273,24 @@ proptest! {
         }
         settle(&mut world, &mut networks);
         prop_assert_eq!(world.shape(), whole);
+    }
+
+    #[test]
+    // Two peerings to one VPC cannot both have the route.
+    fn nothing_stays_blocked_by_what_dmsnet_may_set(mut networks in networks_over(vec![PEERING]), which in 0usize..40, how in 0u8..WAYS) {
+        let mut world = world(&Strangers::default());
+        // Entries are made for the subnets that the spec names: all that the addresses are in.
+        let near = |d: &&mut Database| d.path.peered_vpc.is_none();
+        networks.iter_mut().flat_map(|n| n.spec.databases.iter_mut().filter(near)).for_each(|d| d.subnet_ids.push("subnet-0a000002".into()));
+        settle(&mut world, &mut networks);
+        break_something(&mut world, which, how);
+        settle(&mut world, &mut networks);
+        for network in &networks {
+            let plan = world.plan(network, None);
+            prop_assert!(plan.problems.is_empty(), "{:?}", plan.problems);
+            let blocked = settable(network, &plan);
+            prop_assert!(blocked.is_empty(), "{blocked:#?}");
+        }
     }
 
     #[test]

@@ -136,8 +136,8 @@ fn endpoints() {
         &["VPC endpoint vpce-00000000 does not exist"],
     );
     let dns_off = |w: &mut World, _: &mut Value| {
-        let vpc = w.picture.vpcs.values_mut().next().unwrap();
-        std::sync::Arc::make_mut(vpc).dns_hostnames = Some(false);
+        let dns = w.picture.vpc_dns.values_mut().next().unwrap();
+        std::sync::Arc::make_mut(dns).hostnames = false;
     };
     refused("DNS attributes off", dns_off, Failed, &["private DNS needs enableDnsHostnames of vpc-0a000001, which is off"]);
 }

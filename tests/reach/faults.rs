@@ -120,6 +120,11 @@ fn vpc<'w>(w: &'w mut World, id: &str) -> &'w mut Vpc {
     Arc::make_mut(p.vpcs.get_mut(id).unwrap())
 }
 
+fn dns<'w>(w: &'w mut World, id: &str) -> &'w mut VpcDns {
+    let p = if w.near.vpc_dns.contains_key(id) { &mut w.near } else { w.far_mut() };
+    Arc::make_mut(p.vpc_dns.get_mut(id).unwrap())
+}
+
 fn subnet<'w>(w: &'w mut World, id: &str) -> &'w mut Subnet {
     Arc::make_mut(w.near.subnets.get_mut(id).unwrap())
 }
@@ -200,14 +205,14 @@ const FAULTS: &[Fault] = {
             Code::ReturnRouteElsewhere,
             "rtb-public",
         ),
-        ("resolver off", same_vpc, |w| vpc(w, NEAR).dns_support = Some(false), Code::DnsSupportOff, NEAR),
+        ("resolver off", same_vpc, |w| dns(w, NEAR).support = false, Code::DnsSupportOff, NEAR),
         (
             "RDS name, host names off",
             same_vpc,
             |w| {
                 w.targets[0].aws_name = true;
                 w.targets[0].publicly_accessible = Some(true);
-                vpc(w, NEAR).dns_hostnames = Some(false);
+                dns(w, NEAR).hostnames = false;
             },
             Code::DnsHostnamesOff,
             NEAR,
@@ -325,7 +330,7 @@ const FAULTS: &[Fault] = {
             Code::PeeringDnsResolutionOff,
             "pcx-1",
         ),
-        ("far resolver off", peered, |w| vpc(w, FAR).dns_support = Some(false), Code::DnsSupportOff, FAR),
+        ("far resolver off", peered, |w| dns(w, FAR).support = false, Code::DnsSupportOff, FAR),
         ("far ACL in", peered, |w| close(w, "subnet-9", In), Code::AclDeniesIn, "acl-subnet-9"),
         ("far ACL out", peered, |w| close(w, "subnet-9", Out), Code::AclDeniesReplyOut, "acl-subnet-9"),
         ("ACL out", abroad, |w| close(w, "subnet-1", Out), Code::AclDeniesOut, "acl-subnet-1"),

@@ -1,6 +1,7 @@
 //! The packet engine: each rule alone, a brute-force packet model that knows nothing of it, and the fixes it prints.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod docs;
 mod faults;
 mod mend;
 mod model;

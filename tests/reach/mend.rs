@@ -54,8 +54,8 @@ pub fn apply(w: &mut World, remedy: &Remedy) {
         Remedy::DisableSourceDestCheck { interface } => {
             Arc::make_mut(w.near.interfaces.get_mut(interface).unwrap()).source_dest_check = false
         }
-        Remedy::EnableDnsSupport { vpc } => each_vpc(w, vpc, |v| v.dns_support = Some(true)),
-        Remedy::EnableDnsHostnames { vpc } => each_vpc(w, vpc, |v| v.dns_hostnames = Some(true)),
+        Remedy::EnableDnsSupport { vpc } => each_dns(w, vpc, |d| d.support = true),
+        Remedy::EnableDnsHostnames { vpc } => each_dns(w, vpc, |d| d.hostnames = true),
         Remedy::AcceptPeering { peering } => Arc::make_mut(w.near.peerings.get_mut(peering).unwrap()).status = "active".into(),
         Remedy::EnablePeeringDns { peering, requester } => {
             let peering = Arc::make_mut(w.near.peerings.get_mut(peering).unwrap());
@@ -99,11 +99,11 @@ fn routes<'w>(w: &'w mut World, table: &RouteTableId) -> &'w mut Vec<Route> {
     &mut Arc::make_mut(p.route_tables.get_mut(table).unwrap()).routes
 }
 
-fn each_vpc(w: &mut World, id: &VpcId, edit: impl Fn(&mut Vpc)) {
-    if let Some(v) = w.near.vpcs.get_mut(id) {
+fn each_dns(w: &mut World, id: &VpcId, edit: impl Fn(&mut VpcDns)) {
+    if let Some(v) = w.near.vpc_dns.get_mut(id) {
         edit(Arc::make_mut(v));
     }
-    if let Some(v) = w.far.as_mut().and_then(|p| p.vpcs.get_mut(id)) {
+    if let Some(v) = w.far.as_mut().and_then(|p| p.vpc_dns.get_mut(id)) {
         edit(Arc::make_mut(v));
     }
 }

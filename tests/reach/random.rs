@@ -13,17 +13,29 @@ pub fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
-/// SplitMix64: a seed names a network for good.
-pub struct Dice(u64);
+/// Choices: of a seed, or given by proptest, which makes them smaller one by one when a network shows a fault. After the last
+/// given one every choice is the first.
+pub struct Dice {
+    seed: u64,
+    given: Option<std::vec::IntoIter<u16>>,
+}
 
 impl Dice {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { seed, given: None }
+    }
+
+    pub fn given(choices: Vec<u16>) -> Self {
+        Self { seed: 0, given: Some(choices.into_iter()) }
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        if let Some(given) = &mut self.given {
+            return given.next().unwrap_or(0).into();
+        }
+        // SplitMix64
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.seed;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -82,14 +94,14 @@ fn vpc(picture: &mut Picture, id: &str, cidrs: &[&str]) {
     let vpc = Vpc {
         id: id.into(),
         cidrs: cidrs.iter().map(|c| net(c)).collect(),
-        dns_support: Some(true),
-        dns_hostnames: Some(true),
         owner: "111122223333".into(),
         block_public_access: BlockPublicAccess::Off,
     };
     picture.vpcs.insert(id.into(), Arc::new(vpc));
+    picture.vpc_dns.insert(id.into(), Arc::new(VpcDns { support: true, hostnames: true }));
     for need in [
         Need::Vpc as fn(VpcId) -> Need,
+        Need::VpcDns,
         Need::SubnetsOf,
         Need::NetworkAclsOf,
         Need::RouteTablesOf,
@@ -404,9 +416,12 @@ pub fn open(kind: usize, v6: bool, d: &mut Dice) -> World {
     w
 }
 
-/// A network of the seed.
-pub fn world(seed: u64) -> World {
-    let mut d = Dice::new(seed);
+/// As many choices as a network may take.
+pub const CHOICES: usize = 64;
+
+/// A network, by choices.
+pub fn world(choices: &[u16]) -> World {
+    let mut d = Dice::given(choices.to_vec());
     let kind = d.below(6);
     let v6 = kind != 4 && d.one_in(4);
     let mut w = open(kind, v6, &mut d);
@@ -671,9 +686,9 @@ fn change(w: &mut World, d: &mut Dice) {
                 let subnet = Arc::make_mut(p.subnets.get_mut(&d.pick(&subnets)).unwrap());
                 subnet.block_public_access = d.pick(&[BlockPublicAccess::Ingress, BlockPublicAccess::Bidirectional]);
             } else {
-                let vpcs: Vec<_> = p.vpcs.keys().cloned().collect();
-                let vpc = Arc::make_mut(p.vpcs.get_mut(&d.pick(&vpcs)).unwrap());
-                if d.one_in(2) { vpc.dns_support = Some(false) } else { vpc.dns_hostnames = Some(false) }
+                let vpcs: Vec<_> = p.vpc_dns.keys().cloned().collect();
+                let dns = Arc::make_mut(p.vpc_dns.get_mut(&d.pick(&vpcs)).unwrap());
+                if d.one_in(2) { dns.support = false } else { dns.hostnames = false }
             }
         }
     }

@@ -338,7 +338,7 @@ fn a_service_is_reached_by_an_interface_endpoint() {
     assert_eq!(change(&w, |e| e.state = EndpointState::Pending), [Code::EndpointNotAvailable]);
     assert_eq!(change(&w, |e| e.state = EndpointState::Deleting), [Code::ServiceUnreachable]);
     assert_eq!(change(&w, |e| e.groups = vec![SOURCE_GROUP.into()]), [Code::IngressMissing]);
-    Arc::make_mut(w.near.vpcs.get_mut(NEAR).unwrap()).dns_hostnames = Some(false);
+    Arc::make_mut(w.near.vpc_dns.get_mut(NEAR).unwrap()).hostnames = false;
     assert_eq!(codes(&explain(&w.query())), [Code::DnsHostnamesOff]);
 }
 
@@ -365,4 +365,47 @@ fn a_report_is_written_for_machines() {
     assert_eq!(json["findings"][0]["code"], "EgressMissing");
     assert!(json["findings"][0]["cli"][0].as_str().unwrap().starts_with("aws ec2 authorize-security-group-egress --group-id sg-dms "));
     assert_eq!(json["walks"][0]["out"][1]["decided"], "no rule");
+}
+
+fn edit_table(w: &mut World, id: &str, edit: impl FnOnce(&mut RouteTable)) {
+    edit(Arc::make_mut(w.near.route_tables.get_mut(id).unwrap()));
+}
+
+fn fails(w: &mut World, id: &str) {
+    edit_table(w, id, |t| t.routes.iter_mut().filter(|r| r.target != Target::Local).for_each(|r| r.state = RouteState::Blackhole));
+}
+
+#[test]
+fn a_blackhole_tells_what_is_wrong_with_its_target() {
+    let mut w = first(4, |_| true);
+    let nat = Arc::make_mut(w.near.nat_gateways.get_mut("nat-1").unwrap());
+    (nat.state, nat.failure) = ("failed".into(), Some("Gateway.NotAttached: Network vpc-near has no Internet gateway attached".into()));
+    fails(&mut w, "rtb-own");
+    let finding = explain(&w.query()).findings.remove(0);
+    assert_eq!(finding.code, Code::RouteBlackhole);
+    assert!(
+        finding.found.ends_with("is a blackhole: nat-1 is failed (Gateway.NotAttached: Network vpc-near has no Internet gateway attached)")
+    );
+    assert!(finding.fix.starts_with("create a public NAT gateway") && finding.cli.is_empty(), "{}", finding.fix);
+
+    let mut w = first(1, |w| w.far.is_none());
+    Arc::make_mut(w.near.peerings.get_mut("pcx-1").unwrap()).status = "pending-acceptance".into();
+    fails(&mut w, "rtb-own");
+    let report = explain(&w.query());
+    assert_eq!(codes(&report)[..2], [Code::RouteBlackhole, Code::PeeringNotActive]);
+    let finding = &report.findings[0];
+    assert!(finding.fix.starts_with("mend pcx-1, which is pending-acceptance") && finding.cli.is_empty(), "{}", finding.fix);
+}
+
+/// A NAT gateway in a subnet whose table it would have to be the default of, too.
+#[test]
+fn one_table_that_would_need_two_default_routes_is_told_and_no_line_printed() {
+    let mut w = first(4, |w| w.targets[0].vpc.is_none());
+    edit_table(&mut w, "rtb-own", |t| drop(t.subnets.pop()));
+    edit_table(&mut w, "rtb-public", |t| drop(t.subnets.pop()));
+    let report = explain(&w.query());
+    let finding = report.findings.iter().find(|f| f.resource == "rtb-main").unwrap();
+    assert!(finding.fix.contains("nat-1") && finding.fix.contains("igw-1"), "{}", finding.fix);
+    assert!(finding.fix.ends_with("give the subnets that differ a route table of their own"), "{}", finding.fix);
+    assert!(finding.cli.is_empty() && finding.remedies.is_empty());
 }

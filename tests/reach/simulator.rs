@@ -89,21 +89,21 @@ pub fn simulate(q: &Query<'_>) -> State {
 
 /// Whether the host's name resolves as the path needs it.
 fn names(q: &Query<'_>, target: &dmsnet::reach::Target) -> Step {
-    let near = &q.near.picture.vpcs[&q.source.vpc];
-    need(near.dns_support == Some(true))?;
+    let near = &q.near.picture.vpc_dns[&q.source.vpc];
+    need(near.support)?;
     let public_too = target.aws_name && target.publicly_accessible == Some(true);
     match q.path {
-        Way::SameVpc if public_too => need(near.dns_hostnames == Some(true)),
+        Way::SameVpc if public_too => need(near.hostnames),
         Way::PeeredVpc { peering } if public_too => {
-            need(near.dns_hostnames == Some(true))?;
+            need(near.hostnames)?;
             let Some(p) = q.near.picture.peerings.get(peering) else { return Err(()) };
             need(p.status == "active")?;
             let (owner, other) = if p.requester.vpc == q.source.vpc { (&p.accepter, &p.requester) } else { (&p.requester, &p.accepter) };
             if other.vpc != q.source.vpc {
                 return Err(());
             }
-            if let Some(far) = q.far.picture.vpcs.get(target.vpc.as_ref().unwrap_or(&owner.vpc)) {
-                need(far.dns_support == Some(true) && far.dns_hostnames == Some(true))?;
+            if let Some(far) = q.far.picture.vpc_dns.get(target.vpc.as_ref().unwrap_or(&owner.vpc)) {
+                need(far.support && far.hostnames)?;
             }
             need(owner.dns_resolution == Some(true))
         }

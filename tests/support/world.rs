@@ -8,7 +8,7 @@ use dmsnet::{
         DmsNetworkSpec,
         class::{Guardrails, RuleNumbers},
         network::{DeletionPolicy, Mode, Upkeep},
-        status::OwnedEntry,
+        status::{BlockingHop, OwnedEntry},
     },
     model::*,
     plan::{
@@ -99,8 +99,8 @@ impl World {
         let vpc: VpcId = VPC.into();
         let cidrs = vec!["10.0.0.0/16".parse().expect("a CIDR")];
         let block_public_access = BlockPublicAccess::Off;
-        let facts =
-            Vpc { id: vpc.clone(), cidrs, dns_support: Some(true), dns_hostnames: Some(true), owner: ACCOUNT.into(), block_public_access };
+        let facts = Vpc { id: vpc.clone(), cidrs, owner: ACCOUNT.into(), block_public_access };
+        picture.vpc_dns.insert(vpc.clone(), Arc::new(VpcDns { support: true, hostnames: true }));
         picture.vpcs.insert(vpc.clone(), Arc::new(facts));
         for (i, zone) in ["us-east-1a", "us-east-1b", "us-east-1a"].into_iter().enumerate() {
             let id: SubnetId = format!("subnet-0a00000{}", i + 1).into();
@@ -167,6 +167,7 @@ impl World {
         let far: VpcId = FAR_VPC.into();
         let cidr: ipnet::IpNet = "10.1.0.0/16".parse().expect("a CIDR");
         let vpc = (*world.picture.vpcs[VPC]).clone();
+        world.picture.vpc_dns.insert(far.clone(), Arc::new(VpcDns { support: true, hostnames: true }));
         world.picture.vpcs.insert(far.clone(), Arc::new(Vpc { id: far.clone(), cidrs: vec![cidr], ..vpc }));
         let subnet = Subnet {
             id: FAR_SUBNET.into(),
@@ -565,4 +566,17 @@ pub fn group_of(key: &Key) -> Option<&SecurityGroupId> {
         Key::Rule(GroupRef::Id(id), _) => Some(id),
         _ => None,
     }
+}
+
+/// What still blocks a path, although dmsnet may set it for this network: where there is a line that opens it, in Enforce with what
+/// the spec says of ACLs and routes.
+pub fn settable(network: &Network, plan: &Plan) -> Vec<BlockingHop> {
+    let spec = &network.spec;
+    let may_set = |code: &str| match code {
+        "EgressMissing" | "IngressMissing" | "ReferenceNotApplicable" | "ReferenceStale" => true,
+        code if code.starts_with("Acl") => spec.network_acls == Upkeep::Manage,
+        code => code.contains("Route") && spec.routes == Upkeep::Manage,
+    };
+    let hops = plan.databases.iter().flat_map(|d| &d.blocked_by);
+    hops.filter(|h| !h.commands.is_empty() && may_set(&h.code)).cloned().collect()
 }

@@ -1,6 +1,7 @@
-"""The story: a VPC, a DmsNetwork, what it makes, three breakages and the end."""
+"""The story: a VPC, a DmsNetwork, what it makes, three breakages that it mends, one that it explains, and the end."""
 
 import datetime
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ NAMESPACE = "orders-team"
 NETWORK = f"/apis/dmsnet.dev/v1alpha1/namespaces/{NAMESPACE}/dmsnetworks/orders"
 EVENTS = f"/apis/events.k8s.io/v1/namespaces/{NAMESPACE}/events"
 # How long each thing may take; with resyncInterval 10s a breakage is mended after 12 s at the latest on an idle machine.
-READY, MENDED, DELETED = 30, 20, 40
+READY, MENDED, TOLD, DELETED = 30, 20, 20, 40
 
 
 class Story:
@@ -29,6 +30,7 @@ class Story:
         self.rule_removed()
         self.foreign_rule()
         self.group_swapped()
+        self.path_blocked()
         self.delete()
         if self.keep:
             self.leave_running()
@@ -71,7 +73,10 @@ class Story:
     def apply(self) -> None:
         page, parts, t = self.page, self.parts, self.topology
         folder = parts.root / "examples/same-vpc"
-        network = (folder / "network.yaml").read_text().replace("sg-0b1b2c3d", t["securityGroupIds"]["source"])
+        group = f"    securityGroupId: {t['securityGroupIds']['source']}    # the group that lets the replication in\n"
+        subnets = f"    subnetIds: [{', '.join(t['databaseSubnetIds'])}]  # its name resolves in private only: where it lives\n"
+        network = (folder / "network.yaml").read_text()
+        network = re.sub(r" +securityGroupId: sg-0b1b2c3d.*\n", group + subnets, network)
         shown = (folder / "class.yaml").read_text().replace("vpc-0a1b2c3d", t["vpcId"]).replace("resyncInterval: 60s", "resyncInterval: 10s")
         klass = shown.replace("  region: us-west-2\n", f"  region: us-west-2\n  endpointUrl: {parts.aws_url}  # the emulator\n")
         page.title("2. The platform team opens an account and Region; a team says what its migration must reach")
@@ -101,6 +106,12 @@ class Story:
             return True if ready else None
 
         wait("Ready", READY, look, 0.05)
+        wait("every path proved open", READY, lambda: look() and self.paths("True"), 0.05)
+
+    def paths(self, status: str) -> Any | None:
+        """The condition PathsOpen, if that is its status."""
+        conditions = self.network().get("status", {}).get("conditions", [])
+        return next((c for c in conditions if (c["type"], c["status"]) == ("PathsOpen", status)), None)
 
     def created(self) -> None:
         page, t = self.page, self.topology
@@ -123,9 +134,9 @@ class Story:
         page.line(f"    its URL for AWS clients: {short_list([status['vpcEndpoints'][0]['url']])}")
         page.command("kubectl get dmsnet -n orders-team")
         page.code(self.parts.kubectl("get", "dmsnet", "-n", NAMESPACE).rstrip())
-        counted = (len(self.groups), len(rules), len(endpoint["SubnetIds"]), status["summary"]["rules"], status["summary"]["endpoints"])
-        if counted != (4, 6, 2, "6/6", "1/1"):
-            raise Failed(f"4 groups, 6 rules, an endpoint in 2 subnets, 6/6 and 1/1 were expected, not {counted}")
+        counted = (len(self.groups), len(rules), len(endpoint["SubnetIds"]), status["summary"]["rules"], status["summary"]["endpoints"], status["summary"]["paths"])
+        if counted != (4, 6, 2, "6/6", "1/1", "2/2"):
+            raise Failed(f"4 groups, 6 rules, an endpoint in 2 subnets, 6/6, 1/1 and 2/2 were expected, not {counted}")
 
     def rule_removed(self) -> None:
         source = self.topology["securityGroupIds"]["source"]
@@ -170,9 +181,51 @@ class Story:
 
         self.mending("EndpointGroups", broken, mended)
 
+    def path_blocked(self) -> None:
+        """Network ACLs are not ours to change here (networkAcls: Check): the proof names the hop and the fix."""
+        page, acl = self.page, self.topology["networkAclId"]
+        page.title("7. Somebody denies the source's port in the network ACL, which dmsnet may only look at (networkAcls: Check)")
+        page.command(
+            f"aws ec2 create-network-acl-entry --network-acl-id {acl} --ingress --rule-number 1 --protocol tcp"
+            " --port-range From=5432,To=5432 --cidr-block 0.0.0.0/0 --rule-action deny"
+        )
+        broken = self.now()
+        entry = {"NetworkAclId": acl, "RuleNumber": 1, "Egress": False}
+        self.parts.ec2.create_network_acl_entry(**entry, Protocol="6", PortRange={"From": 5432, "To": 5432}, CidrBlock="0.0.0.0/0", RuleAction="deny")
+        self.look_now()
+        blocked = wait("PathsOpen False", TOLD, lambda: self.paths("False"), 0.05)
+        page.fact(f"+{self.now() - broken:4.1f} s PathsOpen", f"{blocked['status']}, {blocked['reason']}: {blocked['message']}", False)
+        hop = next(d for d in self.network()["status"]["databases"] if d["name"] == "source")["blockedBy"][0]
+        self.event("PathBlocked", broken)
+        if hop["resource"] != acl or not hop.get("commands"):
+            raise Failed(f"the finding should name {acl} and a command, not {hop}")
+        page.line("  The fix, as status.databases gives it:")
+        page.command(hop["commands"][0])
+        if not all(part in hop["commands"][0] for part in ("delete-network-acl-entry", acl, "--rule-number 1")):
+            raise Failed(f"the fix should delete entry 1 of {acl}, not: {hop['commands'][0]}")
+        mended = self.now()
+        self.parts.ec2.delete_network_acl_entry(**entry)
+        self.look_now()
+        wait("PathsOpen True", TOLD, lambda: self.paths("True"), 0.05)
+        opened = self.event("PathOpened", mended)
+        page.fact(f"+{self.now() - mended:4.1f} s PathsOpen", f"True; Event {opened['type']} {opened['reason']}: {opened['note']}", True)
+
+    def look_now(self) -> None:
+        """What is only looked at is read at a tenth of the pace; asked, dmsnet reads it at once."""
+        asked = f"dmsnet.dev/reconcile-requested-at={datetime.datetime.now(datetime.UTC).isoformat()}"
+        self.page.command("kubectl annotate dmsnet orders -n orders-team --overwrite dmsnet.dev/reconcile-requested-at=$(date -Is)")
+        self.parts.kubectl("annotate", "dmsnet", "orders", "-n", NAMESPACE, "--overwrite", asked)
+
+    def event(self, reason: str, since: float) -> Any:
+        def look() -> Any | None:
+            events = self.parts.api.get(EVENTS)["items"]
+            return next((e for e in events if e["reason"] == reason and instant(e["eventTime"]) >= since - 1), None)
+
+        return wait(f"the Event {reason}", TOLD, look)
+
     def delete(self) -> None:
         page, parts = self.page, self.parts
-        page.title("7. The migration is over")
+        page.title("8. The migration is over")
         page.command("kubectl delete dmsnet orders -n orders-team")
         since = time.monotonic()
         parts.kubectl("delete", "dmsnet", "orders", "-n", NAMESPACE, "--wait=false")

@@ -126,8 +126,8 @@ pub(in crate::aws) fn ip_address_type_to_ec2(t: IpAddressType) -> ec2::IpAddress
     }
 }
 
-/// `Vpc`, with the attributes `enableDnsSupport` and `enableDnsHostnames`.
-pub(in crate::aws) fn vpc(row: ec2::Vpc, dns_support: Option<bool>, dns_hostnames: Option<bool>) -> Option<Vpc> {
+/// `Vpc`.
+pub(in crate::aws) fn vpc(row: ec2::Vpc) -> Option<Vpc> {
     let Some(id) = text(row.vpc_id) else {
         warn!("a VPC that AWS returned has no ID; it is left out");
         return None;
@@ -141,8 +141,6 @@ pub(in crate::aws) fn vpc(row: ec2::Vpc, dns_support: Option<bool>, dns_hostname
     Some(Vpc {
         id: id.into(),
         cidrs: cidrs(row.cidr_block.as_deref().into_iter().chain(v4).chain(v6)),
-        dns_support,
-        dns_hostnames,
         owner: row.owner_id.unwrap_or_default(),
         block_public_access: block_public_access(row.block_public_access_states.as_ref()),
     })
@@ -285,7 +283,7 @@ mod tests {
             .cidr_block_association_set(block("10.1.0.0/16", "associated"))
             .cidr_block_association_set(block("10.2.0.0/16", "disassociated"))
             .build();
-        let cidrs: Vec<String> = vpc(v, Some(true), None).unwrap().cidrs.iter().map(ToString::to_string).collect();
+        let cidrs: Vec<String> = vpc(v).unwrap().cidrs.iter().map(ToString::to_string).collect();
         assert_eq!(cidrs, ["10.0.0.0/16", "10.1.0.0/16"]);
     }
 }

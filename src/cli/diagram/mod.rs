@@ -1,15 +1,43 @@
 //! `diagram`: the paths of networks as a picture: VPCs, what packets meet in them, and which way is open. Pure: reports in,
 //! text out.
 
+mod lanes;
+mod layout;
 mod mermaid;
+mod places;
+mod scene;
+mod svg;
 
 use std::collections::BTreeMap;
 
 use crate::{
+    api::status::VpcEndpointStatus,
     cli::explain::{NetworkPaths, kind},
-    model::Picture,
     reach::{Hop, HopKind, Report, State, Walk},
 };
+
+pub use places::Places;
+
+/// What a picture is made of.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The network and its paths.
+    pub network: NetworkPaths,
+    /// What starts them: the replication's name.
+    pub replication: String,
+    /// The VPC endpoints that the network asks for.
+    pub endpoints: Vec<VpcEndpointStatus>,
+}
+
+/// Networks as Mermaid flowcharts, one after the other.
+pub fn mermaid(subjects: &[Subject], places: &Places) -> String {
+    subjects.iter().map(|s| Diagram::of(&s.network, &s.replication, places).mermaid()).collect::<Vec<_>>().join("\n")
+}
+
+/// Networks as one SVG picture, one below the other.
+pub fn svg(subjects: &[Subject], places: &Places) -> String {
+    svg::write(&layout::arrange(subjects, places))
+}
 
 /// What is drawn of one network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,36 +85,6 @@ pub struct Edge {
     pub to: usize,
     /// Whether packets pass: the best that happens to any.
     pub state: State,
-}
-
-/// Which VPC things are in.
-#[derive(Clone, Debug, Default)]
-pub struct Places(BTreeMap<String, String>);
-
-impl Places {
-    /// As a picture has it.
-    pub fn of(picture: &Picture) -> Self {
-        let mut places = Self::default();
-        places.add(picture);
-        places
-    }
-
-    /// What another picture knows, too.
-    pub fn add(&mut self, p: &Picture) {
-        let mut put = |id: &dyn ToString, vpc: &dyn ToString| drop(self.0.insert(id.to_string(), vpc.to_string()));
-        p.groups.values().for_each(|o| put(&o.id, &o.vpc));
-        p.acls.values().for_each(|o| put(&o.id, &o.vpc));
-        p.route_tables.values().for_each(|o| put(&o.id, &o.vpc));
-        p.subnets.values().for_each(|o| put(&o.id, &o.vpc));
-        p.nat_gateways.values().for_each(|o| put(&o.id, &o.vpc));
-        p.endpoints.values().for_each(|o| put(&o.id, &o.vpc));
-        p.interfaces.values().for_each(|o| put(&o.id, &o.vpc));
-    }
-
-    /// The VPC of the first of these that is known.
-    fn vpc(&self, resource: &str) -> Option<String> {
-        resource.split(", ").find_map(|id| self.0.get(id)).cloned()
-    }
 }
 
 impl Diagram {
@@ -214,5 +212,7 @@ fn is_drawn(hop: &Hop) -> bool {
     hop.state > State::Open || (hop.state == State::Open && !quiet)
 }
 
+#[cfg(test)]
+mod svg_tests;
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     cli::explain::tests::{blocked, open, unknown},
-    model::{NetworkAcl, SecurityGroup, Tags},
+    model::{NetworkAcl, Picture, SecurityGroup, Tags},
 };
 
-fn places() -> Places {
+pub(super) fn places() -> Places {
     let mut picture = Picture::default();
     for (id, vpc) in [("sg-0a000001", "vpc-0a000001"), ("sg-0a000003", "vpc-0b000001")] {
         let group = SecurityGroup { id: id.into(), name: String::new(), vpc: vpc.into(), owner: String::new(), tags: Tags::new() };

@@ -31,6 +31,17 @@ pub struct Draft {
     pub databases: Vec<Database>,
     /// The VPC endpoints.
     pub endpoints: Vec<Endpoint>,
+    /// Which network ACL entries and routes are dmsnet's to keep.
+    pub upkeep: Upkeep,
+}
+
+/// What `Manage` is written for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// The rule numbers that entries of network ACLs may have; none: they are only checked.
+    pub entries: Option<(u32, u32)>,
+    /// Whether routes are kept.
+    pub routes: bool,
 }
 
 /// Guardrails as narrow as what is used.
@@ -64,6 +75,10 @@ pub struct Database {
     pub path: String,
     /// Groups that it may be.
     pub groups: Vec<String>,
+    /// Its subnets, where they are known otherwise than by its address.
+    pub subnets: Vec<String>,
+    /// Those of them that are written.
+    pub subnet_ids: Vec<String>,
     /// Whether it is only a comment: something is not known.
     pub comment: bool,
 }
@@ -165,6 +180,13 @@ impl Draft {
                 }
             }
         }
+        if self.upkeep.routes {
+            page.line(2, "routes: Manage");
+        }
+        if let Some((from, to)) = self.upkeep.entries {
+            page.line(2, "networkAcls: Manage");
+            page.line(2, format!("networkAclRuleNumbers: {{from: {from}, to: {to}}}"));
+        }
     }
 
     fn network_yaml(&self, page: &mut Page) {
@@ -204,6 +226,12 @@ impl Draft {
             page.notes(1, &endpoint.notes);
             page.item(endpoint.comment, &endpoint.lines());
         }
+        if self.upkeep.routes {
+            page.line(1, "routes: Manage");
+        }
+        if self.upkeep.entries.is_some() {
+            page.line(1, "networkAcls: Manage");
+        }
     }
 }
 
@@ -213,6 +241,9 @@ impl Database {
         lines.extend(self.role.map(|r| format!("role: {r}")));
         lines.push(self.place.clone());
         lines.extend(self.group.as_ref().map(|g| format!("securityGroupId: {}", scalar(g))));
+        if !self.subnet_ids.is_empty() {
+            lines.push(format!("subnetIds: {}", list(&self.subnet_ids)));
+        }
         lines.extend(self.ingress_from.map(|i| format!("ingressFrom: {i}")));
         lines.push(format!("path: {}", self.path));
         lines

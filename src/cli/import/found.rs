@@ -11,8 +11,8 @@ use super::draft::{Database, Draft, Endpoint, list, scalar};
 use crate::{
     aws::inventory::{EndpointEnd, RdsEnd},
     model::{
-        Direction, Owner, Ownership, Peer, PeeringConnection, Picture, Policy, Resolution, SecurityGroupId, VpcEndpoint, VpcId,
-        engine::default_port,
+        Destination, Direction, NetworkInterfaceId, Owner, Ownership, Peer, PeeringConnection, Picture, Policy, Resolution, Rule,
+        SecurityGroupId, SubnetId, Target, VpcEndpoint, VpcId, engine::default_port,
     },
 };
 
@@ -24,6 +24,7 @@ pub struct Place {
     pub kind: &'static str,
     pub id: String,
     pub vpc: VpcId,
+    pub subnets: Vec<SubnetId>,
     pub groups: Vec<SecurityGroupId>,
     pub public: bool,
 }
@@ -90,9 +91,11 @@ impl Found<'_> {
             return Database { comment: true, ..database };
         };
         let rds = self.rds.iter().find(|r| r.database.host.as_deref().is_some_and(|h| h.eq_ignore_ascii_case(host)));
-        self.way(&mut database, rds, &hosts);
+        let port = e.port.or_else(|| default_port(&e.engine));
+        self.way(&mut database, rds, &hosts, port);
+        database.subnets = rds.map(|r| r.database.subnets.iter().map(ToString::to_string).collect()).unwrap_or_default();
         if rds.is_none()
-            && let Some(port) = e.port.or_else(|| default_port(&e.engine))
+            && let Some(port) = port
         {
             // What the replication's rules lead to on its port may be its group: the planner tells.
             database.groups = self.peers(port).map(ToString::to_string).collect();
@@ -120,7 +123,7 @@ impl Found<'_> {
                 notes: vec!["No task and no connection names it: a rule of the replication's group leads to its group.".to_owned()],
                 ..Database::default()
             };
-            self.way(&mut database, Some(end), &[]);
+            self.way(&mut database, Some(end), &[], None);
             out.push(database);
         }
         out
@@ -128,15 +131,37 @@ impl Found<'_> {
 
     /// Groups that the replication's rules lead to on a port.
     fn peers(&self, port: u16) -> impl Iterator<Item = &SecurityGroupId> {
+        self.let_out(port).filter_map(|peer| if let Peer::SecurityGroup(group) = peer { Some(group) } else { None })
+    }
+
+    /// What the replication's rules lead to on a port.
+    fn let_out(&self, port: u16) -> impl Iterator<Item = &Peer> {
         let rules = self.place.groups.iter().flat_map(|g| self.picture.rules_of(g)).filter(|r| r.shape.direction == Direction::Out);
-        rules.filter_map(move |r| match (&r.shape.peer, r.shape.tcp_ports()) {
-            (Peer::SecurityGroup(group), Some(ports)) if ports.from <= port.into() && i32::from(port) <= ports.to => Some(group),
+        let on_port = move |r: &&Rule| r.shape.tcp_ports().is_some_and(|p| p.from <= port.into() && i32::from(port) <= p.to);
+        rules.filter(on_port).map(|r| &r.shape.peer)
+    }
+
+    /// The narrowest network around an address that the replication's rules let out to, else the address alone.
+    fn network_of(&self, address: IpAddr, port: Option<u16>) -> IpNet {
+        let networks = port.into_iter().flat_map(|p| self.let_out(p)).filter_map(|peer| match peer {
+            Peer::Cidr(net) if net.prefix_len() > 0 && net.contains(&address) => Some(*net),
             _ => None,
-        })
+        });
+        networks.max_by_key(IpNet::prefix_len).unwrap_or_else(|| IpNet::from(address))
+    }
+
+    /// The host in the VPC that the replication's routes to these addresses lead to, if they do.
+    fn nat_host(&self, addresses: &[IpAddr]) -> Option<(&NetworkInterfaceId, &SecurityGroupId)> {
+        let tables = self.picture.route_tables.values().filter(|t| t.subnets.iter().any(|s| self.place.subnets.contains(s)));
+        let to_all = |d: &Destination| matches!(d, Destination::Cidr(net) if addresses.iter().all(|a| net.contains(a)));
+        let routes = tables.flat_map(|t| &t.routes).filter(|r| to_all(&r.destination));
+        let route = routes.max_by_key(|r| if let Destination::Cidr(net) = &r.destination { net.prefix_len() } else { 0 })?;
+        let Target::NetworkInterface(Some(id)) = &route.target else { return None };
+        Some((id, self.picture.interfaces.get(id)?.groups.first()?))
     }
 
     /// Its groups, and the way there.
-    fn way(&self, database: &mut Database, rds: Option<&RdsEnd>, hosts: &[&str]) {
+    fn way(&self, database: &mut Database, rds: Option<&RdsEnd>, hosts: &[&str], port: Option<u16>) {
         let vpc = rds.and_then(|r| self.vpc_of(r));
         database.groups = rds.map(|r| r.database.groups.iter().map(ToString::to_string).collect()).unwrap_or_default();
         let addresses: Vec<IpAddr> = hosts.iter().flat_map(|h| self.addresses(h)).collect();
@@ -155,7 +180,8 @@ impl Found<'_> {
         }
         let within = |nets: &[IpNet]| !addresses.is_empty() && addresses.iter().all(|a| nets.iter().any(|n| n.contains(a)));
         let own = self.picture.vpcs.get(&self.place.vpc).map(|v| v.cidrs.clone()).unwrap_or_default();
-        let cidrs = || list(addresses.iter().map(|a| IpNet::from(*a)));
+        let networks: BTreeSet<IpNet> = addresses.iter().map(|a| self.network_of(*a, port)).collect();
+        let cidrs = || list(&networks);
         if addresses.is_empty() {
             database.path = "{type: SameVpc}".to_owned();
             database.notes.push(format!("{} did not resolve from here: check the path.", hosts.join(", ")));
@@ -164,7 +190,11 @@ impl Found<'_> {
         } else if let Some(peering) = self.peerings().find(|p| p.sides(&self.place.vpc).is_some_and(|(_, far)| within(&far.cidrs))) {
             self.peered(database, peering);
         } else if addresses.iter().all(is_private) {
-            database.path = format!("{{type: OnPremises, onPremises: {{cidrs: {}}}}}", cidrs());
+            let host = self.nat_host(&addresses).map_or_else(String::new, |(interface, group)| {
+                format!(", natHost: {{securityGroupId: {}, networkInterfaceId: {}}}", scalar(group.as_str()), scalar(interface.as_str()))
+            });
+            database.path = format!("{{type: OnPremises, onPremises: {{cidrs: {}{host}}}}}", cidrs());
+            database.notes.push("AWS does not tell the site's networks: correct cidrs if they are others.".to_owned());
         } else if self.place.public {
             database.path = format!("{{type: Internet, internet: {{cidrs: {}}}}}", cidrs());
         } else {

@@ -9,19 +9,24 @@ use std::{
     sync::Arc,
 };
 
+use ipnet::IpNet;
 use tokio::sync::mpsc;
 
 use super::{args::ImportArgs, diff::one_line, files, session::Session};
 use crate::{
+    api::status::ResourceKind,
     aws::{Scope, Store, Stores, inventory},
-    model::{Lookup, Need, Picture, RuleShape},
+    model::{Destination, Lookup, Need, Peer, Picture, RuleShape, Target},
     plan::{EndpointRef, GroupRef, Key},
 };
-use draft::{Draft, Rails};
+use draft::{Draft, Rails, Upkeep};
 use found::{Found, Place, label};
 
 /// Ways in which a database's group may admit the replication: the default first.
 const INGRESS: [Option<&str>; 5] = [None, Some("SecurityGroup"), Some("SubnetCidrs"), Some("VpcCidr"), Some("PrivateIp")];
+
+/// So many rule numbers of network ACLs are set aside at least.
+const SPARE_NUMBERS: u32 = 99;
 
 /// Writes what describes a replication that exists.
 ///
@@ -57,6 +62,8 @@ pub async fn import(args: &ImportArgs) -> Result<String, String> {
     let refine = Refine { stores: &stores, args };
     refine.groups(&mut draft, &place).await?;
     refine.endpoints(&mut draft).await?;
+    refine.upkeep(&mut draft).await?;
+    refine.far_groups(&mut draft).await?;
     draft.guardrails = Some(refine.rails(&draft, &place).await?);
     draft.head.push(format!("Written by dmsnet import from account {account}, {scope}."));
     refine.tell(&mut draft).await?;
@@ -73,7 +80,10 @@ async fn instance(store: &Store, id: &str) -> Result<(Place, Vec<String>), Strin
     store.ensure(&BTreeSet::from([need]), None).await;
     arns.extend(store.with(|p| p.connections.get(&*found.arn).map_or_else(Vec::new, |l| l.iter().map(|c| c.endpoint.clone()).collect())));
     let public = found.publicly_accessible.unwrap_or(!found.public_ips.is_empty());
-    Ok((Place { kind: "instance", id: found.identifier, vpc: found.vpc, groups: found.groups, public }, distinct(arns)))
+    Ok((
+        Place { kind: "instance", id: found.identifier, vpc: found.vpc, subnets: found.subnets, groups: found.groups, public },
+        distinct(arns),
+    ))
 }
 
 async fn serverless(store: &Store, id: &str) -> Result<(Place, Vec<String>), String> {
@@ -86,7 +96,14 @@ async fn serverless(store: &Store, id: &str) -> Result<(Place, Vec<String>), Str
     store.ensure(&BTreeSet::from([need.clone()]), None).await;
     let subnets = store.with(|p| found(p.answer(&need, p.subnet_groups.get(&name).map(|i| &**i)), &need))?;
     Ok((
-        Place { kind: "serverless", id: config.identifier, vpc: subnets.vpc, groups: config.groups, public: false },
+        Place {
+            kind: "serverless",
+            id: config.identifier,
+            vpc: subnets.vpc,
+            subnets: subnets.subnets,
+            groups: config.groups,
+            public: false,
+        },
         distinct(config.endpoints),
     ))
 }
@@ -114,6 +131,7 @@ async fn read_around(store: &Store, place: &Place, ends: &[inventory::EndpointEn
         Need::GroupsOf(vpc()),
         Need::EndpointsOf(vpc()),
         Need::PeeringConnectionsOf(vpc()),
+        Need::RouteTablesOf(vpc()),
     ]);
     needs.extend(place.groups.iter().map(|g| Need::RulesOf(g.clone())));
     let hosts = ends.iter().flat_map(|e| e.endpoint.host.iter().chain(e.endpoint.more_hosts.iter().map(|(h, _)| h)));
@@ -123,7 +141,13 @@ async fn read_around(store: &Store, place: &Place, ends: &[inventory::EndpointEn
     store.ensure_all(&needs, None).await;
     let used: BTreeSet<Need> = store.with(|p| {
         let of_vpc = p.endpoints.values().filter(|e| e.vpc == place.vpc);
-        of_vpc.flat_map(|e| &e.groups).map(|g| Need::RulesOf(g.clone())).collect()
+        let rules = of_vpc.flat_map(|e| &e.groups).map(|g| Need::RulesOf(g.clone()));
+        let routes = p.route_tables.values().filter(|t| t.subnets.iter().any(|s| place.subnets.contains(s))).flat_map(|t| &t.routes);
+        let hosts = routes.filter_map(|r| match &r.target {
+            Target::NetworkInterface(Some(id)) => Some(Need::Interface(id.clone())),
+            _ => None,
+        });
+        rules.chain(hosts).collect()
     });
     store.ensure(&used, None).await;
 }
@@ -241,6 +265,59 @@ impl Refine<'_> {
         Ok(())
     }
 
+    /// Entries of ACLs and routes that are ours in AWS were managed: they are to stay.
+    async fn upkeep(&self, draft: &mut Draft) -> Result<(), String> {
+        let left = self.session(draft).await?.plan(false).await.unwanted;
+        let numbers = left.iter().filter(|c| c.kind == ResourceKind::NetworkAclEntry).filter_map(|c| {
+            let id = c.from.as_deref()?.rsplit_once('-')?.1;
+            id.trim_end_matches(')').parse::<u32>().ok()
+        });
+        let numbers: BTreeSet<u32> = numbers.collect();
+        let entries = numbers.first().zip(numbers.last()).map(|(from, to)| (*from, (*to).max(from + SPARE_NUMBERS).min(32_766)));
+        let routes = left.iter().any(|c| c.kind == ResourceKind::Route);
+        if entries.is_none() && !routes {
+            return Ok(());
+        }
+        let mut tried = Draft { upkeep: Upkeep { entries, routes }, ..draft.clone() };
+        // What stands before all of a database's subnets, not only before the one that its name resolves to today.
+        for database in &mut tried.databases {
+            database.subnet_ids.clone_from(&database.subnets);
+        }
+        if self.score(&tried).await?.0 <= self.score(draft).await?.0 {
+            *draft = tried;
+        }
+        Ok(())
+    }
+
+    /// Groups with rules of ours that nothing in the draft wants may be those of databases far away.
+    async fn far_groups(&self, draft: &mut Draft) -> Result<(), String> {
+        for at in 0..draft.databases.len() {
+            let database = &draft.databases[at];
+            if database.comment || database.group.is_some() || database.place.starts_with("rds:") {
+                continue;
+            }
+            let mut best = self.leftovers(draft).await?;
+            for group in best.1.clone() {
+                let mut tried = draft.clone();
+                tried.databases[at].group = Some(group);
+                let score = self.leftovers(&tried).await?;
+                if (score.0, score.1.len()) < (best.0, best.1.len()) {
+                    (*draft, best) = (tried, score);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a draft leaves to do, and the groups with rules of ours that it does not want.
+    async fn leftovers(&self, draft: &Draft) -> Result<(Score, BTreeSet<String>), String> {
+        let report = self.session(draft).await?.plan(false).await;
+        let score = (report.networks.iter().map(|n| n.problems.len()).sum(), report.networks.iter().map(|n| n.changes.len()).sum());
+        let rules = report.unwanted.iter().filter(|c| c.kind == ResourceKind::SecurityGroupRule);
+        let groups = rules.filter_map(|c| c.resource.strip_prefix("rule/")?.split('/').next()).filter(|id| id.starts_with("sg-"));
+        Ok((score, groups.map(str::to_owned).collect()))
+    }
+
     /// Guardrails that let through what the draft wants, and nothing else.
     async fn rails(&self, draft: &Draft, place: &Place) -> Result<Rails, String> {
         let mut session = self.session(draft).await?;
@@ -257,13 +334,13 @@ impl Refine<'_> {
         let of_groups = wants.iter().filter_map(|k| if let Key::Rule(GroupRef::Id(_), shape) = k { Some(shape) } else { None });
         let ports: BTreeMap<(i32, i32), String> =
             of_groups.filter_map(|s| s.tcp_ports()).map(|p| ((p.from, p.to), p.to_string())).collect();
-        let cidrs: BTreeSet<String> = shapes
-            .iter()
-            .filter_map(|s| match &s.peer {
-                crate::model::Peer::Cidr(c) => Some(c.to_string()),
-                _ => None,
-            })
-            .collect();
+        let of_rules = shapes.iter().filter_map(|s| if let Peer::Cidr(net) = &s.peer { Some(*net) } else { None });
+        let of_upkeep = wants.iter().filter_map(|k| match k {
+            Key::AclEntry(_, shape) => Some(shape.cidr),
+            Key::Route(_, Destination::Cidr(net)) => Some(*net),
+            _ => None,
+        });
+        let cidrs = IpNet::aggregate(&of_rules.chain(of_upkeep).collect());
         let services: BTreeSet<String> = draft.endpoints.iter().filter(|e| !e.comment).map(|e| e.service.clone()).collect();
         let mut vpcs = BTreeSet::from([place.vpc.to_string()]);
         vpcs.extend(wants.iter().filter_map(|k| match k {
@@ -277,7 +354,7 @@ impl Refine<'_> {
         Ok(Rails {
             vpcs: vpcs.into_iter().collect(),
             groups: groups.into_iter().collect(),
-            cidrs: cidrs.into_iter().collect(),
+            cidrs: cidrs.iter().map(ToString::to_string).collect(),
             ports: ports.into_values().collect(),
             services: services.into_iter().collect(),
             take_over: draft.endpoints.iter().any(|e| !e.comment && e.id.is_some()),

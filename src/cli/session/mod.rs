@@ -137,11 +137,6 @@ impl Member {
             let claim = claim_of_ledger(&self.label, self.created(), true, &self.ledger);
             return Plan { claim, ledger: self.ledger.clone(), ..Plan::default() };
         }
-        self.with_input(site, guardrails, picture, plan::plan)
-    }
-
-    /// Gives all that a plan of it depends on.
-    fn with_input<R>(&self, site: &Site, guardrails: &Guardrails, picture: &Picture, use_it: impl FnOnce(&Input<'_>) -> R) -> R {
         let elsewhere = self.others.iter().filter_map(|c| {
             let name = c.name_any();
             let around = site.around.get(&Scope::from(&c.spec));
@@ -152,7 +147,7 @@ impl Member {
             };
             Some((name, Elsewhere { region: &c.spec.region, account, guardrails: &c.spec.guardrails, picture, same_place }))
         });
-        use_it(&Input {
+        plan::plan(&Input {
             uid: &self.uid,
             label: &self.label,
             created: self.created(),

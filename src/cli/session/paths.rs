@@ -3,42 +3,35 @@
 use super::{Session, UNWANTED};
 use crate::{
     cli::{
-        diagram::{Diagram, Places},
+        diagram::{Places, Subject},
         explain::{Explanation, NetworkPaths},
     },
     plan::Problem,
 };
 
-/// The paths of one network, and where they start.
+/// One network, and its place in the files.
 struct Found {
     place: usize,
-    start: String,
-    paths: NetworkPaths,
+    subject: Subject,
 }
 
 impl Session {
     /// Explains every path.
     pub async fn explain(&mut self) -> Explanation {
         let found = self.look_at_paths().await;
-        Explanation::new(found.into_iter().map(|f| f.paths).collect(), self.notes.clone())
+        Explanation::new(found.into_iter().map(|s| s.network).collect(), self.notes.clone())
     }
 
-    /// Draws every network.
-    pub async fn diagram(&mut self) -> Vec<(NetworkPaths, Diagram)> {
+    /// What is to be drawn, network by network, and where it is.
+    pub async fn diagram(&mut self) -> (Vec<Subject>, Places) {
         let found = self.look_at_paths().await;
         let mut places = Places::default();
         self.sites.iter().for_each(|s| s.store.with(|picture| places.add(picture)));
-        found
-            .into_iter()
-            .map(|f| {
-                let diagram = Diagram::of(&f.paths, &f.start, &places);
-                (f.paths, diagram)
-            })
-            .collect()
+        (found, places)
     }
 
     /// Reads all that the paths depend on. The networks, in the order of the files.
-    async fn look_at_paths(&mut self) -> Vec<Found> {
+    async fn look_at_paths(&mut self) -> Vec<Subject> {
         self.look_around().await;
         let mut all = Vec::new();
         for site in &mut self.sites {
@@ -46,7 +39,7 @@ impl Session {
             for (member, plan) in site.members.iter().zip(plans).filter(|(m, _)| m.class == m.home && m.label != UNWANTED) {
                 let replication = member.spec.as_ref().map(|s| &s.replication);
                 let start = replication.and_then(|r| r.instance.as_deref().or(r.serverless.as_deref()));
-                let paths = NetworkPaths {
+                let network = NetworkPaths {
                     name: member.label.clone(),
                     class: member.class.clone(),
                     account: site.account.clone(),
@@ -54,10 +47,12 @@ impl Session {
                     problems: plan.problems.into_iter().filter(Problem::hides_wants).collect(),
                     paths: plan.paths,
                 };
-                all.push(Found { place: member.place, start: start.unwrap_or("the planned replication").to_owned(), paths });
+                let replication = start.unwrap_or("planned").to_owned();
+                let subject = Subject { network, replication, endpoints: plan.vpc_endpoints };
+                all.push(Found { place: member.place, subject });
             }
         }
         all.sort_by_key(|f| f.place);
-        all
+        all.into_iter().map(|f| f.subject).collect()
     }
 }

@@ -168,9 +168,12 @@ fn what_is_touched_is_asked_again_and_no_more() {
     let picture = picture();
     let needs = |event: &Value| change(event).needs(&picture).into_iter().collect::<Vec<_>>();
     let rules = Need::RulesOf("sg-0a1b2c3d".into());
-    assert_eq!(needs(&ec2("RevokeSecurityGroupIngress", json!({ "groupId": "sg-0a1b2c3d" }))), [rules.clone()]);
+    assert_eq!(needs(&ec2("RevokeSecurityGroupIngress", json!({ "groupId": "sg-0a1b2c3d" }))), std::slice::from_ref(&rules));
     // Only the rule is named.
-    assert_eq!(needs(&ec2("DeleteTags", json!({ "resourcesSet": { "items": [{ "resourceId": "sgr-0c1b2c3d" }] } }))), [rules.clone()]);
+    assert_eq!(
+        needs(&ec2("DeleteTags", json!({ "resourcesSet": { "items": [{ "resourceId": "sgr-0c1b2c3d" }] } }))),
+        std::slice::from_ref(&rules)
+    );
     assert_eq!(
         needs(&ec2("DeleteSecurityGroup", json!({ "groupId": "sg-0a1b2c3d" }))),
         [Need::GroupsOf("vpc-0a1b2c3d".into()), Need::Group("sg-0a1b2c3d".into()), rules]

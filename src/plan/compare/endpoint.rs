@@ -10,7 +10,7 @@ use crate::{
         network::{IpAddressType, VpcEndpointType},
         status::VpcEndpointStatus,
     },
-    model::{Lookup, Ownership, Policy, RouteTableId, SecurityGroupId, Tags, VpcEndpoint},
+    model::{Lookup, Need, Ownership, Policy, RouteTableId, SecurityGroupId, Tags, VpcEndpoint},
     plan::{
         change::{Change, EndpointChanges, EndpointFields, GroupTarget, ip_text, join},
         drift::DriftKind,
@@ -327,13 +327,14 @@ impl Compare<'_, '_> {
     fn private_dns_possible(&mut self, key: &Key, share: &Share, own: Option<&VpcEndpoint>) -> bool {
         let facts = self.facts;
         let mut possible = true;
-        if let Lookup::Found(vpc) = facts.vpc(&share.vpc) {
-            let off: Vec<&str> = [("enableDnsSupport", vpc.dns_support), ("enableDnsHostnames", vpc.dns_hostnames)]
+        if let Lookup::Found(dns) = facts.vpc_dns(&share.vpc) {
+            let off: Vec<&str> = [("enableDnsSupport", dns.support), ("enableDnsHostnames", dns.hostnames)]
                 .into_iter()
-                .filter(|(_, on)| *on == Some(false))
+                .filter(|(_, on)| !on)
                 .map(|(name, _)| name)
                 .collect();
             if !off.is_empty() {
+                facts.keep_fresh(Need::VpcDns(share.vpc.clone()));
                 let message = format!(
                     "private DNS needs {} of {}, which is off: turn it on (aws ec2 modify-vpc-attribute), or set privateDns: false",
                     off.join(" and "),

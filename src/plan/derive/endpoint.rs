@@ -10,7 +10,7 @@ use crate::{
         conditions::Reason,
         network::{AllowFrom, EndpointPolicyType, IpAddressType, VpcEndpoint as Spec, VpcEndpointType},
     },
-    model::{Direction, Peer, Policy, RuleShape, SecurityGroupId, SubnetId, VpcId, endpoint::service_name},
+    model::{Direction, Peer, Policy, RuleShape, SecurityGroupId, ServiceDetail, SubnetId, VpcId, endpoint::service_name},
     plan::{
         key::{EndpointKey, EndpointRef, GroupRef},
         wanted::{Purpose, Share, WantedRule},
@@ -86,8 +86,8 @@ impl Deriver<'_, '_, '_> {
         let service = self.found(answer, resource, &format!("endpoint service {service_name}"))?;
         self.offers(service, spec.type_, resource)?;
         let subnets = match (explicit.is_empty(), vpc == replication.vpc) {
-            (false, _) => self.subnets(&explicit, &vpc, true, Some(&service.zones), resource)?,
-            (true, true) => self.subnets(&replication.subnets, &vpc, false, Some(&service.zones), resource)?,
+            (false, _) => self.subnets(&explicit, &vpc, true, Some(service), resource)?,
+            (true, true) => self.subnets(&replication.subnets, &vpc, false, Some(service), resource)?,
             (true, false) => {
                 let message = format!("{resource} is for {vpc}, where the replication has no subnets: name subnetIds");
                 self.problem(Reason::InvalidSpec, resource, message);
@@ -96,7 +96,7 @@ impl Deriver<'_, '_, '_> {
         };
         if subnets.is_empty() {
             let message = format!("none of the subnets is in a zone that offers {service_name} ({})", service.zones.join(", "));
-            self.problem(Reason::InvalidSpec, resource, message);
+            self.not_offered(service, resource, message);
             return None;
         }
         let private_dns = spec.private_dns.unwrap_or(!matches!(spec.service.as_str(), "s3" | "dynamodb"));
@@ -121,7 +121,7 @@ impl Deriver<'_, '_, '_> {
         ids: &[SubnetId],
         vpc: &VpcId,
         named: bool,
-        zones: Option<&[String]>,
+        service: Option<&ServiceDetail>,
         resource: &str,
     ) -> Option<BTreeMap<SubnetId, String>> {
         let mut by_zone: BTreeMap<String, SubnetId> = BTreeMap::new();
@@ -134,10 +134,9 @@ impl Deriver<'_, '_, '_> {
                 self.problem(Reason::InvalidSpec, resource, format!("subnet {id} is in {}, but the endpoint is in {vpc}", subnet.vpc));
                 return None;
             }
-            if zones.is_some_and(|z| !z.is_empty() && !z.contains(&subnet.zone)) {
+            if let Some(service) = service.filter(|s| !s.zones.is_empty() && !s.zones.contains(&subnet.zone)) {
                 if named {
-                    let message = format!("subnet {id} is in {}, where the service is not offered", subnet.zone);
-                    self.problem(Reason::InvalidSpec, resource, message);
+                    self.not_offered(service, resource, format!("subnet {id} is in {}, where the service is not offered", subnet.zone));
                     return None;
                 }
                 continue;

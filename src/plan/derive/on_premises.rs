@@ -3,7 +3,7 @@
 use super::{Deriver, Location, Replication, acl};
 use crate::{
     api::network::{Database, IngressFrom, NatHost},
-    model::{NetworkInterface, NetworkInterfaceId, Peer, SecurityGroupId, Target},
+    model::{NetworkInterface, NetworkInterfaceId, SecurityGroupId, Target},
     plan::view::View,
 };
 
@@ -18,8 +18,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         let block = database.path.on_premises.clone().unwrap_or_default();
         let far = self.far_cidrs(database, located, &block.cidrs)?;
         // The packets' destination is the far end, never the host between: a reference to its group would match nothing.
-        let peers: Vec<(u16, Peer)> = far.iter().map(|(port, cidr)| (*port, Peer::Cidr(*cidr))).collect();
-        self.let_out(&replication.group, database, &peers);
+        self.let_far_out(&replication.group, database, &far);
         let host = match &block.nat_host {
             Some(host) => Some((host, self.nat_host(replication, database, host)?)),
             None => None,
@@ -28,7 +27,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
             let group = SecurityGroupId::from(&host.security_group_id);
             let from = self.ingress_peers(replication, database, IngressFrom::SecurityGroup)?;
             self.let_in(self.home, &group, database, located, &from);
-            self.let_out(&group, database, &peers);
+            self.let_far_out(&group, database, &far);
         }
         if let Some(group) = located.group.clone() {
             self.far_group(replication, database, located, view, &group, host.is_some())?;

@@ -54,6 +54,12 @@ impl Deriver<'_, '_, '_> {
         }
     }
 
+    /// A group of the replication's side lets out to what lies outside its VPC.
+    pub(super) fn let_far_out(&mut self, group: &SecurityGroupId, to: &Database, far: &[(u16, IpNet)]) {
+        let peers: Vec<(u16, Peer)> = far.iter().map(|(port, cidr)| (*port, Peer::Cidr(*cidr))).collect();
+        self.let_out(group, to, &peers);
+    }
+
     /// A group lets these peers in, on every port of the database.
     pub(super) fn let_in(&mut self, view: View<'_, '_>, group: &SecurityGroupId, to: &Database, located: &Location, peers: &[Peer]) {
         for port in located.ports() {

@@ -37,8 +37,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
             return None;
         }
         let far = self.far_cidrs(database, located, written)?;
-        let peers: Vec<(u16, Peer)> = far.iter().map(|(port, cidr)| (*port, Peer::Cidr(*cidr))).collect();
-        self.let_out(&replication.group, database, &peers);
+        self.let_far_out(&replication.group, database, &far);
         if let Some(group) = located.group.clone() {
             self.far_public_group(database, located, view, &group)?;
             if replication.public_ips.is_empty() {
@@ -78,8 +77,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
     ) -> Option<()> {
         let block = database.path.nat_gateway.clone().unwrap_or_default();
         let far = self.far_cidrs(database, located, &block.cidrs)?;
-        let peers: Vec<(u16, Peer)> = far.iter().map(|(port, cidr)| (*port, Peer::Cidr(*cidr))).collect();
-        self.let_out(&replication.group, database, &peers);
+        self.let_far_out(&replication.group, database, &far);
         if located.group.is_none() && !self.manages_acls() && !self.manages_routes() {
             return Some(());
         }

@@ -151,8 +151,17 @@ impl Deriver<'_, '_, '_> {
         if service.types.is_empty() || service.types.iter().any(|t| t.eq_ignore_ascii_case(kind.into())) {
             return Some(());
         }
-        let message = format!("{} offers no endpoints of type {kind}, only {}", service.name, service.types.join(", "));
-        self.problem(Reason::InvalidSpec, resource, message);
+        self.not_offered(
+            service,
+            resource,
+            format!("{} offers no endpoints of type {kind}, only {}", service.name, service.types.join(", ")),
+        );
         None
+    }
+
+    /// What the service offers stands in the way: it is looked at every interval, though it hardly ever changes.
+    pub(super) fn not_offered(&mut self, service: &ServiceDetail, resource: &str, message: String) {
+        self.home.facts.keep_fresh(Need::Service(service.name.as_str().into()));
+        self.problem(Reason::InvalidSpec, resource, message);
     }
 }

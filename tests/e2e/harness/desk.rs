@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    Emulator, Topology,
+    Emulator, Topology, block_on,
     emulator::{CONTROLLER_KEY, REGION, merge},
 };
 
@@ -45,12 +45,60 @@ impl std::fmt::Display for Answer {
     }
 }
 
+/// The built binary with the controller's credentials, and nothing else that speaks of AWS.
+pub fn dmsnet() -> Command {
+    let mut dmsnet = Command::new(env!("CARGO_BIN_EXE_dmsnet"));
+    for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("AWS_")) {
+        dmsnet.env_remove(key);
+    }
+    dmsnet
+        .env("AWS_ACCESS_KEY_ID", CONTROLLER_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    dmsnet
+}
+
+/// Runs it to its end.
+pub fn answer(command: &mut Command) -> Answer {
+    let output: Output = command.output().unwrap();
+    Answer {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
 impl Desk {
     pub fn new() -> Self {
+        Self::with(json!({}))
+    }
+
+    /// With a topology of that wish; the same wish gives the same IDs.
+    pub fn with(wish: Value) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let aws = Emulator::start(dir.path());
-        let topology = aws.topology(json!({}));
+        aws.post("reset", json!({ "seed": 42 }));
+        let topology = aws.topology(wish);
         Self { dir, aws, topology }
+    }
+
+    /// A replication task from the source to the target.
+    pub fn task(&self) {
+        let (t, dms) = (&self.topology, self.aws.dms());
+        block_on(async {
+            dms.create_replication_task()
+                .replication_task_identifier("orders")
+                .source_endpoint_arn(&t.endpoints.source.arn)
+                .target_endpoint_arn(&t.endpoints.target.arn)
+                .replication_instance_arn(&t.instance.arn)
+                .migration_type(aws_sdk_databasemigration::types::MigrationTypeValue::FullLoad)
+                .table_mappings("{}")
+                .send()
+                .await
+                .unwrap();
+        });
     }
 
     pub fn class(&self, change: Value) -> Value {
@@ -104,45 +152,33 @@ impl Desk {
     pub fn run(&self, args: &[&str], documents: &[Value]) -> Answer {
         let file = self.file(documents);
         let (command, rest) = args.split_first().unwrap();
-        self.answer(self.dmsnet().arg(command).arg("-f").arg(file).args(rest))
+        answer(dmsnet().arg(command).arg("-f").arg(file).args(rest))
+    }
+
+    /// Runs a command on these documents, whose class names no URL: the environment says where AWS is.
+    pub fn run_in_region(&self, args: &[&str], documents: &[Value]) -> Answer {
+        let file = self.file(documents);
+        let (command, rest) = args.split_first().unwrap();
+        answer(dmsnet().env("AWS_ENDPOINT_URL", &self.aws.url).arg(command).arg("-f").arg(file).args(rest))
+    }
+
+    /// Runs a command as it is; the environment says where AWS is.
+    pub fn run_alone_in_region(&self, args: &[&str]) -> Answer {
+        answer(dmsnet().env("AWS_ENDPOINT_URL", &self.aws.url).args(args))
     }
 
     /// Runs a command as it is.
     pub fn run_alone(&self, args: &[&str]) -> Answer {
-        self.answer(self.dmsnet().args(args))
+        answer(dmsnet().args(args))
     }
 
     /// Runs a command on these documents, without credentials.
     pub fn run_offline(&self, args: &[&str], documents: &[Value]) -> Answer {
         let file = self.file(documents);
         let (command, rest) = args.split_first().unwrap();
-        let mut dmsnet = self.dmsnet();
+        let mut dmsnet = dmsnet();
         dmsnet.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
-        self.answer(dmsnet.arg(command).arg("-f").arg(file).args(rest))
-    }
-
-    /// The built binary with the controller's credentials, and nothing else that speaks of AWS.
-    fn dmsnet(&self) -> Command {
-        let mut dmsnet = Command::new(env!("CARGO_BIN_EXE_dmsnet"));
-        for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("AWS_")) {
-            dmsnet.env_remove(key);
-        }
-        dmsnet
-            .env("AWS_ACCESS_KEY_ID", CONTROLLER_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_CONFIG_FILE", "/dev/null")
-            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
-        dmsnet
-    }
-
-    fn answer(&self, command: &mut Command) -> Answer {
-        let output: Output = command.output().unwrap();
-        Answer {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        answer(dmsnet.arg(command).arg("-f").arg(file).args(rest))
     }
 
     /// AWS is as it was.

@@ -22,7 +22,7 @@ pub const REGION: &str = "us-west-2";
 pub const CONTROLLER_KEY: &str = "DMSNET111122223333";
 /// Of a second controller, where a test must tell the two apart.
 pub const OTHER_KEY: &str = "OTHER111122223333";
-const TEST_KEY: &str = "TEST111122223333";
+pub const TEST_KEY: &str = "TEST111122223333";
 
 const READY: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(30);
@@ -91,6 +91,9 @@ pub struct Topology {
     /// With a `path` in the wish: what lies between the replication and the source.
     #[serde(default)]
     pub path: Value,
+    /// The answer as it came.
+    #[serde(skip)]
+    pub all: Value,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -150,24 +153,44 @@ impl Emulator {
     pub fn topology(&self, wish: Value) -> Topology {
         let mut body = json!({ "account": ACCOUNT, "region": REGION });
         merge(&mut body, wish);
-        from_json(self.post("topology", body))
+        let all = self.post("topology", body);
+        Topology { all: all.clone(), ..from_json(all) }
     }
 
     /// All that matters of the account and Region: equal dumps mean that AWS is as before.
     pub fn state(&self) -> Value {
-        self.get(&format!("state?account={ACCOUNT}&region={REGION}"))
+        self.state_of(REGION)
+    }
+
+    /// The same of another Region.
+    pub fn state_of(&self, region: &str) -> Value {
+        self.get(&format!("state?account={ACCOUNT}&region={region}"))
     }
 
     /// AWS's clients, for a test that looks, or breaks something behind the controller's back.
     pub fn ec2(&self) -> aws_sdk_ec2::Client {
+        self.ec2_in(REGION)
+    }
+
+    /// In another Region.
+    pub fn ec2_in(&self, region: &str) -> aws_sdk_ec2::Client {
         use aws_sdk_ec2::config::{BehaviorVersion, Config, Credentials, Region};
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
+            .region(Region::new(region.to_owned()))
             .credentials_provider(Credentials::new(TEST_KEY, "not-a-secret", None, None, "test"))
             .endpoint_url(&self.url)
             .http_client(Builder::new().build_http());
         aws_sdk_ec2::Client::from_conf(config.build())
+    }
+
+    /// Somebody takes one ingress rule of a group away.
+    pub async fn revoke_ingress(&self, region: &str, group: &str) {
+        let client = self.ec2_in(region);
+        let rules = client.describe_security_group_rules().send().await.unwrap();
+        let rule = rules.security_group_rules().iter().find(|r| r.group_id() == Some(group) && r.is_egress() == Some(false)).unwrap();
+        let id = rule.security_group_rule_id().unwrap();
+        client.revoke_security_group_ingress().group_id(group).security_group_rule_ids(id).send().await.unwrap();
     }
 
     pub fn dms(&self) -> aws_sdk_databasemigration::Client {

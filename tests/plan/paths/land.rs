@@ -78,11 +78,10 @@ pub fn far_vpc(world: &mut World) {
     let vpc = Vpc {
         id: FAR_VPC.into(),
         cidrs: vec![net("10.1.0.0/16")],
-        dns_support: Some(true),
-        dns_hostnames: Some(true),
         owner: world.account.clone(),
         block_public_access: BlockPublicAccess::Off,
     };
+    world.picture.vpc_dns.insert(vpc.id.clone(), Arc::new(VpcDns { support: true, hostnames: true }));
     world.picture.vpcs.insert(vpc.id.clone(), Arc::new(vpc));
     subnet(world, FAR_SUBNET, FAR_VPC, "us-east-1a", &["10.1.1.0/24"]);
     group(world, FAR_GROUP, FAR_VPC);

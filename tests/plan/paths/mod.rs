@@ -16,7 +16,7 @@ use dmsnet::{
 use serde_json::{Value, json};
 
 use self::land::*;
-use crate::world::{Network, REPLICATION, SOURCE, VPC, World};
+use crate::world::{Network, REPLICATION, SOURCE, VPC, World, settable};
 
 /// Plans a spec and compares all that it wants; then makes it so, and expects that nothing more is wanted.
 fn needs(name: &str, world: &mut World, spec: Value, expected: &[String]) -> Network {
@@ -28,15 +28,7 @@ fn needs(name: &str, world: &mut World, spec: Value, expected: &[String]) -> Net
     assert_eq!(wants(&plan), expected, "{name}");
     world.pass(&mut network, None);
     let again = world.plan(&network, None);
-    // What dmsnet may set here it has set; what it may not, or what nobody can by one call, may still block.
-    let manages = |field: &str| serde_json::to_value(&network.spec).unwrap()[field] == "Manage";
-    let settable = |code: &str| match code {
-        "EgressMissing" | "IngressMissing" | "ReferenceNotApplicable" | "ReferenceStale" => true,
-        code if code.starts_with("Acl") => manages("networkAcls"),
-        code => code.contains("Route") && manages("routes"),
-    };
-    let blocked = again.databases.iter().flat_map(|d| &d.blocked_by).filter(|h| !h.commands.is_empty() && settable(&h.code));
-    let blocked: Vec<_> = blocked.collect();
+    let blocked = settable(&network, &again);
     assert!(blocked.is_empty(), "{name}: what is set opens the path: {blocked:#?}");
     assert_eq!((again.changes, again.drift, again.problems), (vec![], vec![], vec![]), "{name}: a second plan is empty");
     assert_eq!(network.ledger.len(), expected.len(), "{name}: the ledger holds all of it");

@@ -22,7 +22,8 @@ def build_path(path: str, open: bool = False, routes: bool = True, peer_account:
     if path not in BUILDERS:
         raise ValueError(f"unknown path {path!r}; there are {', '.join(BUILDERS)}")
     wish = {"peer_account": peer_account, "peer_region": peer_region, "peer_cidr": peer_cidr, "far_cidr": far_cidr, "far_host": far_host,
-            "nat_gateways": nat_gateways, "addresses": addresses, "nat_host": nat_host, "routes": routes}
+            "nat_gateways": nat_gateways, "addresses": addresses, "nat_host": nat_host, "routes": routes,
+            "prefix": reference.get("prefix", "")}
     if path == "Internet":
         reference.setdefault("publicly_accessible", True)
     net = build(**reference)
@@ -84,7 +85,7 @@ def peered(net: dict[str, Any], wish: dict[str, Any], port: int) -> tuple[dict[s
     for subnet in subnets:
         backend.associate_route_table(table.id, subnet_id=subnet)
     group = bare_group(backend, vpc, "far-orders-source")
-    database = make_database(far, "far-orders-db", "postgres", port, subnets, group)
+    database = make_database(far, f"{wish['prefix']}far-orders-db", "postgres", port, subnets, group)
     eni = interface(far, subnets[0], group, "RDSNetworkInterface")
     peering = run(place, "ec2", "CreateVpcPeeringConnection", VpcId=net["vpcId"], PeerVpcId=vpc.id, PeerOwnerId=far[0], PeerRegion=far[1])
     pcx = peering["VpcPeeringConnection"]["VpcPeeringConnectionId"]
@@ -132,7 +133,8 @@ def on_premises(net: dict[str, Any], wish: dict[str, Any], port: int) -> tuple[d
                            "address": eni["address"]}
         rules += [(place, host_group, False, port, of_group(group)), (place, host_group, True, port, of_cidr(cidr))]
         table = bridge.id
-    if wish["routes"]:
+    # What leads on from the host is never dmsnet's to make.
+    if wish["routes"] or wish["nat_host"]:
         from .ec2.routes import propagate
 
         run(place, "ec2", "EnableVgwRoutePropagation", RouteTableId=table, GatewayId=gateway.id)
@@ -150,7 +152,7 @@ def internet(net: dict[str, Any], wish: dict[str, Any], port: int) -> tuple[dict
     if wish["routes"]:
         route(place, net["routeTableIds"]["private"], ANY, GatewayId=gateway)
     return {"host": host, "cidrs": [f"{host}/32"], "internetGatewayId": gateway}, [
-        (place, net["securityGroupIds"]["replication"], True, port, of_cidr(f"{host}/32"))]
+        (place, net["securityGroupIds"]["replication"], True, port, of_cidr(f"{host}/32")), *far_end(net, port, net["instance"]["publicIps"])]
 
 
 def internet_gateway(net: dict[str, Any]) -> str:
@@ -183,7 +185,8 @@ def nat_gateway(net: dict[str, Any], wish: dict[str, Any], port: int) -> tuple[d
             address.status = "succeeded"
         if i == 1:
             own = backend.create_route_table(vpc.id)
-            backend.associate_route_table(own.id, subnet_id=net["subnetIds"][1])
+            shared = backend.associate_route_table(tables[0], subnet_id=net["subnetIds"][1])  # answers with the one that is there
+            backend.replace_route_table_association(shared, own.id)
             tables.append(own.id)
     if wish["routes"]:
         for table, gateway in zip(tables, gateways, strict=False):
@@ -192,7 +195,12 @@ def nat_gateway(net: dict[str, Any], wish: dict[str, Any], port: int) -> tuple[d
     return {
         "host": host, "cidrs": [f"{host}/32"], "internetGatewayId": igw, "natGatewayIds": gateways, "publicIps": ips,
         "publicSubnetIds": publics, "publicRouteTableId": public_table.id, "routeTableIds": tables,
-    }, [(place, net["securityGroupIds"]["replication"], True, port, of_cidr(f"{host}/32"))]
+    }, [(place, net["securityGroupIds"]["replication"], True, port, of_cidr(f"{host}/32")), *far_end(net, port, ips)]
+
+
+def far_end(net: dict[str, Any], port: int, senders: list[str]) -> list[Any]:
+    """The source's group stands for what guards the far end: it knows public addresses only."""
+    return [((net["account"], net["region"]), net["securityGroupIds"]["source"], False, port, of_cidr(f"{ip}/32")) for ip in senders]
 
 
 def classic_link(net: dict[str, Any], wish: dict[str, Any], port: int) -> tuple[dict[str, Any], list[Any]]:

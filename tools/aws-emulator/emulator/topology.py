@@ -13,9 +13,10 @@ def build(
     account: str = DEFAULT_ACCOUNT, region: str = "us-east-1", prefix: str = "", cidr: str = "10.0.0.0/16", instances: int = 1,
     instance: str = "orders-ri", publicly_accessible: bool = False, source_host: str = "orders-source.example.com",
     source_engine: str = "postgres", source_port: int = 5432, target_engine: str = "mysql", target_port: int = 3306,
-    rds: bool = True, multi_az: bool = False,
+    rds: bool = True, multi_az: bool = False, serverless: str = "",
 ) -> dict[str, Any]:
-    """Names begin with `prefix`. With several instances each has its own group, and all but the first a number in its name."""
+    """Names begin with `prefix`. With several instances each has its own group, and all but the first a number in its name.
+    `serverless` names a DMS Serverless replication config, from source to target, where the first instance is."""
     backend, place = ec2_of(account, region), (account, region)
     vpc = backend.create_vpc(cidr)
     vpc.enable_dns_support = vpc.enable_dns_hostnames = True
@@ -48,6 +49,11 @@ def build(
         for end, short, engine, host, port in (
             ("source", "src", source_engine, source_host, source_port), ("target", "tgt", target_engine, target_host, target_port))
     }
+    config = serverless and run(
+        place, "dms", "CreateReplicationConfig", ReplicationConfigIdentifier=f"{prefix}{serverless}", ReplicationType="full-load-and-cdc",
+        SourceEndpointArn=endpoints["source"]["EndpointArn"], TargetEndpointArn=endpoints["target"]["EndpointArn"], TableMappings="{}",
+        ComputeConfig={"MaxCapacityUnits": 2, "ReplicationSubnetGroupId": subnet_group["ReplicationSubnetGroupIdentifier"],
+                       "VpcSecurityGroupIds": [made[0]["securityGroupId"]]})["ReplicationConfig"]
     return {
         "account": account, "region": region, "vpcId": vpc.id, "cidr": cidr, "zones": zones,
         "subnetIds": private, "databaseSubnetIds": databases, "routeTableIds": tables,
@@ -59,6 +65,7 @@ def build(
         "endpoints": {end: {"id": e["EndpointIdentifier"], "arn": e["EndpointArn"], "host": e["ServerName"], "port": e["Port"],
                             "engine": e["EngineName"]} for end, e in endpoints.items()},
         "rds": database,
+        "serverless": {"id": config["ReplicationConfigIdentifier"], "arn": config["ReplicationConfigArn"]} if config else None,
     }
 
 

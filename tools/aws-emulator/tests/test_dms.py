@@ -137,6 +137,15 @@ def test_serverless(aws, net):
     assert aws.dms.describe_replication_configs()["ReplicationConfigs"] == []
 
 
+def test_a_topology_brings_a_replication_config_if_asked(aws):
+    assert aws.topology()["serverless"] is None
+    net = aws.topology(prefix="x-", serverless="orders-cfg", cidr="10.1.0.0/16")
+    shown = aws.dms.describe_replication_configs(**by("replication-config-id", "x-orders-cfg"))["ReplicationConfigs"][0]
+    assert shown["ReplicationConfigArn"] == net["serverless"]["arn"]
+    assert shown["ComputeConfig"]["VpcSecurityGroupIds"] == [net["securityGroupIds"]["replication"]]
+    assert shown["SourceEndpointArn"] == net["endpoints"]["source"]["arn"]
+
+
 def test_tasks_and_tags(aws, net):
     task = aws.dms.create_replication_task(
         ReplicationTaskIdentifier="t", SourceEndpointArn=net["endpoints"]["source"]["arn"], TargetEndpointArn=net["endpoints"]["target"]["arn"],

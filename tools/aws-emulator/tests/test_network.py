@@ -265,6 +265,11 @@ def test_propagated_routes(aws, net):
     route = routes(aws, table)["192.168.0.0/16"]
     assert (route["GatewayId"], route["Origin"], route["State"]) == (vgw, "EnableVgwRoutePropagation", "active")
     assert aws.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["PropagatingVgws"] == [{"GatewayId": vgw}]
+    aws.ec2.create_route(RouteTableId=table, DestinationCidrBlock="172.20.0.0/16", GatewayId=vgw)
+    aws.ec2.detach_vpn_gateway(VpnGatewayId=vgw, VpcId=net["vpcId"])
+    assert "192.168.0.0/16" not in routes(aws, table) and routes(aws, table)["172.20.0.0/16"]["State"] == "blackhole"
+    aws.ec2.attach_vpn_gateway(VpnGatewayId=vgw, VpcId=net["vpcId"])
+    assert routes(aws, table)["192.168.0.0/16"]["State"] == routes(aws, table)["172.20.0.0/16"]["State"] == "active"
     aws.ec2.disable_vgw_route_propagation(RouteTableId=table, GatewayId=vgw)
     assert "192.168.0.0/16" not in routes(aws, table)
 

@@ -60,6 +60,9 @@ def test_peered_in_one_region_by_group(aws):
 
 def test_on_premises_over_a_host(aws):
     net = aws.topology(path="OnPremises", nat_host=True)
+    bare = aws.topology(path="OnPremises", nat_host=True, routes=False, prefix="x-", cidr="10.1.0.0/16")
+    assert "172.20.0.0/16" not in routes(aws, bare["routeTableIds"]["private"])
+    assert routes(aws, bare["path"]["natHost"]["routeTableId"])["172.20.0.0/16"]["GatewayId"] == bare["path"]["vpnGatewayId"]
     host = net["path"]["natHost"]
     assert routes(aws, net["routeTableIds"]["private"])["172.20.0.0/16"]["NetworkInterfaceId"] == host["networkInterfaceId"]
     through = routes(aws, host["routeTableId"])["172.20.0.0/16"]
@@ -91,6 +94,9 @@ def test_nat_gateways_with_several_addresses(aws, delays):
     assert len(path["natGatewayIds"]) == 2 and len(set(path["publicIps"])) == 4
     for table, gateway in zip(path["routeTableIds"], path["natGatewayIds"], strict=True):
         assert routes(aws, table)["0.0.0.0/0"]["NatGatewayId"] == gateway
+    for table, subnet in zip(path["routeTableIds"], net["subnetIds"], strict=True):
+        shown = aws.ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])["RouteTables"]
+        assert [each["RouteTableId"] for each in shown] == [table]
 
     def addresses():
         shown = aws.ec2.describe_nat_gateways(NatGatewayIds=[path["natGatewayIds"][0]])["NatGateways"][0]

@@ -30,7 +30,7 @@ def describe_tables(call: Call) -> dict[str, Any]:
 def shown_table(backend: Any, table: Any) -> dict[str, Any]:
     return {
         "RouteTableId": table.id, "VpcId": table.vpc_id, "OwnerId": backend.account_id, "Associations": table.associations,
-        "Tags": tags.shown(backend, table.id), "Routes": [shown_route(backend, route) for route in table.routes],
+        "Tags": tags.shown(backend, table.id), "Routes": [shown_route(backend, route) for route in table.routes if not is_withdrawn(backend, route)],
         "PropagatingVgws": [{"GatewayId": each} for each in sorted(propagating(backend, table.id))],
     }
 
@@ -79,13 +79,22 @@ def target_is_alive(backend: Any, route: Any) -> bool:
         gateway = backend.internet_gateways.get(route.gateway.id)
         return gateway is not None and gateway.vpc is not None and gateway.vpc.id == route.route_table.vpc_id
     if route.gateway and route.gateway.id.startswith("vgw-"):
-        gateway = backend.vpn_gateways.get(route.gateway.id)
-        return gateway is not None and route.route_table.vpc_id in gateway.attachments
+        return is_attached(backend.vpn_gateways.get(route.gateway.id), route.route_table.vpc_id)
     if route.transit_gateway:
         return any(each.transit_gateway_id == route.transit_gateway.id and each.state == "available"
                    and getattr(each, "vpc_id", None) == route.route_table.vpc_id
                    for each in backend.transit_gateway_attachments.values())
     return True
+
+
+def is_attached(gateway: Any, vpc: str) -> bool:
+    """moto keeps the attachment of a VPN gateway that was detached, with another state."""
+    return gateway is not None and vpc in gateway.attachments and gateway.attachments[vpc].state == "attached"
+
+
+def is_withdrawn(backend: Any, route: Any) -> bool:
+    """What a gateway has propagated goes with its attachment."""
+    return getattr(route, "propagated", False) and not target_is_alive(backend, route)
 
 
 # ---------------------------------------------------------------------- writes
@@ -149,8 +158,7 @@ def propagating(backend: Any, table_id: str) -> set[str]:
 @operation("ec2", "EnableVgwRoutePropagation", "DisableVgwRoutePropagation")
 def allow_propagation(call: Call) -> None:
     table, gateway = get_table(call.ec2, call.get("RouteTableId")), call.get("GatewayId")
-    held = call.ec2.vpn_gateways.get(gateway)
-    if held is None or table.vpc_id not in held.attachments:
+    if not is_attached(call.ec2.vpn_gateways.get(gateway), table.vpc_id):
         raise AwsError("Gateway.NotAttached", f"The gateway {gateway} is not attached to {table.vpc_id}")
     if call.operation.startswith("Enable"):
         propagating(call.ec2, table.id).add(gateway)

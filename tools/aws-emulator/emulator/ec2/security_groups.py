@@ -61,6 +61,7 @@ def delete_group(call: Call) -> dict[str, Any]:
 
 
 def refuse_if_used(backend: Any, group: Any) -> None:
+    """A rule in a peer VPC does not keep a group: it goes stale."""
     def on(groups: Any) -> bool:
         return any(each.id == group.id for each in groups)
 
@@ -68,7 +69,7 @@ def refuse_if_used(backend: Any, group: Any) -> None:
     on_endpoint = any(group.id in endpoint.group_ids for endpoint in backend.vpc_end_points.values())
     referenced = any(
         rule.kind == "group" and rule.peer == group.id
-        for other in all_groups(backend).values() if other is not group for rule in every_rule(other)
+        for other in all_groups(backend).values() if other is not group and other.vpc_id == group.vpc_id for rule in every_rule(other)
     )
     if on_interface or on_endpoint or referenced:
         raise dependency(f"resource {group.id} has a dependent object")

@@ -1,114 +1,22 @@
 //! What the command line takes.
 
+mod help;
+mod networks;
+
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use kube::core::Selector;
 
 use super::iam_policy::Wish;
 use crate::{controller, model::Owner};
-
-const STYLES: styling::Styles = styling::Styles::styled()
-    .header(styling::AnsiColor::Green.on_default().bold())
-    .usage(styling::AnsiColor::Green.on_default().bold())
-    .literal(styling::AnsiColor::Cyan.on_default().bold())
-    .placeholder(styling::AnsiColor::Cyan.on_default());
-
-const EXAMPLES: &str = "\
-Examples:
-  dmsnet crds | kubectl apply --server-side -f -
-                                            Teach a cluster the two resources
-  dmsnet run                                Work as its controller
-  dmsnet plan -f class.yaml network.yaml    Show what would change in AWS, without a cluster
-  dmsnet apply -f network.yaml --owner ci   Make it so once
-
-AWS credentials come from the environment, as for the AWS CLI.";
-
-const PLAN_HELP: &str = "\
-Examples:
-  dmsnet plan -f class.yaml network.yaml
-  kubectl get dnc,dmsnet -A -o yaml | dmsnet plan -f - --owner prod-1
-                                        What the controller of cluster prod-1 would find to do
-  dmsnet plan -f networks/*.yaml -o json | jq .summary
-
-Exit codes:
-  0  nothing to change
-  2  there are changes
-  1  an error, or a problem that stands in the way";
-
-const SNAPSHOT_HELP: &str = "\
-Examples:
-  dmsnet snapshot -f class.yaml network.yaml -o snapshot.json
-  dmsnet plan -f class.yaml network.yaml --snapshot snapshot.json
-                                        Anywhere, without credentials, with the same output
-
-A snapshot holds what AWS was found to hold for these networks: IDs, addresses, rules, names, tags,
-policies; and which reads were refused. It holds no credentials.";
-
-const EXPLAIN_HELP: &str = "\
-Examples:
-  dmsnet explain -f class.yaml network.yaml
-  dmsnet explain -f network.yaml --snapshot snapshot.json -o json | jq '.networks[].paths[].findings'
-
-No packet is sent, and nothing is written: the proof is made from what AWS holds. What AWS does not
-show, such as the far side of a VPN, is named and does not count as blocked.
-
-Exit codes:
-  0  nothing blocks
-  2  a path is blocked
-  1  an error, or a problem that keeps a path from being explained";
-
-const DIAGRAM_HELP: &str = "\
-Examples:
-  dmsnet diagram -f class.yaml network.yaml > network.mmd
-  dmsnet diagram -f network.yaml --snapshot snapshot.json -o mermaid
-
-The way is green where packets pass, dotted and red where they do not, dotted where AWS does not show it.";
-
-const IMPORT_HELP: &str = "\
-Examples:
-  dmsnet import --instance orders-ri --region us-west-2 > orders.yaml
-  dmsnet plan -f orders.yaml
-
-The databases come from the instance's tasks and connections, else from its groups' rules towards
-groups that RDS databases use. What cannot be derived, and what planning would still change, stands
-in comments. Nothing is written to AWS.";
-
-const IAM_POLICY_HELP: &str = "\
-Examples:
-  dmsnet iam-policy --mode observe
-  dmsnet iam-policy --mode enforce --region us-west-2 --account 111122223333 --vpc vpc-0a1b2c3d
-  dmsnet iam-policy --mode enforce --service dms --service s3 --tag-key cost-center
-
-Whatever is not named is not narrowed: without --region, any Region. STS GetCallerIdentity is called
-as well; it needs no permission.";
-
-const APPLY_HELP: &str = "\
-Examples:
-  dmsnet apply -f class.yaml network.yaml
-  dmsnet apply -f networks/*.yaml --owner team-a --prune
-
-Without a cluster there is no ledger: the owner tag on AWS objects tells what is ours, so give
-each set of files an owner of its own. Where a network is suspended, or it or its class says
-mode: Observe, nothing is written.
-
-Exit codes:
-  0  AWS is as the files want it
-  1  an error, or a problem that stands in the way";
-
-const DELETE_HELP: &str = "\
-Examples:
-  dmsnet delete -f class.yaml network.yaml
-  dmsnet delete -f network.yaml --owner team-a
-
-Removes what the files want, carries this owner's tag and no other owner's; with
-deletionPolicy: Retain only the owner tag is taken off. Waits until VPC endpoints and their
-groups are gone.
-
-Exit codes:
-  0  nothing of it is left, or what is left is to stay
-  1  an error, or something that could not be removed";
+use help::{
+    APPLY_HELP, DELETE_HELP, DIAGRAM_HELP, DIAGRAM_USAGE, EXAMPLES, EXPLAIN_HELP, EXPLAIN_USAGE, IAM_POLICY_HELP, IMPORT_HELP, PLAN_HELP,
+    PLAN_USAGE, SNAPSHOT_HELP, SNAPSHOT_USAGE, STYLES,
+};
+use networks::owner;
+pub use networks::{FileArgs, NetworkArgs};
 
 /// Keeps the network that an AWS DMS migration needs: security group rules and VPC endpoints.
 ///
@@ -130,8 +38,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the controller, in a cluster or with a kubeconfig
     Run(RunArgs),
-    /// Show what would change in AWS for the networks in files
-    #[command(after_help = PLAN_HELP)]
+    /// Show what would change in AWS for networks in files or in a cluster
+    #[command(after_help = PLAN_HELP, override_usage = PLAN_USAGE)]
     Plan(PlanArgs),
     /// Make AWS once as the networks in files want it
     #[command(after_help = APPLY_HELP)]
@@ -140,13 +48,13 @@ pub enum Command {
     #[command(after_help = DELETE_HELP)]
     Delete(DeleteArgs),
     /// Tell of each path whether it is open, hop by hop, and what mends it
-    #[command(after_help = EXPLAIN_HELP)]
+    #[command(after_help = EXPLAIN_HELP, override_usage = EXPLAIN_USAGE)]
     Explain(ExplainArgs),
-    /// Draw the networks in files and their paths
-    #[command(after_help = DIAGRAM_HELP)]
+    /// Draw networks and their paths, as SVG or Mermaid
+    #[command(after_help = DIAGRAM_HELP, override_usage = DIAGRAM_USAGE)]
     Diagram(DiagramArgs),
-    /// Record what AWS holds for the networks in files
-    #[command(after_help = SNAPSHOT_HELP)]
+    /// Record what AWS holds for networks
+    #[command(after_help = SNAPSHOT_HELP, override_usage = SNAPSHOT_USAGE)]
     Snapshot(SnapshotArgs),
     /// Write the DmsNetwork and the class that describe what exists
     #[command(after_help = IMPORT_HELP)]
@@ -226,39 +134,24 @@ fn shard(text: &str) -> Result<String, String> {
     if fits { Ok(text.to_owned()) } else { Err("1 to 50 of a-z, 0-9 and '-', not at either end".to_owned()) }
 }
 
-/// Which networks.
+/// Arguments of `plan`.
 #[derive(Clone, Debug, Args)]
-pub struct NetworkArgs {
-    /// Files with DmsNetworks and their DmsNetworkClasses, as YAML or JSON; `-` is standard input
-    #[arg(short, long = "filename", value_name = "FILE", required = true, num_args = 1.., value_hint = clap::ValueHint::FilePath)]
-    pub files: Vec<PathBuf>,
-}
-
-/// Which networks, and how to speak of them.
-#[derive(Clone, Debug, Args)]
-pub struct FileArgs {
+pub struct PlanArgs {
     /// The networks.
     #[command(flatten)]
     pub networks: NetworkArgs,
-    /// Name under which AWS objects are owned: 1 to 40 of a-z, 0-9 and '-'; one for each set of files
-    #[arg(long, value_name = "NAME", default_value_t, value_parser = owner)]
-    pub owner: Owner,
+    /// Name under which AWS objects are owned: 1 to 40 of a-z, 0-9 and '-' [default: cli for files; for a cluster the one
+    /// that its controller takes if it is given no --cluster-name]
+    #[arg(long, value_name = "NAME", value_parser = owner)]
+    pub owner: Option<Owner>,
     /// Form of the output
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
     pub output: Output,
     /// When to colour the output; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
-}
-
-/// Arguments of `plan`.
-#[derive(Clone, Debug, Args)]
-pub struct PlanArgs {
-    /// The networks.
-    #[command(flatten)]
-    pub files: FileArgs,
     /// Count what the files no longer want as changes, as `apply --prune` would remove it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "names")]
     pub prune: bool,
     /// Where the facts come from.
     #[command(flatten)]
@@ -309,6 +202,7 @@ pub struct DiagramArgs {
 #[allow(missing_docs)]
 pub enum Picture {
     Mermaid,
+    Svg,
 }
 
 /// Arguments of `snapshot`.
@@ -472,29 +366,5 @@ impl From<Color> for anstream::ColorChoice {
     }
 }
 
-fn owner(name: &str) -> Result<Owner, String> {
-    Owner::parse(name).map_err(|e| e.to_string())
-}
-
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_definition_holds() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn several_files_by_one_flag_or_many() {
-        let cli = Cli::try_parse_from(["dmsnet", "plan", "-f", "a.yaml", "b.yaml", "-f", "-", "--owner", "ci"]).unwrap();
-        let Command::Plan(args) = cli.command else { panic!("{cli:?}") };
-        assert_eq!(args.files.networks.files, ["a.yaml", "b.yaml", "-"].map(PathBuf::from));
-        assert_eq!(args.files.owner.as_str(), "ci");
-        assert!(Cli::try_parse_from(["dmsnet", "plan"]).is_err(), "files are required");
-        let error = Cli::try_parse_from(["dmsnet", "apply", "-f", "a", "--owner", "Team A"]).unwrap_err().to_string();
-        assert!(error.contains("use 1 to 40 of a-z"), "{error}");
-    }
-}
+mod tests;
