@@ -208,7 +208,11 @@ impl Checker {
             }
             for e in endpoints {
                 let subnets = ids.subnets()[..2].to_vec();
-                if e.gone_at.is_some() || e.subnets != subnets || e.groups != [groups[0].id.clone()] || Some(e.private_dns) != wish.map(|w| w.private_dns) {
+                if e.gone_at.is_some()
+                    || e.subnets != subnets
+                    || e.groups != [groups[0].id.clone()]
+                    || Some(e.private_dns) != wish.map(|w| w.private_dns)
+                {
                     return Err(format!("not as wanted: {e:?}"));
                 }
                 let stripped = known.stripped.contains(&e.id);

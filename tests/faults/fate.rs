@@ -89,10 +89,26 @@ impl Weather {
     pub fn of(seed: u64) -> Self {
         let rng = &mut chance::of(seed, "weather");
         let mut rate = |most: f64| pick(rng, &[0.0, 0.0, 0.05, 0.2, 1.0]) * most;
-        let aws = Rates { refused: rate(0.3), throttled: rate(0.5), reset: rate(0.3), silent: rate(0.1), lost: rate(0.5), stale: rate(0.9), slow: rate(0.5) };
-        let kubernetes = Rates { refused: rate(0.3), throttled: 0.0, reset: rate(0.3), silent: rate(0.05), lost: rate(0.3), stale: 0.0, slow: rate(0.3) };
+        let aws = Rates {
+            refused: rate(0.3),
+            throttled: rate(0.5),
+            reset: rate(0.3),
+            silent: rate(0.1),
+            lost: rate(0.5),
+            stale: rate(0.9),
+            slow: rate(0.5),
+        };
+        let kubernetes = Rates {
+            refused: rate(0.3),
+            throttled: 0.0,
+            reset: rate(0.3),
+            silent: rate(0.05),
+            lost: rate(0.3),
+            stale: 0.0,
+            slow: rate(0.3),
+        };
         let (watch_cut, watch_late) = (rate(0.8), rate(0.8));
-        Self { aws, kubernetes, watch_cut, watch_late, stalest: Duration::from_secs(pick(rng, &[1, 5, 15])) }
+        Self { aws, kubernetes, watch_cut, watch_late, stalest: Duration::from_secs(pick(rng, &[1, 5, 15, 40])) }
     }
 }
 

@@ -5,7 +5,10 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
 use aws_config::BehaviorVersion;
 use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
 use dmsnet::controller::{self, Fence, Options, Parts};
-use kube::{Client, client::{ClientBuilder, retry::RetryPolicy}};
+use kube::{
+    Client,
+    client::{ClientBuilder, retry::RetryPolicy},
+};
 use serde_json::json;
 use tokio::{
     task::JoinHandle,
@@ -260,7 +263,9 @@ impl Sim {
                         Ok(())
                     });
                 }
-                Deed::Meddle(what) => meddle(what, rng, &self.history, self.schedule.queue.then_some(&*self.queue), &self.checker, self.clock, &self.trace),
+                Deed::Meddle(what) => {
+                    meddle(what, rng, &self.history, self.schedule.queue.then_some(&*self.queue), &self.checker, self.clock, &self.trace)
+                }
                 Deed::Kill(slot, pause) => {
                     if let Some(process) = self.processes[slot].take() {
                         process.life.end();

@@ -79,7 +79,8 @@ impl Wish {
 
     pub fn shapes(&self) -> BTreeSet<Shape> {
         let ids = Ids(self.place);
-        let shape = |group: &str, egress, port, peer: &str| Shape { place: self.place, group: group.into(), egress, port, peer: peer.into() };
+        let shape =
+            |group: &str, egress, port, peer: &str| Shape { place: self.place, group: group.into(), egress, port, peer: peer.into() };
         let mut shapes = BTreeSet::new();
         for database in &self.databases {
             let (port, group) = match *database {

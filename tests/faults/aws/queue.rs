@@ -76,7 +76,9 @@ impl Queue {
         let mut messages = self.messages.lock().unwrap();
         let done: Vec<Value> = entries.iter().map(|e| json!({ "Id": e["Id"] })).collect();
         // A receipt of an earlier time deletes it, too.
-        messages.retain(|m| !entries.iter().any(|e| e["ReceiptHandle"].as_str().and_then(|r| r.split('/').next()) == Some(&m.number.to_string())));
+        messages.retain(|m| {
+            !entries.iter().any(|e| e["ReceiptHandle"].as_str().and_then(|r| r.split('/').next()) == Some(&m.number.to_string()))
+        });
         json!({ "Successful": done, "Failed": [] })
     }
 

@@ -24,10 +24,17 @@ pub fn respond(world: &World, name: &str, body: &[u8]) -> Outcome {
         "DescribeEndpoints" => rows(&request, "Endpoints", all(), &["endpoint-id"], |i, _| i.dms_source(), endpoint),
         "DescribeConnections" => {
             let all = all().filter(|_| world.tested);
-            rows(&request, "Connections", all, &["replication-instance-arn", "endpoint-arn"], |i, f| match f {
-                "endpoint-arn" => i.dms_source_arn(),
-                _ => i.instance_arn(),
-            }, connection)
+            rows(
+                &request,
+                "Connections",
+                all,
+                &["replication-instance-arn", "endpoint-arn"],
+                |i, f| match f {
+                    "endpoint-arn" => i.dms_source_arn(),
+                    _ => i.instance_arn(),
+                },
+                connection,
+            )
         }
         _ => Err(unknown(name)),
     }

@@ -67,11 +67,15 @@ pub fn respond(world: &World, name: &str, form: &Form) -> Outcome {
             };
             rows(form, name, "vpcEndpointSet", world.endpoints.values(), &filters, PAGE, field, |x, e| endpoint(x, e, world))
         }
-        "DescribeVpcs" => topologies(form, name, "vpcSet", world, &filters, PAGE, &["vpc-id"], |i| vec![(i, i.vpc())], |x, (_, id)| vpc(x, &id)),
+        "DescribeVpcs" => {
+            topologies(form, name, "vpcSet", world, &filters, PAGE, &["vpc-id"], |i| vec![(i, i.vpc())], |x, (_, id)| vpc(x, &id))
+        }
         "DescribeVpcAttribute" => attribute(form),
         "DescribeSubnets" => {
             let each = |i: Ids| i.subnets().into_iter().enumerate().map(|(n, id)| ((i, n), id)).collect();
-            topologies(form, name, "subnetSet", world, &filters, PAGE, &["vpc-id", "subnet-id"], each, |x, ((i, n), id)| subnet(x, i, n, &id))
+            topologies(form, name, "subnetSet", world, &filters, PAGE, &["vpc-id", "subnet-id"], each, |x, ((i, n), id)| {
+                subnet(x, i, n, &id)
+            })
         }
         "DescribeRouteTables" => {
             let each = |i: Ids| i.route_tables().into_iter().enumerate().map(|(n, id)| ((i, n), id)).collect();

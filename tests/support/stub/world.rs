@@ -252,7 +252,16 @@ impl World {
     }
 
     #[allow(clippy::too_many_arguments)]
-    pub fn add_rule(&mut self, group: &str, egress: bool, protocol: &str, ports: (i32, i32), peer: Peer, description: String, tags: Tags) -> Rule {
+    pub fn add_rule(
+        &mut self,
+        group: &str,
+        egress: bool,
+        protocol: &str,
+        ports: (i32, i32),
+        peer: Peer,
+        description: String,
+        tags: Tags,
+    ) -> Rule {
         let id = self.new_id("sgr");
         let (from, to) = ports;
         let rule = Rule { id, group: group.into(), egress, protocol: protocol.into(), from, to, peer, description, tags };

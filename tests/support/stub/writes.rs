@@ -149,10 +149,13 @@ fn modify(world: &mut World, group: &str, form: &Form) -> Result<(), Fault> {
         let Some(rule) = rules.iter_mut().find(|r| r.id == id) else { return Err(no_rule(id)) };
         rule.protocol = of("IpProtocol").unwrap_or_else(|| "-1".into());
         (rule.from, rule.to) = (number("FromPort"), number("ToPort"));
-        rule.peer = of("ReferencedGroupId").map(Peer::Group).or_else(|| of("CidrIpv4").map(Peer::Cidr)).unwrap_or_else(|| rule.peer.clone());
+        rule.peer =
+            of("ReferencedGroupId").map(Peer::Group).or_else(|| of("CidrIpv4").map(Peer::Cidr)).unwrap_or_else(|| rule.peer.clone());
         rule.description = of("Description").unwrap_or_default();
         let new = rule.clone();
-        let same = |r: &&Rule| r.id != new.id && (r.egress, &r.protocol, r.from, r.to, &r.peer) == (new.egress, &new.protocol, new.from, new.to, &new.peer);
+        let same = |r: &&Rule| {
+            r.id != new.id && (r.egress, &r.protocol, r.from, r.to, &r.peer) == (new.egress, &new.protocol, new.from, new.to, &new.peer)
+        };
         if rules.iter().find(same).is_some() {
             return Err(duplicate(&new.peer, group));
         }
@@ -177,7 +180,8 @@ fn create_endpoint(world: &mut World, form: &Form) -> Result<Endpoint, Fault> {
         available_at: world.now + world.endpoint_takes.0,
         gone_at: None,
     };
-    let request = format!("{:?}", (&wanted.vpc, &wanted.service, &wanted.subnets, &wanted.groups, wanted.private_dns, &wanted.policy, &wanted.tags));
+    let request =
+        format!("{:?}", (&wanted.vpc, &wanted.service, &wanted.subnets, &wanted.groups, wanted.private_dns, &wanted.policy, &wanted.tags));
     if let Some((asked, made)) = world.tokens.get(&wanted.token).filter(|_| !wanted.token.is_empty()) {
         if *asked != request {
             return Err(Fault(400, "IdempotentParameterMismatch", "the client token was used with other parameters".into()));
@@ -191,7 +195,10 @@ fn create_endpoint(world: &mut World, form: &Form) -> Result<Endpoint, Fault> {
     }
     let conflicts = |e: &Endpoint| e.vpc == wanted.vpc && e.service == wanted.service && e.private_dns;
     if wanted.private_dns && world.endpoints.values().any(conflicts) {
-        let text = format!("private-dns-enabled cannot be set because there is already a conflicting DNS domain for {} in the VPC {}", wanted.service, wanted.vpc);
+        let text = format!(
+            "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {} in the VPC {}",
+            wanted.service, wanted.vpc
+        );
         return Err(Fault(400, "InvalidParameter", text));
     }
     let made = Endpoint { id: world.new_id("vpce"), ..wanted };
