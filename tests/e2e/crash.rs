@@ -93,7 +93,7 @@ async fn killed_at_any_moment() {
 }
 
 /// Environments of [`killed_at_any_moment`].
-const PARTS: u64 = 2;
+const PARTS: u64 = 3;
 
 async fn at_moments(part: u64, rounds: u64) {
     let mut env = Env::start(&format!("crash-any-{part}")).await;

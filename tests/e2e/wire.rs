@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, fs, io::Read, net::TcpListener, process::Command, sync::Arc, time::Duration};
 
-use aws_config::BehaviorVersion;
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 use dmsnet::{
     api::class::AssumeRole,
