@@ -216,7 +216,7 @@ impl Checker {
                     return Err(format!("not as wanted: {e:?}"));
                 }
                 let stripped = known.stripped.contains(&e.id);
-                if e.tags.get(&owned).is_none() && !stripped || groups[0].tags.get(&owned).is_none() {
+                if !e.tags.contains_key(&owned) && !stripped || !groups[0].tags.contains_key(&owned) {
                     return Err(format!("without our tag: {e:?} {:?}", groups[0]));
                 }
             }
