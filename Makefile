@@ -26,7 +26,7 @@ GO_VERSION_FLAGS := -X k8s.io/component-base/version.gitVersion=v1.36.2 -X k8s.i
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 ##@ The two commands
 
@@ -43,6 +43,12 @@ test: ## Format, lints and every test; sets itself up
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test
 	$(VENV)/bin/python -m pytest tools/aws-emulator -q
 	GOFLAGS=-mod=readonly GOTOOLCHAIN=local CGO_ENABLED=0 $(GO) -C tools/testapi test ./cmd/testapi
+
+.PHONY: test-faults
+test-faults: ## 1,000 seeds of faults and 200 kills, up to 20 minutes; sets itself up
+	@$(SIDE_BY_SIDE) test-build tools
+	FAULT_SEEDS=$${FAULT_SEEDS:-1000} $(CARGO) test --locked --test faults -- --nocapture
+	CRASH_KILLS=$${CRASH_KILLS:-180} $(CARGO) test --locked --test e2e -- crash:: --nocapture
 
 .PHONY: demo-stop
 demo-stop: ## Stop what KEEP=1 make demo left running

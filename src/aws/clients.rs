@@ -31,6 +31,12 @@ const SESSION: &str = "dmsnet";
 /// Attempts of a read, the first included. Writes are not repeated by the SDK (see `writes`).
 const ATTEMPTS: u32 = 3;
 
+/// The environment's credentials (variables, profile, web identity, container, instance), over HTTPS.
+pub fn environment() -> ConfigLoader {
+    let http = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+    aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http)
+}
+
 /// One way to work in a place: an account is told by the credentials, a Region by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -96,24 +102,17 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients with the environment's credentials (variables, profile, web identity, container, instance), which assume the scope's
-    /// role if it has one. Talks to nobody yet.
-    pub(super) async fn new(scope: &Scope, observer: Arc<dyn RequestObserver>, budgets: Arc<Budgets>) -> Self {
-        Self::build(aws_config::defaults(BehaviorVersion::v2026_01_12()), scope, observer, budgets).await
-    }
-
-    /// The same with what `loader` says of credentials.
+    /// Clients with what `loader` says of credentials and HTTP ([`environment`]), which assume the scope's role if it has one.
+    /// Talks to nobody yet.
     pub async fn load(loader: ConfigLoader, scope: &Scope, observer: Arc<dyn RequestObserver>) -> Self {
         Self::build(loader, scope, observer, Arc::default()).await
     }
 
-    async fn build(loader: ConfigLoader, scope: &Scope, observer: Arc<dyn RequestObserver>, budgets: Arc<Budgets>) -> Self {
-        let http = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+    pub(super) async fn build(loader: ConfigLoader, scope: &Scope, observer: Arc<dyn RequestObserver>, budgets: Arc<Budgets>) -> Self {
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
         let mut loader = loader
             .region(Region::new(scope.region.clone()))
-            .http_client(http)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
         if let Ok(name) = AppName::new("dmsnet") {

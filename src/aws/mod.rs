@@ -35,13 +35,13 @@ mod writes;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use changes::{ApplyContext, Outcome, apply};
-pub use clients::{Account, Clients, Scope, WRITE_ENDS_WITHIN};
+pub use clients::{Account, Clients, Scope, WRITE_ENDS_WITHIN, environment};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};
 pub use observe::RequestObserver;
 pub use queue::{Message, Queue};
 pub use store::Store;
-pub use stores::Stores;
+pub use stores::{Loader, Stores};
 pub use writes::{Interface, NewRule, RuleEdit};
 
 /// Locks; a thread that panicked with the lock leaves plain values behind, as good as before.

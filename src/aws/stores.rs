@@ -2,14 +2,19 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use aws_config::ConfigLoader;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Clients, RequestObserver, Scope, Store, budget::Budgets};
+use super::{Clients, RequestObserver, Scope, Store, budget::Budgets, environment};
+
+/// What clients begin with: credentials and HTTP.
+pub type Loader = Arc<dyn Fn() -> ConfigLoader + Send + Sync>;
 
 /// The stores of a process, made when first asked for. All wake through one channel.
 pub struct Stores {
     observer: Arc<dyn RequestObserver>,
     wakes: mpsc::UnboundedSender<Arc<str>>,
+    loader: Loader,
     stores: Mutex<BTreeMap<Scope, Arc<Store>>>,
     /// AWS counts the calls of an account and Region, whoever makes them.
     budgets: Mutex<BTreeMap<Place, Arc<Budgets>>>,
@@ -26,7 +31,12 @@ fn place(scope: &Scope) -> Place {
 impl Stores {
     /// None yet. `wakes` is told who should look again; its other end must be read.
     pub fn new(observer: Arc<dyn RequestObserver>, wakes: mpsc::UnboundedSender<Arc<str>>) -> Self {
-        Self { observer, wakes, stores: Mutex::default(), budgets: Mutex::default() }
+        Self::with(Arc::new(environment), observer, wakes)
+    }
+
+    /// The same with other credentials, or another way to speak HTTP.
+    pub fn with(loader: Loader, observer: Arc<dyn RequestObserver>, wakes: mpsc::UnboundedSender<Arc<str>>) -> Self {
+        Self { observer, wakes, loader, stores: Mutex::default(), budgets: Mutex::default() }
     }
 
     /// The store of a scope. Talks to nobody.
@@ -36,7 +46,8 @@ impl Stores {
             return store.clone();
         }
         let budgets = self.budgets.lock().await.entry(place(scope)).or_default().clone();
-        let store = Store::start(Clients::new(scope, self.observer.clone(), budgets).await, self.wakes.clone());
+        let clients = Clients::build((self.loader)(), scope, self.observer.clone(), budgets).await;
+        let store = Store::start(clients, self.wakes.clone());
         stores.insert(scope.clone(), store.clone());
         store
     }

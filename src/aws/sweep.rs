@@ -38,6 +38,8 @@ pub(super) async fn run(store: Weak<Store>, kick: Arc<Notify>) {
         let next = now.turn();
         drop(now);
         tokio::select! {
+            // In this order: a seed of the fault tests takes the same way again.
+            biased;
             () = kick.notified() => sleep(WINDOW).await,
             () = sleep_until(next) => {}
         }

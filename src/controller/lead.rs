@@ -42,8 +42,10 @@ pub async fn run(ctx: Arc<Context>, lease: ObjectReference, identity: String) {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            () = opened => {}
+            // In this order: a seed of the fault tests takes the same way again.
+            biased;
             _ = terms.wait_for(|now| *now != Some(term)) => {}
+            () = opened => {}
         }
         ctx.metrics.leader(&shard, false);
         ctx.serving.clear();

@@ -26,5 +26,6 @@ mod sites;
 mod status;
 mod turn;
 
+pub use leadership::Fence;
 pub use metrics::Metrics;
-pub use run::{Options, RunError, run};
+pub use run::{Options, Parts, RunError, run, run_with};

@@ -39,7 +39,7 @@ use super::{
 };
 use crate::{
     api::{DmsNetwork, DmsNetworkClass},
-    aws::Stores,
+    aws::{Loader, Stores, environment},
     model::{Owner, tags::InvalidOwner},
     plan,
 };
@@ -96,15 +96,44 @@ pub enum RunError {
 /// Where it cannot start. What goes wrong later is retried, and told in status.
 pub async fn run(options: Options) -> Result<(), RunError> {
     let config = Config::infer().await?;
-    let shard = options.shard.clone().unwrap_or_else(|| shard_of(options.class_selector.as_ref()));
-    let namespace = options.lease_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let lease_name = format!("{namespace}/{}", lease::name(&shard));
-    let leadership = Arc::new(Leadership::new(lease_name.clone()));
+    let namespace = config.default_namespace.clone();
     // Time counts: what fails is tried again by the elector.
     let mut plain = config.clone();
     plain.default_retry = false;
-    let leases: Api<Lease> = Api::namespaced(Client::try_from(plain).map_err(RunError::Client)?, &namespace);
-    let client = ClientBuilder::try_from(config).map_err(RunError::Client)?.with_layer(&Fence(leadership.clone())).build();
+    let leases = Client::try_from(plain).map_err(RunError::Client)?;
+    let builder = ClientBuilder::try_from(config).map_err(RunError::Client)?;
+    let kubernetes = Box::new(|fence: &Fence| builder.with_layer(fence).build());
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    run_with(options, Parts { kubernetes, leases, namespace, aws: Arc::new(environment), stop }).await
+}
+
+/// What a controller works with.
+pub struct Parts {
+    /// Makes the client for Kubernetes, with the fence around it.
+    pub kubernetes: Box<dyn FnOnce(&Fence) -> Client + Send>,
+    /// For the Lease: a client that repeats nothing by itself.
+    pub leases: Client,
+    /// Namespace of the Lease, if the options name none.
+    pub namespace: String,
+    /// AWS.
+    pub aws: Loader,
+    /// Ends it.
+    pub stop: CancellationToken,
+}
+
+/// As [`run`], with parts of the caller's.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(options: Options, parts: Parts) -> Result<(), RunError> {
+    let Parts { kubernetes, leases, namespace, aws, stop } = parts;
+    let shard = options.shard.clone().unwrap_or_else(|| shard_of(options.class_selector.as_ref()));
+    let namespace = options.lease_namespace.clone().unwrap_or(namespace);
+    let lease_name = format!("{namespace}/{}", lease::name(&shard));
+    let leadership = Arc::new(Leadership::new(lease_name.clone()));
+    let leases: Api<Lease> = Api::namespaced(leases, &namespace);
+    let client = kubernetes(&Fence(leadership.clone()));
     let owner = owner(&options, &client).await?;
     let networks: Api<DmsNetwork> = Api::all(client.clone());
     let classes: Api<DmsNetworkClass> = Api::all(client.clone());
@@ -112,8 +141,6 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     classes.list(&kube::api::ListParams::default().limit(1)).await.map_err(RunError::Crds)?;
     leases.get_opt(&lease::name(&shard)).await.map_err(|e| RunError::Lease(lease_name, e))?;
 
-    let stop = CancellationToken::new();
-    tokio::spawn(stop_on_signal(stop.clone()));
     let metrics = Arc::new(Metrics::default());
     let ready = Readiness::default();
     let server = http::serve(options.http_addr, options.http_addr_file.as_deref(), metrics.clone(), ready.clone(), stop.clone());
@@ -127,7 +154,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     // By the stream that fills the cache, and after it: whoever is woken must see what woke it.
     let (wake_class, class_woken) = mpsc::unbounded_channel();
     let watched = Watched { metrics: metrics.clone(), leadership: leadership.clone() };
-    let stores = Stores::new(Arc::new(watched), changes);
+    let stores = Stores::with(aws, Arc::new(watched), changes);
     let ctx = Arc::new(Context {
         networks: network_cache.reader.clone(),
         classes: class_cache.reader.clone(),

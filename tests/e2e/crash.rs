@@ -82,17 +82,28 @@ async fn at_each_write(name: &str, fault: &Value) {
     assert!(points >= 10, "{points}");
 }
 
-/// At any moment: status and finalizer writes, reads, Events.
+/// At any moment: status and finalizer writes, reads, Events. `CRASH_KILLS` says how often.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment() {
-    let mut env = Env::start("crash-any").await;
+    let kills = std::env::var("CRASH_KILLS").map_or(12, |n| n.parse().unwrap());
+    // Side by side, two kills in a round.
+    let rounds = |part: u64| at_moments(part, kills / 2 / PARTS + u64::from(part < kills / 2 % PARTS));
+    futures::future::join_all((0..PARTS).map(rounds)).await;
+    eprintln!("crash-any: killed at {kills} points");
+}
+
+/// Environments of [`killed_at_any_moment`].
+const PARTS: u64 = 3;
+
+async fn at_moments(part: u64, rounds: u64) {
+    let mut env = Env::start(&format!("crash-any-{part}")).await;
     let before = env.aws.state();
-    let mut seed: u64 = 0x5eed;
+    let mut seed: u64 = 0x5eed + part;
     let mut moment = |most: u64| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         Duration::from_millis((seed >> 33) % most)
     };
-    for n in 0..6 {
+    for n in 0..rounds {
         let (first, second) = (moment(700), moment(700));
         env.apply("orders", env.reference()).await;
         tokio::time::sleep(first).await; // not a guess: any moment will do

@@ -1,5 +1,7 @@
 //! Networks of one cluster, and of two, on one endpoint and on one rule.
 
+use std::sync::Arc;
+
 use dmsnet::{
     api::{conditions::Reason, network::DeletionPolicy},
     model::*,
@@ -33,6 +35,48 @@ fn the_last_one_out_removes() {
     }
     assert_eq!(b.ledger, []);
     assert_eq!(world.shape(), before);
+}
+
+#[test]
+fn what_lost_its_tags_is_handed_over_and_goes_with_the_last_one() {
+    let mut world = World::reference("cluster");
+    let before = world.shape();
+    let (mut a, mut b) = (Network::new(1, reference_spec()), Network::new(2, reference_spec()));
+    world.pass(&mut a, None);
+    let group: SecurityGroupId = crate::world::SOURCE.into();
+    world.edit_rules(&group, |rules| rules[0].tags.clear());
+    let id = endpoint(&world).id;
+    Arc::make_mut(world.picture.endpoints.get_mut(&id).unwrap()).tags.clear();
+    // To b they are a stranger's.
+    world.pass(&mut b, None);
+    assert!(b.ledger.iter().any(|e| !e.made), "{:#?}", b.ledger);
+    for _ in 0..2 {
+        world.pass(&mut a, Some(DeletionPolicy::Delete));
+    }
+    assert_eq!(a.ledger, []);
+    world.pass(&mut b, None);
+    assert!(b.ledger.iter().all(|e| e.made), "{:#?}", b.ledger);
+    for _ in 0..2 {
+        world.pass(&mut b, Some(DeletionPolicy::Delete));
+    }
+    assert_eq!((b.ledger, world.shape()), (vec![], before));
+}
+
+#[test]
+fn a_rule_that_was_changed_goes_with_the_one_that_leaves() {
+    let mut world = World::reference("cluster");
+    let (mut a, mut b) = (Network::new(1, reference_spec()), Network::new(2, reference_spec()));
+    world.pass(&mut a, None);
+    let wanted = world.shape();
+    // b wants the same, but has not come to note what it is.
+    let claim = world.plan(&b, None).claim;
+    world.claims.put(&b.uid, claim);
+    let group: SecurityGroupId = crate::world::SOURCE.into();
+    world.edit_rules(&group, |rules| rules[0].shape.ports = Some(Ports::one(1914)));
+    world.pass(&mut a, Some(DeletionPolicy::Delete));
+    assert_eq!(a.ledger, [], "nothing holds it");
+    world.pass(&mut b, None);
+    assert_eq!(world.shape(), wanted, "neither is the changed one left, nor is one missing");
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub(super) struct Release<'a, 'p> {
 enum Fate {
     /// Nothing of ours is there, or others need it: drop the entry.
     Drop,
+    /// Put our tags on again, then drop the entry: whoever needs it knows it by them.
+    HandOver,
     /// Take our owner tag off, then drop the entry.
     Release(Vec<String>),
     /// Remove it, then drop the entry.
@@ -84,23 +86,28 @@ impl Release<'_, '_> {
 
     /// What becomes of an object of ours that is there with these tags.
     fn fate(&self, key: &Key, entry: &OwnedEntry, id: &str, tags: &Tags) -> Fate {
+        let ours_by_id = entry.made && entry.id.as_deref() == Some(id);
+        let ownership = Ownership::of(tags, self.input.owner);
         if self.input.claims.other_claimants(self.input.uid, key).next().is_some() {
-            return Fate::Drop;
+            // Only our ledger tells that it was made, if its tags were taken off.
+            return if ours_by_id && ownership == Ownership::Stranger { Fate::HandOver } else { Fate::Drop };
         }
         let tag = self.input.owner.tag();
-        match Ownership::of(tags, self.input.owner) {
+        match ownership {
             Ownership::Ours if has_other_owner(tags, self.input.owner) => Fate::Release(vec![tag]),
             Ownership::Ours if self.input.deletion_policy == DeletionPolicy::Retain => Fate::Release(vec![tag]),
             Ownership::Ours => Fate::Delete,
             Ownership::Shared => Fate::Release(vec![tag]),
             // Its tags were taken off, but it is the one in the ledger.
-            Ownership::Stranger | Ownership::Released
-                if entry.made && entry.id.as_deref() == Some(id) && self.input.deletion_policy == DeletionPolicy::Delete =>
-            {
-                Fate::Delete
-            }
+            Ownership::Stranger | Ownership::Released if ours_by_id && self.input.deletion_policy == DeletionPolicy::Delete => Fate::Delete,
             Ownership::Stranger | Ownership::Released | Ownership::OtherOwner => Fate::Drop,
         }
+    }
+
+    fn hand_over(&mut self, key: &Key, entry: &OwnedEntry, id: &str) {
+        self.keep(entry);
+        let tags = self.input.owner.tags_for(self.input.label, self.input.tags);
+        self.change(Change::Tag { key: key.clone(), id: id.to_owned(), tags });
     }
 
     fn rule(&mut self, key: &Key, entry: &OwnedEntry, group: &GroupRef, groups_to_go: &BTreeSet<EndpointKey>) {
@@ -112,11 +119,13 @@ impl Release<'_, '_> {
         }
         let Some(rule) = self.find_rule(key, entry, group) else { return };
         let now = Key::Rule(group.clone(), rule.shape.clone());
-        if self.wants.contains(&now) || self.input.claims.wanted_by_other(self.input.uid, &now) {
+        if self.wants.contains(&now) {
             return;
         }
-        match self.fate(key, entry, rule.id.as_str(), &rule.tags) {
+        // Another that wants the key does not want what somebody made of this rule: it makes its own.
+        match self.fate(&now, entry, rule.id.as_str(), &rule.tags) {
             Fate::Drop => {}
+            Fate::HandOver => self.hand_over(key, entry, rule.id.as_str()),
             Fate::Release(keys) => {
                 self.keep(entry);
                 self.change(Change::Untag { key: key.clone(), id: rule.id.to_string(), keys });
@@ -163,6 +172,7 @@ impl Release<'_, '_> {
         let Some(group) = self.find_group(endpoint) else { return };
         match self.fate(key, entry, group.id.as_str(), &group.tags) {
             Fate::Drop => {}
+            Fate::HandOver => self.hand_over(key, entry, group.id.as_str()),
             Fate::Release(keys) => {
                 self.keep(entry);
                 self.change(Change::Untag { key: key.clone(), id: group.id.to_string(), keys });
@@ -223,6 +233,7 @@ impl Release<'_, '_> {
         }
         match self.fate(key, entry, found.id.as_str(), &found.tags) {
             Fate::Drop => self.shrink(key, endpoint, found),
+            Fate::HandOver => self.hand_over(key, entry, found.id.as_str()),
             Fate::Release(keys) => {
                 self.keep(entry);
                 self.change(Change::Untag { key: key.clone(), id: found.id.to_string(), keys });

@@ -380,7 +380,7 @@ pub fn merge(into: &mut Value, from: Value) {
     }
 }
 
-fn answer(path: &str, result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Value {
+fn answer(path: &str, result: Result<http::Response<ureq::Body>, ureq::Error>) -> Value {
     let mut response = result.unwrap_or_else(|e| panic!("emulator: {path}: {e}"));
     let (status, text) = (response.status(), response.body_mut().read_to_string().unwrap());
     assert!(status.is_success(), "emulator: {path}: {status} {text}");

@@ -1,0 +1,127 @@
+//! Faults on a seed: the whole controller in this process, with the clock paused, over a Kubernetes and an AWS in memory that fail
+//! as the seed says; and a checker that knows what must hold all the same.
+//!
+//! `FAULT_SEED=17 cargo test --test faults` runs one seed and prints its story; `FAULT_SEEDS=1000` runs so many of them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+mod aws;
+mod chance;
+mod checker;
+mod clock;
+mod cluster;
+mod fate;
+mod fixed;
+mod meddle;
+mod replica;
+mod schedule;
+mod sim;
+#[path = "../support/stub/mod.rs"]
+mod stub;
+mod trace;
+mod wants;
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sim::Story;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt};
+
+/// Seeds that are part of `make test`.
+const SEEDS: u64 = 50;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text:?} is no number")))
+}
+
+/// A seed on a thread of its own, so that nothing of the one before is left; with the controller's log, if asked for.
+fn story(seed: u64, log: bool) -> Story {
+    let run = move || {
+        fastrand::seed(seed);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let _log = log.then(logged);
+            sim::run(seed).await
+        })
+    };
+    std::thread::spawn(run).join().unwrap()
+}
+
+fn logged() -> tracing::subscriber::DefaultGuard {
+    // Not an `EnvFilter`: it makes hash maps, and those take from the chance that the controller's jitter comes from.
+    let targets: Targets = std::env::var("FAULT_LOG").unwrap_or_else(|_| "dmsnet=debug".into()).parse().unwrap();
+    let lines = tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(sim::log);
+    tracing::subscriber::set_default(tracing_subscriber::registry().with(targets).with(lines))
+}
+
+fn tell(seed: u64, story: &Story) -> String {
+    let lines = story.trace.lines();
+    format!(
+        "seed {seed} failed; again with: FAULT_SEED={seed} cargo test --test faults\n{}\n\nwhat must not be:\n  {}\n",
+        lines.join("\n"),
+        story.broken.join("\n  ")
+    )
+}
+
+#[test]
+fn seeded_schedules() {
+    if fixed::again("seeded_schedules") {
+        return;
+    }
+    if let Some(seed) = number("FAULT_SEED") {
+        let story = story(seed, true);
+        println!("{}", story.trace.lines().join("\n"));
+        println!("seed {seed}: digest {:016x}, {:?} simulated, {} writes", story.trace.digest(), story.simulated, story.writes);
+        assert!(story.broken.is_empty(), "{}", story.broken.join("\n"));
+        return;
+    }
+    let (first, count) = (number("FAULT_FIRST").unwrap_or(0), number("FAULT_SEEDS").unwrap_or(SEEDS));
+    let threads = number("FAULT_THREADS").unwrap_or(2);
+    let (next, begin) = (AtomicU64::new(first), Instant::now());
+    let failed = Mutex::new(Vec::new());
+    let slowest = Mutex::new([(Duration::ZERO, 0); 2]);
+    let [writes, simulated, requests] = [const { AtomicU64::new(0) }; 3];
+    let stop = number("FAULT_STOP").is_some();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + count || stop && !failed.lock().unwrap().is_empty() {
+                        break;
+                    }
+                    let story = story(seed, false);
+                    writes.fetch_add(story.writes as u64, Ordering::Relaxed);
+                    requests.fetch_add(story.requests, Ordering::Relaxed);
+                    simulated.fetch_add(story.simulated.as_secs(), Ordering::Relaxed);
+                    for (most, took) in slowest.lock().unwrap().iter_mut().zip(story.took) {
+                        *most = (*most).max((took, seed));
+                    }
+                    if !story.broken.is_empty() {
+                        failed.lock().unwrap().push((seed, story));
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    println!(
+        "{count} seeds from {first} in {:.1?}: {} s simulated, {} requests, {} writes to AWS, slowest to be well (seed): {:?}, failed: {:?}",
+        begin.elapsed(),
+        simulated.into_inner(),
+        requests.into_inner(),
+        writes.into_inner(),
+        slowest.into_inner().unwrap(),
+        failed
+            .iter()
+            .map(|(seed, s)| (*seed, format!("{:016x}", s.trace.digest()), s.broken[0].lines().next().unwrap_or_default().to_owned()))
+            .collect::<Vec<_>>()
+    );
+    if let Some((seed, story)) = failed.first() {
+        panic!("{}", tell(*seed, story));
+    }
+}

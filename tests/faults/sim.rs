@@ -1,0 +1,409 @@
+//! One seed, from the first network to the last one's end.
+
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
+
+use aws_config::BehaviorVersion;
+use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
+use dmsnet::controller::{self, Fence, Options, Parts};
+use kube::{
+    Client,
+    client::{ClientBuilder, retry::RetryPolicy},
+};
+use serde_json::json;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tower::{Layer, retry::RetryLayer};
+
+use crate::{
+    aws::{Aws, History, Queue},
+    chance,
+    checker::{Checker, OWNER},
+    clock::Clock,
+    cluster::{Cluster, Key, Kind, Server},
+    fate::Fates,
+    meddle::meddle,
+    replica::Life,
+    schedule::{Deed, NETWORKS, Schedule},
+    stub::World,
+    trace::Trace,
+};
+
+/// Once the faults have stopped, all is well after this time at the latest.
+const BOUND: Duration = Duration::from_secs(300);
+/// Topologies of the world.
+const PLACES: usize = 2;
+/// Where the controller runs.
+const NAMESPACE: &str = "dmsnet-system";
+
+/// How a seed went.
+pub struct Story {
+    pub trace: Trace,
+    pub broken: Vec<String>,
+    /// How long it took to be well once faults stopped: made, and unmade.
+    pub took: [Duration; 2],
+    pub simulated: Duration,
+    pub writes: usize,
+    pub requests: u64,
+}
+
+thread_local! {
+    static LOG: RefCell<Option<Trace>> = const { RefCell::new(None) };
+}
+
+/// Where the log of a run's thread goes.
+pub fn log() -> Box<dyn std::io::Write> {
+    LOG.with_borrow(Clone::clone).map_or_else(|| Box::new(std::io::sink()) as Box<dyn std::io::Write>, |trace| Box::new(trace))
+}
+
+struct Sim {
+    seed: u64,
+    clock: Clock,
+    trace: Trace,
+    cluster: Arc<Cluster>,
+    fates: Arc<Fates>,
+    history: Arc<History>,
+    queue: Arc<Queue>,
+    checker: Arc<Checker>,
+    schedule: Schedule,
+    /// Replicas; none where one was killed and is not back yet.
+    processes: Vec<Option<Process>>,
+    started: usize,
+}
+
+/// One process of the controller.
+struct Process {
+    life: Life,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+fn key(n: usize) -> Key {
+    Key::new(Kind::Network, "team", &format!("net-{n}"))
+}
+
+/// Runs a seed. Within a runtime of one thread, with its clock paused.
+pub async fn run(seed: u64) -> Story {
+    let clock = Clock::start();
+    let trace = Trace::new(clock);
+    let schedule = Schedule::of(seed);
+    let replicas = schedule.replicas;
+    let mut world = World::bare(PLACES);
+    world.region = format!("sim-{seed}");
+    world.endpoint_takes = schedule.endpoint_takes;
+    for place in 0..PLACES {
+        let ids = crate::stub::Ids(place);
+        let peer = crate::stub::Peer::Cidr("10.0.8.0/24".into());
+        world.add_rule(&ids.source(), false, "tcp", (5432, 5432), peer, "of the application".into(), Default::default());
+    }
+    let cluster = Arc::new(Cluster::new(clock));
+    let checker = Arc::new(Checker::new(clock, trace.clone(), PLACES, cluster.clone()));
+    let mut sim = Sim {
+        seed,
+        clock,
+        cluster,
+        fates: Arc::new(Fates::new(seed, trace.clone())),
+        history: Arc::new(History::new(world)),
+        queue: Arc::new(Queue::new(clock)),
+        checker,
+        trace,
+        schedule,
+        processes: (0..replicas).map(|_| None).collect(),
+        started: 0,
+    };
+    LOG.set(Some(sim.trace.clone()));
+    sim.trace.add(|| format!("seed {seed}: {:?}", sim.fates.weather));
+    let took = sim.story().await;
+    let (broken, writes) = (sim.checker.broken(), sim.checker.writes());
+    for process in sim.processes.into_iter().flatten() {
+        process.life.end();
+        process.stop.cancel();
+    }
+    let requests = sim.fates.requests();
+    Story { requests, trace: sim.trace, broken, took, simulated: clock.elapsed(), writes }
+}
+
+impl Sim {
+    async fn story(&mut self) -> [Duration; 2] {
+        self.furnish();
+        for slot in 0..self.processes.len() {
+            self.start(slot);
+        }
+        let begin = Instant::now();
+        let deeds = std::mem::take(&mut self.schedule.deeds);
+        self.perform(begin, deeds, "first").await;
+        sleep_until(begin + self.schedule.first).await;
+        self.calm(true);
+        let made = self.until_well("whole", Self::whole).await;
+        self.no_drift();
+        // It takes long, and some seeds tell as much as all.
+        if self.checker.broken().is_empty() && self.seed.is_multiple_of(3) {
+            self.idle().await;
+        }
+
+        let begin = Instant::now();
+        if self.schedule.faults_to_the_end {
+            self.calm(false);
+        }
+        let mut deeds: Vec<(Duration, Deed)> =
+            self.schedule.deletions.clone().into_iter().enumerate().map(|(n, at)| (at, Deed::Delete(n))).collect();
+        deeds.append(&mut self.schedule.late_deeds);
+        deeds.sort_by_key(|(at, _)| *at);
+        self.perform(begin, deeds, "last").await;
+        self.calm(true);
+        let gone = self.until_well("gone", Self::gone).await;
+        [made, gone]
+    }
+
+    /// What is there before the controller.
+    fn furnish(&self) {
+        let make = |kind, object| self.cluster.create(kind, object).map(drop).unwrap();
+        for namespace in ["kube-system", "team", NAMESPACE] {
+            make(Kind::Namespace, json!({ "metadata": { "name": namespace } }));
+        }
+        let mut spec = json!({
+            "region": format!("sim-{}", self.seed), "endpointUrl": "http://aws.test", "allowedNamespaces": { "from": "All" },
+            "guardrails": { "vpcIds": ["*"] },
+        });
+        if self.schedule.queue {
+            spec["changeQueue"] = json!({ "url": "http://aws.test/111122223333/changes" });
+        }
+        make(Kind::Class, json!({ "metadata": { "name": "sim" }, "spec": spec }));
+    }
+
+    /// A process, and again whenever it ends by itself.
+    fn start(&mut self, slot: usize) {
+        self.started += 1;
+        let life = Life::new(&format!("r{}", self.started));
+        self.trace.add(|| format!("--- {} starts", life.name));
+        let server = Server { cluster: self.cluster.clone(), fates: self.fates.clone(), checker: self.checker.clone(), life: life.clone() };
+        let aws = Aws {
+            history: self.history.clone(),
+            queue: self.queue.clone(),
+            fates: self.fates.clone(),
+            checker: self.checker.clone(),
+            clock: self.clock,
+            life: life.clone(),
+        };
+        let http = aws.client();
+        let loader: dmsnet::aws::Loader = Arc::new(move || {
+            let credentials = Credentials::new("AKIASIM", "not-a-secret", None, None, "sim");
+            let loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http.clone());
+            loader.credentials_provider(SharedCredentialsProvider::new(credentials))
+        });
+        let stop = CancellationToken::new();
+        let (told, of, trace) = (stop.clone(), life.clone(), self.trace.clone());
+        let task = tokio::spawn(async move {
+            while !told.is_cancelled() && !of.is_over() {
+                let retrying = RetryLayer::new(RetryPolicy::default()).layer(server.clone());
+                let kubernetes = Box::new(|fence: &Fence| ClientBuilder::new(retrying, NAMESPACE).with_layer(fence).build());
+                let leases = Client::new(server.clone(), NAMESPACE);
+                let options = Options {
+                    cluster_name: Some(OWNER.into()),
+                    http_addr: ([127, 0, 0, 1], 0).into(),
+                    http_addr_file: None,
+                    class_selector: None,
+                    shard: None,
+                    lease_namespace: None,
+                    identity: Some(of.name.to_string()),
+                };
+                let parts = Parts { kubernetes, leases, namespace: NAMESPACE.into(), aws: loader.clone(), stop: told.clone() };
+                if let Err(error) = controller::run_with(options, parts).await {
+                    trace.add(|| format!("--- {} ends: {error}", of.name));
+                    sleep(Duration::from_secs(2)).await;
+                }
+            }
+        });
+        self.processes[slot] = Some(Process { life, stop, task });
+    }
+
+    fn calm(&self, calm: bool) {
+        self.fates.set(!calm);
+        if calm {
+            // What a fault holds up is not held up any longer.
+            self.fates.cut_watches();
+        }
+    }
+
+    async fn perform(&mut self, begin: Instant, deeds: Vec<(Duration, Deed)>, part: &str) {
+        for (n, (at, deed)) in deeds.into_iter().enumerate() {
+            sleep_until(begin + at).await;
+            if !self.checker.broken().is_empty() {
+                return;
+            }
+            let rng = &mut chance::of(self.seed, (part, n));
+            self.trace.add(|| format!("--- {deed:?}"));
+            match deed {
+                Deed::Wish(n, wish) => {
+                    let spec = wish.spec(self.schedule.interval);
+                    let change = self.cluster.change(&key(n), |object| {
+                        object["spec"] = spec.clone();
+                        Ok(())
+                    });
+                    let going = change.as_ref().is_ok_and(|o| o["metadata"]["deletionTimestamp"].is_string());
+                    if change.is_err() {
+                        let metadata = json!({ "name": format!("net-{n}"), "namespace": "team" });
+                        self.cluster.create(Kind::Network, json!({ "metadata": metadata, "spec": spec })).unwrap();
+                    }
+                    if !going {
+                        self.checker.wished(&format!("net-{n}"), Some(wish));
+                    }
+                }
+                Deed::Delete(n) => {
+                    // One that was never made is not there.
+                    let _ = self.cluster.delete(&key(n));
+                    self.checker.wished(&format!("net-{n}"), None);
+                }
+                Deed::Request(n) => {
+                    let at = self.clock.stamp();
+                    let _ = self.cluster.change(&key(n), |object| {
+                        object["metadata"]["annotations"]["dmsnet.dev/reconcile-requested-at"] = at.into();
+                        Ok(())
+                    });
+                }
+                Deed::Meddle(what) => {
+                    meddle(what, rng, &self.history, self.schedule.queue.then_some(&*self.queue), &self.checker, self.clock, &self.trace)
+                }
+                Deed::Kill(slot, pause) => {
+                    if let Some(process) = self.processes[slot].take() {
+                        process.life.end();
+                        process.stop.cancel();
+                        self.trace.add(|| format!("--- {} is killed", process.life.name));
+                    }
+                    sleep(pause).await;
+                    self.start(slot);
+                }
+                Deed::Stop(slot) => {
+                    if let Some(process) = self.processes[slot].take() {
+                        process.stop.cancel();
+                        let ended = tokio::time::timeout(Duration::from_secs(30), process.task).await;
+                        process.life.end();
+                        self.trace.add(|| format!("--- {} has stopped by itself: {}", process.life.name, ended.is_ok()));
+                    }
+                    self.start(slot);
+                }
+                Deed::Part(slot, length) => {
+                    let life = self.processes[slot].as_ref().map(|p| p.life.clone());
+                    if let Some(life) = &life {
+                        life.part(true);
+                        self.fates.cut_watches();
+                    }
+                    sleep(length).await;
+                    if let Some(life) = &life {
+                        life.part(false);
+                    }
+                }
+                Deed::WithoutLease(slot, length) => {
+                    let life = self.processes[slot].as_ref().map(|p| p.life.clone());
+                    let withhold = |withheld| life.iter().for_each(|l| l.withhold_leases(withheld));
+                    withhold(true);
+                    sleep(length).await;
+                    withhold(false);
+                }
+                Deed::Outage(length) => {
+                    self.fates.api_server(false);
+                    sleep(length).await;
+                    self.fates.api_server(true);
+                }
+                Deed::CutWatches => self.fates.cut_watches(),
+                Deed::Compact => {
+                    self.cluster.compact();
+                    self.fates.cut_watches();
+                }
+            }
+        }
+    }
+
+    /// Waits until all is well; how long that took.
+    async fn until_well(&self, what: &str, well: fn(&Self) -> Result<(), String>) -> Duration {
+        let begin = Instant::now();
+        loop {
+            let Err(why) = well(self) else {
+                self.trace.add(|| format!("--- {what}"));
+                return begin.elapsed();
+            };
+            if !self.checker.broken().is_empty() {
+                return begin.elapsed();
+            }
+            if begin.elapsed() > BOUND {
+                self.checker.breaks(format!("not {what} within {} s once faults had stopped: {why}", BOUND.as_secs()));
+                return begin.elapsed();
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// AWS as wished, and the status of each network says so.
+    fn whole(&self) -> Result<(), String> {
+        let world = self.history.now(self.clock.elapsed()).clone();
+        let others = self.checker.others(&world);
+        self.checker.whole(&world, &others)?;
+        let wishes = self.checker.wishes();
+        for n in 0..NETWORKS {
+            let (name, object) = (format!("net-{n}"), self.cluster.get(&key(n)));
+            let Some(wish) = wishes.get(&name) else {
+                if object.is_some() {
+                    return Err(format!("{name} is still there"));
+                }
+                continue;
+            };
+            let object = object.ok_or_else(|| format!("{name} is not there"))?;
+            let status = &object["status"];
+            let condition = |type_: &str| {
+                let all = status["conditions"].as_array().cloned().unwrap_or_default();
+                all.into_iter().find(|c| c["type"] == type_).unwrap_or_default()
+            };
+            let ready = condition("Ready");
+            if ready["status"] != "True" || status["observedGeneration"] != object["metadata"]["generation"] {
+                return Err(format!("{name} is not ready: {ready}"));
+            }
+            let owned = status["owned"].as_array().cloned().unwrap_or_default();
+            if owned.len() != wish.entries() || owned.iter().any(|e| !e["id"].is_string() || !e["want"].is_string()) {
+                return Err(format!("{name} has another ledger than its wish of {}: {owned:#?}", wish.entries()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing of ours is left, and no network either.
+    fn gone(&self) -> Result<(), String> {
+        let left = self.cluster.list(Kind::Network);
+        if !left.is_empty() {
+            return Err(format!("networks with finalizers: {left:#?}"));
+        }
+        let world = self.history.now(self.clock.elapsed()).clone();
+        self.checker.whole(&world, &BTreeMap::new())?;
+        match self.checker.made(&world) {
+            made if made.is_empty() => Ok(()),
+            made => Err(format!("left behind: {made:?}")),
+        }
+    }
+
+    /// What nobody else did is no drift: not a first creation that was cut off, and not a late read.
+    fn no_drift(&self) {
+        let meddled = self.trace.lines().iter().any(|l| l.contains("--- somebody"));
+        for network in self.cluster.list(Kind::Network) {
+            let drift = &network["status"]["drift"];
+            if !meddled && drift.as_array().is_some_and(|d| !d.is_empty()) {
+                self.checker.breaks(format!("nobody touched AWS, but {} says: {drift}", network["metadata"]["name"]));
+            }
+        }
+    }
+
+    /// With nothing to do, nothing is written.
+    async fn idle(&self) {
+        // What was about to settle settles.
+        sleep(Duration::from_secs(90)).await;
+        if self.queue.depth() > 0 {
+            self.checker.breaks(format!("{} messages are still in the queue", self.queue.depth()));
+        }
+        let before = (self.checker.writes(), self.cluster.written());
+        sleep(Duration::from_secs(3 * self.schedule.interval)).await;
+        let after = (self.checker.writes(), self.cluster.written());
+        if before != after {
+            self.checker.breaks(format!("with nothing to do, there were writes to AWS or Kubernetes: {before:?} -> {after:?}"));
+        }
+    }
+}
