@@ -1,5 +1,5 @@
 //! What dmsnet costs at 1, 100, 1,000 and 10,000 networks: `make bench-scale`. It runs the binary against a real API server and the
-//! stub beside this file, prints a table and draws a chart; `docs/benchmarks.md` tells how to read them.
+//! stub of AWS that the fault tests use, prints a table and draws a chart; `docs/benchmarks.md` tells how to read them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod chart;
@@ -8,6 +8,8 @@ mod harness;
 mod least;
 mod measure;
 mod report;
+mod server;
+#[path = "../../tests/support/stub/mod.rs"]
 mod stub;
 
 use std::time::Duration;

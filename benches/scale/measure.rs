@@ -18,7 +18,8 @@ use tokio::time::sleep;
 use crate::{
     harness::{ApiServer, Controller, Metrics, apiserver, controller, emulator::CONTROLLER_KEY},
     least,
-    stub::{Ids, Stub, World},
+    server::Stub,
+    stub::{Ids, World},
 };
 
 /// The namespace, the class, and the owner.
@@ -196,7 +197,7 @@ async fn make(client: &Client, wish: &Wish, stubs: &[Stub]) {
     let classes: Api<DmsNetworkClass> = Api::all(client.clone());
     for (i, stub) in stubs.iter().enumerate() {
         let spec = json!({
-            "region": crate::stub::REGION,
+            "region": stub.world().region.clone(),
             "endpointUrl": stub.url,
             "allowedNamespaces": { "from": "All" },
             "guardrails": { "vpcIds": ["*"] },

@@ -28,11 +28,13 @@ mod reference;
 mod refusals;
 mod restore;
 mod scale;
+#[path = "../../benches/scale/server.rs"]
+mod server;
 mod shards;
 mod sharing;
 mod status;
 mod stories;
-#[path = "../../benches/scale/stub/mod.rs"]
+#[path = "../support/stub/mod.rs"]
 mod stub;
 mod view;
 mod wire;

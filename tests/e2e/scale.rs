@@ -13,7 +13,8 @@ use crate::{
         emulator::count,
         env::{SOON, is},
     },
-    stub::{Ids, Stub, World},
+    server::Stub,
+    stub::{Ids, World},
     view::settled,
 };
 
@@ -81,7 +82,7 @@ async fn the_stub_and_the_emulator_see_the_same_calls_and_cause_the_same_status(
         ("10.0.1.20".into(), "the instance's address".into()),
         (stub.url.clone(), "the URL".into()),
     ]);
-    let by_operation = |calls: &[crate::stub::Call]| {
+    let by_operation = |calls: &[crate::server::Answered]| {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         calls.iter().for_each(|c| *counts.entry(c.operation.clone()).or_default() += 1);
         counts
