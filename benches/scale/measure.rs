@@ -255,7 +255,7 @@ fn logged(log: &Path, times: usize) -> Result<(), String> {
 
 /// Writes that the API server has taken of our resources and of Events.
 async fn kubernetes_writes(client: &Client) -> usize {
-    let request = ureq::http::Request::get("/metrics").body(Vec::new()).unwrap();
+    let request = http::Request::get("/metrics").body(Vec::new()).unwrap();
     let metrics = Metrics(client.request_text(request).await.unwrap());
     let resources = ["dmsnetworks", "dmsnetworkclasses", "events"];
     let of = |resource: &str, verb: &str| metrics.sum("apiserver_request_total", &[("resource", resource), ("verb", verb)]);
