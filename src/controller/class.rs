@@ -187,6 +187,8 @@ fn begin(class: &DmsNetworkClass, account: Option<&str>, ctx: &Arc<Context>) {
         tracing::info!(class = name, shard = ctx.serving.shard, "the class is served");
         ctx.queues.look();
     }
+    // Read anew: the pass of one that came meanwhile found nobody who serves it, and waits to be woken.
+    let networks = ctx.networks.state();
     ctx.wake_all(networks.iter().filter(|n| beside.iter().any(|c| uses(n, c, ctx))).map(|n| ObjectRef::from_obj(&**n)));
 }
 
