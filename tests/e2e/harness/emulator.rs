@@ -135,6 +135,20 @@ pub struct Rds {
     pub engine: String,
 }
 
+/// A client of one service, with the test's own key: each SDK has a configuration type of its own.
+macro_rules! client {
+    ($sdk:ident, $region:expr, $url:expr) => {{
+        use $sdk::config::{BehaviorVersion, Config, Credentials, Region};
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new($region.to_owned()))
+            .credentials_provider(Credentials::new(TEST_KEY, "not-a-secret", None, None, "test"))
+            .endpoint_url(&$url)
+            .http_client(Builder::new().build_http());
+        $sdk::Client::from_conf(config.build())
+    }};
+}
+
 impl Emulator {
     /// Starts one; its output goes to a file in `dir`.
     pub fn start(dir: &Path) -> Self {
@@ -174,14 +188,7 @@ impl Emulator {
 
     /// In another Region.
     pub fn ec2_in(&self, region: &str) -> aws_sdk_ec2::Client {
-        use aws_sdk_ec2::config::{BehaviorVersion, Config, Credentials, Region};
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(region.to_owned()))
-            .credentials_provider(Credentials::new(TEST_KEY, "not-a-secret", None, None, "test"))
-            .endpoint_url(&self.url)
-            .http_client(Builder::new().build_http());
-        aws_sdk_ec2::Client::from_conf(config.build())
+        client!(aws_sdk_ec2, region, self.url)
     }
 
     /// Somebody takes one ingress rule of a group away.
@@ -194,47 +201,19 @@ impl Emulator {
     }
 
     pub fn dms(&self) -> aws_sdk_databasemigration::Client {
-        use aws_sdk_databasemigration::config::{BehaviorVersion, Config, Credentials, Region};
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
-            .credentials_provider(Credentials::new(TEST_KEY, "not-a-secret", None, None, "test"))
-            .endpoint_url(&self.url)
-            .http_client(Builder::new().build_http());
-        aws_sdk_databasemigration::Client::from_conf(config.build())
+        client!(aws_sdk_databasemigration, REGION, self.url)
     }
 
     pub fn rds(&self) -> aws_sdk_rds::Client {
-        use aws_sdk_rds::config::{BehaviorVersion, Config, Credentials, Region};
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
-            .credentials_provider(Credentials::new(TEST_KEY, "not-a-secret", None, None, "test"))
-            .endpoint_url(&self.url)
-            .http_client(Builder::new().build_http());
-        aws_sdk_rds::Client::from_conf(config.build())
+        client!(aws_sdk_rds, REGION, self.url)
     }
 
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        use aws_sdk_sqs::config::{BehaviorVersion, Config, Credentials, Region};
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
-            .credentials_provider(Credentials::new(TEST_KEY, "not-a-secret", None, None, "test"))
-            .endpoint_url(&self.url)
-            .http_client(Builder::new().build_http());
-        aws_sdk_sqs::Client::from_conf(config.build())
+        client!(aws_sdk_sqs, REGION, self.url)
     }
 
     pub fn sts(&self) -> aws_sdk_sts::Client {
-        use aws_sdk_sts::config::{BehaviorVersion, Config, Credentials, Region};
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
-            .credentials_provider(Credentials::new(TEST_KEY, "not-a-secret", None, None, "test"))
-            .endpoint_url(&self.url)
-            .http_client(Builder::new().build_http());
-        aws_sdk_sts::Client::from_conf(config.build())
+        client!(aws_sdk_sts, REGION, self.url)
     }
 
     // ------------------------------------------------------------- what was called
