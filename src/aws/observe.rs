@@ -62,7 +62,7 @@ impl Observe {
     fn end(&self, context: &FinalizerInterceptorContextRef<'_>, cfg: &mut ConfigBag) {
         let Some(Began(Some(began))) = cfg.load::<Began>().copied() else { return };
         cfg.interceptor_state().store_put(Began(None));
-        let (service, operation) = cfg.load::<Metadata>().map_or(("", ""), |m| (m.service(), m.name()));
+        let (service, operation) = called(cfg);
         let code = match context.output_or_error() {
             Some(Ok(_)) => "ok".to_owned(),
             // Cut off in mid-air by the timeout of the whole operation.
@@ -77,9 +77,9 @@ impl Observe {
         };
         self.own.note(operation, context.response());
         if AwsErrorKind::of(&code, "") == AwsErrorKind::Throttled || matches!(&*code, "http-429" | "http-503") {
-            self.budgets.throttled(name(service), operation);
+            self.budgets.throttled(service, operation);
         }
-        self.observer.observed(&self.scope, name(service), operation, &code, began.elapsed().as_secs_f64());
+        self.observer.observed(&self.scope, service, operation, &code, began.elapsed().as_secs_f64());
     }
 }
 
@@ -95,8 +95,8 @@ impl Intercept for Observe {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (service, operation) = cfg.load::<Metadata>().map_or(("", ""), |m| (m.service(), m.name()));
-        self.budgets.went_out(name(service), operation);
+        let (service, operation) = called(cfg);
+        self.budgets.went_out(service, operation);
         cfg.interceptor_state().store_put(Began(Some(Instant::now())));
         Ok(())
     }
@@ -107,8 +107,8 @@ impl Intercept for Observe {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (service, operation) = cfg.load::<Metadata>().map_or(("", ""), |m| (m.service(), m.name()));
-        let Some(why) = self.observer.refuses(name(service), operation) else { return Ok(()) };
+        let (service, operation) = called(cfg);
+        let Some(why) = self.observer.refuses(service, operation) else { return Ok(()) };
         // It was no request.
         cfg.interceptor_state().store_put(Began(None));
         Err(why.into())
@@ -133,6 +133,11 @@ impl Intercept for Observe {
         self.end(context, cfg);
         Ok(())
     }
+}
+
+/// IAM's prefix of the service that is called, and the operation; empty where the SDK does not say.
+fn called(cfg: &ConfigBag) -> (&str, &str) {
+    cfg.load::<Metadata>().map_or(("", ""), |m| (name(m.service()), m.name()))
 }
 
 /// IAM's prefix of a service, from the SDK's name for it.

@@ -39,6 +39,16 @@ async fn class(env: &Env, trail: &Trail) {
     env.apply_class(&env.name, spec).await;
 }
 
+/// A network that is ready, with a queue, and with sweeps as the test's class has them.
+async fn start_with_sweeps(env: &mut Env, trail: &Trail) {
+    let mut spec = env.class_spec();
+    spec["changeQueue"] = json!({ "url": trail.url });
+    env.apply_class(&env.name, spec).await;
+    env.controller.start();
+    env.apply("orders", env.reference()).await;
+    env.ready("orders").await;
+}
+
 /// Has everything read once more, so that nothing is left to be read by itself.
 async fn look(env: &Env) {
     let asked = format!("{:?}", Instant::now());
@@ -193,12 +203,7 @@ async fn copies_and_disorder_do_no_harm_and_a_burst_is_one_look() {
 async fn an_event_that_comes_after_the_drift_explains_it() {
     let mut env = Env::builder("queue-late").without_class().without_controller().start().await;
     let trail = Trail::new(&env.aws, "changes").await;
-    let mut spec = env.class_spec();
-    spec["changeQueue"] = json!({ "url": trail.url });
-    env.apply_class(&env.name, spec).await;
-    env.controller.start();
-    env.apply("orders", env.reference()).await;
-    env.ready("orders").await;
+    start_with_sweeps(&mut env, &trail).await;
     let calls = revoke(&env, false).await;
     let found = env.network("orders", SOON, |n| drift(n).len() == 1 && drift(n)[0].corrected_at.is_some()).await;
     assert_eq!(drift(&found)[0].cause, None, "the sweep knows no names");
@@ -213,12 +218,7 @@ async fn an_event_that_comes_after_the_drift_explains_it() {
 async fn a_queue_that_is_missing_or_denied_is_told_and_the_sweep_goes_on() {
     let mut env = Env::builder("queue-missing").without_class().without_controller().start().await;
     let trail = Trail::missing(&env.aws, "changes");
-    let mut spec = env.class_spec();
-    spec["changeQueue"] = json!({ "url": trail.url });
-    env.apply_class(&env.name, spec).await;
-    env.controller.start();
-    env.apply("orders", env.reference()).await;
-    env.ready("orders").await;
+    start_with_sweeps(&mut env, &trail).await;
     let message = class_reason(&env, "ChangeQueueUnavailable").await;
     assert!(message.contains("sqs:ReceiveMessage") && message.contains(&trail.url) && message.contains("create it"), "{message}");
     let wanted = View::of(&env);
