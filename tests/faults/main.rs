@@ -15,6 +15,7 @@ mod meddle;
 mod replica;
 mod schedule;
 mod sim;
+mod start;
 #[path = "../support/stub/mod.rs"]
 mod stub;
 mod trace;
