@@ -19,7 +19,7 @@ use tokio::time::{sleep, sleep_until};
 
 use crate::{
     harness::{ApiServer, Controller, apiserver},
-    measure::{self, NAME, PATIENCE, Wish, kubernetes_writes, memory, processor, quiet, ready, told, until},
+    measure::{self, NAME, Wish, kubernetes_writes, memory, processor, quiet, ready, told, until},
     server::{Answered, Stub},
     stub::{Ids, Peer, Rule, World},
 };
@@ -148,7 +148,7 @@ impl Bench {
             rule
         };
         let operation = if rule.egress { "RevokeSecurityGroupEgress" } else { "RevokeSecurityGroupIngress" };
-        // By its values, as the console does, or by its ID.
+        // By its values, as scripts do, or by its ID, as the console does.
         let peer = match &rule.peer {
             Peer::Group(id) => json!({ "groups": { "items": [{ "groupId": id }] }, "ipRanges": {} }),
             Peer::Cidr(cidr) => json!({ "groups": {}, "ipRanges": { "items": [{ "cidrIp": cidr }] } }),
@@ -175,7 +175,8 @@ impl Bench {
             "AuthorizeSecurityGroupIngress"
         };
         drop(world);
-        let range = json!({ "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipRanges": { "items": [{ "cidrIp": "198.51.100.0/24" }] } });
+        let range =
+            json!({ "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipRanges": { "items": [{ "cidrIp": "198.51.100.0/24" }] } });
         self.stub.tell(operation, json!({ "groupId": group, "ipPermissions": { "items": [range] } }));
     }
 
@@ -188,10 +189,11 @@ impl Bench {
             let begun = tokio::time::Instant::now();
             for k in 0..count {
                 sleep_until(begun + Duration::from_secs(1) * k / rate).await;
-                // Where all are away already, another.
+                // Where all of a group are away already, one of another.
                 let mut at = spread(k as usize);
                 while !bench.take(&groups[at]) {
                     at = (at + 1) % groups.len();
+                    sleep(Duration::from_millis(1)).await;
                 }
             }
         })

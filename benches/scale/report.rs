@@ -67,7 +67,9 @@ pub fn all(runs: &[Figures]) {
 /// What was mended by queue event: a table, and what it took.
 pub fn by_event(wish: &Wish, runs: &[Run]) {
     println!("\nby queue event, {} networks of one account; the stub answers after {} ms", wish.networks, wish.latency.as_millis());
-    println!("\n| rules taken away | number | p50 | p99 | most | calls that made them | groups | refused by AWS | CPU | RSS before, most, after |");
+    println!(
+        "\n| rules taken away | number | p50 | p99 | most | calls that made them | groups | refused by AWS | CPU | RSS before, most, after |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for run in runs {
         let at = |part: f64| {

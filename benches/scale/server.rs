@@ -168,16 +168,17 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         calls.push(Answered { at, operation, write: call.is_write(), code: reply.code });
         format!("request-{}", calls.len())
     };
-    if call.is_write() && reply.code.is_none() {
+    let wrote = call.is_write() && reply.code.is_none();
+    if wrote {
         shared.written.notify_one();
-        if shared.told.load(Ordering::Relaxed) {
-            // CloudTrail tells of our own calls as well.
-            let region = lock(&shared.world).region.clone();
-            shared.queue.send(event(&call.operation, &request_id, &region, json!({ "groupId": call.get("GroupId") })));
-        }
     }
     if !shared.latency.is_zero() {
         tokio::time::sleep(shared.latency).await;
+    }
+    if wrote && shared.told.load(Ordering::Relaxed) {
+        // CloudTrail tells of our own calls as well, not before they were answered.
+        let region = lock(&shared.world).region.clone();
+        shared.queue.send(event(&call.operation, &request_id, &region, json!({ "groupId": call.get("GroupId") })));
     }
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = [(header::CONTENT_TYPE, reply.content_type.to_owned()), (HeaderName::from_static("x-amzn-requestid"), request_id)];

@@ -24,7 +24,7 @@ use super::{
 use crate::model::Need;
 
 /// Values that EC2 takes in one filter.
-const EC2_VALUES: usize = 200;
+pub(super) const EC2_VALUES: usize = 200;
 /// Identifiers in one filter of DMS or RDS: no more than one page answers.
 const NAMES: usize = 100;
 /// Longest wait for a read's turn in the budget; it is asked again later.

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{errors::AwsErrorKind, questions::Call};
+use super::{errors::AwsErrorKind, pace::Paces, questions::Call};
 use crate::model::{Need, Pace};
 
 /// A slow fact may be this many times older than a fast one (design.md 2, Freshness), a rare one this many.
@@ -28,6 +28,8 @@ const SLOWEST_PASS: Duration = Duration::from_secs(5);
 /// How soon what is settling (our own write, an endpoint on its way) is looked at again: at first, and at last.
 const SETTLE: Duration = Duration::from_secs(2);
 const SETTLE_MAX: Duration = Duration::from_secs(10);
+/// What is settling and would be looked at within this time is read along with whatever is read now: many writes settle in few reads.
+const SETTLES_ALONG: Duration = Duration::from_millis(500);
 /// An answer that nobody subscribes to is good for so long, and is dropped after.
 const UNWATCHED: Duration = Duration::from_secs(60);
 const FORGET: Duration = Duration::from_secs(600);
@@ -175,6 +177,8 @@ pub(super) struct Schedule {
     stale: BTreeSet<Arc<str>>,
     /// Those that somebody waits for.
     wanted: BTreeSet<Need>,
+    /// How often what is known is read again for those who wait.
+    paces: Paces,
     /// What each batch asks AWS.
     under_way: BTreeMap<u64, Vec<Need>>,
     /// No sweep is due before; none where that is not known. So that not everything is looked at whenever something was answered.
@@ -271,7 +275,9 @@ impl Schedule {
         let mut due = BTreeSet::new();
         if passes {
             let idle = |n: &&Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none());
-            chosen.extend(self.wanted.iter().filter(idle).cloned());
+            chosen.extend(self.wanted.iter().filter(idle).filter(|n| self.may_go(n, now) <= now).cloned());
+            let known: Vec<Need> = chosen.iter().filter(|n| self.is_known(n)).cloned().collect();
+            self.paces.took(&known, now);
         }
         if sweeps && self.earliest.is_none_or(|at| at <= now) {
             for (need, entry) in &self.entries {
@@ -287,6 +293,10 @@ impl Schedule {
         if !due.is_empty() {
             let along = self.entries.iter().filter(|(need, entry)| entry.goes_along(need, now, &due));
             chosen.extend(along.map(|(need, _)| need.clone()));
+        }
+        if !chosen.is_empty() {
+            let soon = |e: &Entry| e.in_flight.is_none() && e.settling.is_some_and(|(at, _)| at <= now + SETTLES_ALONG);
+            chosen.extend(self.entries.iter().filter(|(_, e)| soon(e)).map(|(need, _)| need.clone()));
         }
         let mut batch = Batch::default();
         for need in chosen {
@@ -319,6 +329,16 @@ impl Schedule {
             self.earliest = self.entries.iter().filter_map(|(need, entry)| entry.due(need, now)).min();
         }
         batch
+    }
+
+    /// Whether it was asked before: what was not is never held up.
+    fn is_known(&self, need: &Need) -> bool {
+        self.entries.get(need).is_some_and(|e| e.last.is_some())
+    }
+
+    /// When what somebody waits for may be asked, at the earliest.
+    fn may_go(&self, need: &Need, now: Instant) -> Instant {
+        if self.is_known(need) { self.paces.earliest(need, now) } else { now }
     }
 
     /// A sweep of it may be due earlier than was thought.
@@ -408,8 +428,8 @@ impl Schedule {
     /// When there is next something to take, if nothing happens meanwhile.
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
         let (sweeps, passes) = self.slow.map_or((now, now), |(_, sweeps, passes)| (sweeps, passes));
-        let waits = |n: &Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none());
-        let wanted = self.wanted.iter().any(waits).then_some(passes);
+        let waits = |n: &&Need| self.entries.get(*n).is_some_and(|e| e.in_flight.is_none());
+        let wanted = self.wanted.iter().filter(waits).map(|n| self.may_go(n, now).max(passes)).min();
         let known = || self.entries.iter().filter_map(|(need, entry)| entry.due(need, now)).min();
         let due = self.earliest.or_else(known).map(|due| due.max(sweeps));
         [wanted, due].into_iter().flatten().min()

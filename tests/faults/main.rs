@@ -12,11 +12,13 @@ mod cluster;
 mod fate;
 mod fixed;
 mod meddle;
+mod place;
 mod replica;
 mod schedule;
 mod sim;
 #[path = "../support/stub/mod.rs"]
 mod stub;
+mod throttled;
 mod trace;
 mod wants;
 

@@ -12,9 +12,9 @@ mod world;
 mod writes;
 mod xml;
 
-pub use form::Form;
 #[allow(unused_imports)]
 pub use buckets::Buckets;
+pub use form::Form;
 #[allow(unused_imports)]
 pub use queue::Queue;
 #[allow(unused_imports)]
