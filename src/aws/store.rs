@@ -100,8 +100,9 @@ impl Store {
         needs.iter().filter(|need| !need.is_dns() && schedule.is_watched(need)).cloned().collect()
     }
 
-    /// Reads these again, from now on, and returns what AWS did not answer.
+    /// Reads these again, from now on, since somebody else has changed something about them, and returns what AWS did not answer.
     pub async fn refresh(&self, needs: &BTreeSet<Need>) -> BTreeSet<Need> {
+        self.write().expected.touched(needs);
         let now = Instant::now();
         self.ensure(needs, Some(now)).await;
         let schedule = lock(&self.schedule);
