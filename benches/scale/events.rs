@@ -159,7 +159,8 @@ impl Bench {
             true => json!({ "groupId": group, "ipPermissions": { "items": [values] } }),
             false => json!({ "groupId": group, "securityGroupRuleIds": { "items": [{ "securityGroupRuleId": rule.id }] } }),
         };
-        self.stub.tell(operation, request);
+        let revoked = json!({ "revokedSecurityGroupRuleSet": { "items": [{ "securityGroupRuleId": rule.id }] } });
+        self.stub.tell(operation, request, revoked);
         true
     }
 
@@ -177,7 +178,7 @@ impl Bench {
         drop(world);
         let range =
             json!({ "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipRanges": { "items": [{ "cidrIp": "198.51.100.0/24" }] } });
-        self.stub.tell(operation, json!({ "groupId": group, "ipPermissions": { "items": [range] } }));
+        self.stub.tell(operation, json!({ "groupId": group, "ipPermissions": { "items": [range] } }), json!({ "_return": true }));
     }
 
     async fn steadily(&mut self, name: &str, rate: u32, groups: &[String]) -> Run {

@@ -111,9 +111,9 @@ impl Stub {
     }
 
     /// Somebody else makes this call: its event is in the queue at the same instant.
-    pub fn tell(&self, operation: &str, request: Value) {
+    pub fn tell(&self, operation: &str, request: Value, response: Value) {
         let number = self.shared.others.fetch_add(1, Ordering::Relaxed);
-        self.shared.queue.send(event(operation, &format!("another-{number}"), &self.world().region, request));
+        self.shared.queue.send(event(operation, &format!("another-{number}"), &self.world().region, request, response));
     }
 
     /// Waits for the next write.
@@ -178,7 +178,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     if wrote && shared.told.load(Ordering::Relaxed) {
         // CloudTrail tells of our own calls as well, not before they were answered.
         let region = lock(&shared.world).region.clone();
-        shared.queue.send(event(&call.operation, &request_id, &region, json!({ "groupId": call.get("GroupId") })));
+        shared.queue.send(event(
+            &call.operation,
+            &request_id,
+            &region,
+            json!({ "groupId": call.get("GroupId") }),
+            json!({ "_return": true }),
+        ));
     }
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = [(header::CONTENT_TYPE, reply.content_type.to_owned()), (HeaderName::from_static("x-amzn-requestid"), request_id)];
@@ -186,13 +192,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 }
 
 /// CloudTrail's record of a call, as EventBridge delivers it (domain.md 7).
-fn event(operation: &str, request_id: &str, region: &str, request: Value) -> String {
+fn event(operation: &str, request_id: &str, region: &str, request: Value, response: Value) -> String {
     let now = Timestamp::now();
     let detail = json!({
         "eventVersion": "1.10", "eventTime": now, "eventSource": "ec2.amazonaws.com", "eventName": operation, "awsRegion": region,
         "userIdentity": { "type": "AssumedRole", "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/admin/alice") },
         "sourceIPAddress": "203.0.113.7", "userAgent": "aws-cli/2.31", "requestParameters": request,
-        "responseElements": { "_return": true }, "requestID": request_id, "eventID": format!("event-of-{request_id}"),
+        "responseElements": response, "requestID": request_id, "eventID": format!("event-of-{request_id}"),
         "readOnly": false, "eventType": "AwsApiCall", "managementEvent": true, "recipientAccountId": ACCOUNT,
     });
     json!({

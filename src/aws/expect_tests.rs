@@ -53,8 +53,74 @@ fn a_rule_that_reads_do_not_show_yet_is_kept_until_one_does() {
     assert_eq!(read(&mut e, &[], at(1)), [rule("sgr-1", 5432)]);
     assert_eq!(read(&mut e, &[], at(59)), [rule("sgr-1", 5432)]);
     assert_eq!(read(&mut e, &[rule("sgr-1", 5432)], at(59)).len(), 1);
+    assert!(e.open().is_empty(), "nothing is asked for more often any longer");
+}
+
+#[test]
+fn what_a_read_has_shown_is_gone_when_those_that_follow_do_not_show_it() {
+    let (at, mut e) = (clock(), Expected::default());
+    let made = [rule("sgr-1", 5432)];
+    e.created(rule("sgr-1", 5432), at(0));
+    read(&mut e, &made, at(1));
+    assert_eq!(read(&mut e, &[], at(10)), made, "it may be late");
+    assert_eq!(e.open().len(), 1, "and is looked after soon");
+    assert_eq!(read(&mut e, &[], at(11)), made);
+    assert_eq!(read(&mut e, &[], at(12)), [], "somebody revoked it");
     assert!(e.open().is_empty());
-    assert_eq!(read(&mut e, &[], at(59)), [], "gone after a read had shown it: somebody revoked it");
+}
+
+#[test]
+fn where_aws_goes_back_and_forth_a_write_is_expected_for_the_whole_while() {
+    let (at, mut e) = (clock(), Expected::default());
+    let made = [rule("sgr-1", 5432)];
+    e.created(rule("sgr-1", 5432), at(0));
+    read(&mut e, &made, at(1));
+    assert_eq!(read(&mut e, &[], at(10)), made);
+    assert_eq!(read(&mut e, &made, at(12)), made, "the one before was late");
+    for s in [14, 16, 20, 40, 59] {
+        assert_eq!(read(&mut e, &[], at(s)), made, "{s}");
+    }
+    assert_eq!(read(&mut e, &[], at(60)), []);
+    // Ten minutes without such a read later it is believed again.
+    e.created(rule("sgr-2", 1), at(700));
+    read(&mut e, &[rule("sgr-2", 1)], at(701));
+    read(&mut e, &[], at(702));
+    assert_eq!(read(&mut e, &[], at(704)), []);
+}
+
+#[test]
+fn a_read_that_is_later_than_usual_is_remembered_too() {
+    let (at, mut e) = (clock(), Expected::default());
+    e.created(rule("sgr-1", 1), at(0));
+    read(&mut e, &[], at(2));
+    read(&mut e, &[rule("sgr-1", 1)], at(4));
+    read(&mut e, &[], at(10));
+    assert_eq!(read(&mut e, &[], at(12)), [], "some seconds are nothing special");
+    e.created(rule("sgr-2", 1), at(20));
+    read(&mut e, &[], at(26));
+    read(&mut e, &[rule("sgr-2", 1)], at(28));
+    read(&mut e, &[], at(30));
+    assert_eq!(read(&mut e, &[], at(40)).len(), 1);
+}
+
+#[test]
+fn a_strangers_change_ends_what_was_shown_and_nothing_else() {
+    let (at, mut e) = (clock(), Expected::default());
+    let of_group = BTreeSet::from([Need::RulesOf("sg-1".into())]);
+    e.created(rule("sgr-1", 1), at(0));
+    e.touched(&of_group);
+    assert_eq!(read(&mut e, &[], at(1)).len(), 1, "no read has shown it: it may still be late");
+    read(&mut e, &[rule("sgr-1", 1)], at(2));
+    e.touched(&BTreeSet::from([Need::RulesOf("sg-2".into())]));
+    assert_eq!(read(&mut e, &[], at(3)).len(), 1, "that was about something else");
+    read(&mut e, &[rule("sgr-1", 1)], at(3));
+    e.touched(&of_group);
+    assert_eq!(read(&mut e, &[], at(4)), [], "at once");
+    let mut e = Expected::default();
+    e.created(endpoint(EndpointState::Available), at(0));
+    read(&mut e, &[endpoint(EndpointState::Available)], at(1));
+    e.touched(&BTreeSet::from([Need::EndpointsOf("vpc-1".into())]));
+    assert_eq!(read(&mut e, &[], at(2)).len(), 1, "AWS lists one that goes: this is late, and a second one would be made");
 }
 
 #[test]
@@ -66,6 +132,15 @@ fn patience_ends() {
 }
 
 #[test]
+fn what_somebody_else_names_by_its_id_was_there() {
+    let (at, mut all) = (clock(), Expectations::default());
+    all.rules.created(rule("sgr-1", 1), at(0));
+    all.rules.created(rule("sgr-2", 2), at(0));
+    all.named(&BTreeSet::from(["sgr-1".into(), "sgr-9".into()]));
+    assert_eq!(read(&mut all.rules, &[], at(1)), [rule("sgr-2", 2)], "no read has shown it, and yet it was there to be revoked");
+}
+
+#[test]
 fn a_read_from_before_the_write_proves_nothing() {
     let (at, mut e) = (clock(), Expected::default());
     e.removed(rule("sgr-1", 5432), at(0));
@@ -74,6 +149,7 @@ fn a_read_from_before_the_write_proves_nothing() {
     assert_eq!(read(&mut e, &[rule("sgr-1", 5432)], at(1)), [], "still expected to be gone");
     assert_eq!(read(&mut e, &[], at(2)), []);
     assert!(e.open().is_empty());
+    assert_eq!(read(&mut e, &[rule("sgr-1", 5432)], at(59)), [], "no rule comes back under its ID");
 }
 
 #[test]
@@ -105,7 +181,8 @@ fn tags_are_expected_one_by_one() {
     let by_others = tagged(before.clone(), "b", "2");
     assert_eq!(read(&mut e, &[by_others], at(1)), [tagged(after.clone(), "b", "2")]);
     assert_eq!(read(&mut e, std::slice::from_ref(&after), at(2)), [after]);
-    assert_eq!(read(&mut e, std::slice::from_ref(&before), at(3)), [before], "taken off after a read had shown it");
+    assert_eq!(read(&mut e, std::slice::from_ref(&before), at(3)), [tagged(before.clone(), "a", "1")], "it may be late");
+    assert_eq!(read(&mut e, std::slice::from_ref(&before), at(5)), [before], "taken off after a read had shown it");
 }
 
 #[test]

@@ -173,7 +173,7 @@ impl Place {
 
     /// Starts the controller.
     pub fn start(&self, name: &str) -> Running {
-        let life = Life::new(name);
+        let life = Life::new(name, 0);
         let server = Server { cluster: self.cluster.clone(), fates: self.fates.clone(), checker: self.checker.clone(), life: life.clone() };
         let way = Way(self.aws.clone());
         let loader: dmsnet::aws::Loader = Arc::new(move || {

@@ -142,6 +142,7 @@ impl Reader {
         // What each message makes us ask, by store.
         let mut asked: Vec<(InHand, Vec<BTreeSet<Need>>)> = Vec::new();
         let mut all: Vec<BTreeSet<Need>> = vec![BTreeSet::new(); stores.len()];
+        let named: BTreeSet<Arc<str>> = others.iter().flat_map(|m| m.event.names.of("sgr-").cloned()).collect();
         for message in others {
             let mut needs = Vec::with_capacity(stores.len());
             let mut here = false;
@@ -159,8 +160,13 @@ impl Reader {
             }
             asked.push((message, needs));
         }
+        let named = &named;
         let looks = stores.iter().zip(&all).map(|(store, needs)| async move {
-            if needs.is_empty() { BTreeSet::new() } else { timeout(ANSWER, store.refresh(needs)).await.unwrap_or_else(|_| needs.clone()) }
+            if needs.is_empty() {
+                BTreeSet::new()
+            } else {
+                timeout(ANSWER, store.refresh(needs, named)).await.unwrap_or_else(|_| needs.clone())
+            }
         });
         let failed: Vec<BTreeSet<Need>> = join_all(looks).await;
         let (mut handled, mut unknown, mut left) = (0, 0, 0);
