@@ -223,7 +223,8 @@ fn derived(
         true => sharing::unite(input.uid, input.created, input.label, share, None, input.claims).subnets.unwrap_or_default(),
         false => share.subnets.keys().cloned().collect(),
     };
-    let derived = derive::derive(input.label, spec, &views, derive::Joint { owner: input.owner, subnets: &subnets });
+    let others = |endpoint: &EndpointRef| sharing::without(input.uid, endpoint, input.claims);
+    let derived = derive::derive(input.label, spec, &views, derive::Joint { owner: input.owner, subnets: &subnets, others: &others });
     let paths = proof::prove(&derived, &views);
     (derived, paths)
 }

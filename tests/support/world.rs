@@ -596,6 +596,8 @@ pub fn settable(network: &Network, plan: &Plan) -> Vec<BlockingHop> {
     let may_set = |code: &str| match code {
         "EgressMissing" | "IngressMissing" | "ReferenceNotApplicable" | "ReferenceStale" => true,
         code if code.starts_with("Acl") => spec.network_acls == Upkeep::Manage,
+        // Which tables it is on is the spec's to say.
+        "EndpointNotOnRouteTable" => false,
         code => code.contains("Route") && spec.routes == Upkeep::Manage,
     };
     let hops = plan.databases.iter().flat_map(|d| &d.blocked_by);

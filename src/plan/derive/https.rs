@@ -14,11 +14,12 @@ use super::{
 use crate::{
     api::network::{AllowFrom, IpAddressType, VpcEndpoint as Spec, VpcEndpointType},
     model::{
-        EndpointState, Lookup, Need, Ownership, RouteTableId, SecurityGroupId, SubnetId, VpcEndpoint, VpcId,
+        Lookup, Need, Ownership, RouteTableId, SecurityGroupId, SubnetId, VpcEndpoint, VpcId,
         endpoint::{gateway_service_name, service_name},
     },
     plan::{
-        key::EndpointRef,
+        key::{EndpointKey, EndpointRef},
+        sharing::Union,
         view::View,
         wanted::{Serves, Share},
     },
@@ -81,31 +82,44 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         Some(())
     }
 
-    /// The way to a service through endpoints that the network does not ask for, as the proof takes it.
+    /// The way to a service through endpoints that the network does not ask for, as the proof takes it. One that other networks ask
+    /// for counts as they want it: it is put right again if somebody changes it.
     fn pass_to_found(&mut self, replication: &Replication, near: &[Border<'_, 'v, 'p>], shares: &[Share], service: &str) -> Option<()> {
         let vpc = &replication.vpc;
         self.listed(self.home, Need::EndpointsOf(vpc.clone()), &format!("VPC endpoints of {vpc}"))?;
         let (interface, gateway) = (service_name(self.home.region, service), gateway_service_name(self.home.region, service));
-        let is_share = |e: &VpcEndpoint| {
-            let same = |s: &&Share| s.vpc == *vpc && s.service_name == e.service_name && e.is_of(s.kind);
-            Ownership::of(&e.tags, self.joint.owner) == Ownership::Ours && shares.iter().any(|s| same(&s))
+        let key = |kind| EndpointRef::Made(EndpointKey { vpc: vpc.clone(), service: service.into(), kind });
+        let theirs = |kind| (!shares.iter().any(|s| s.endpoint == key(kind))).then(|| (self.joint.others)(&key(kind))).flatten();
+        let (their_interface, their_gateway) = (theirs(VpcEndpointType::Interface), theirs(VpcEndpointType::Gateway));
+        let is_shared = |e: &VpcEndpoint| {
+            let wanted =
+                |kind, theirs: &Option<Union>| e.is_of(kind) && (theirs.is_some() || shares.iter().any(|s| s.endpoint == key(kind)));
+            Ownership::of(&e.tags, self.joint.owner) == Ownership::Ours
+                && (wanted(VpcEndpointType::Interface, &their_interface) || wanted(VpcEndpointType::Gateway, &their_gateway))
         };
-        let usable = |e: &&'p VpcEndpoint| e.state == EndpointState::Available && !is_share(e);
         let mut found = self.home.facts.endpoints(vpc, &interface);
         if gateway != interface {
             found.extend(self.home.facts.endpoints(vpc, &gateway));
         }
-        let (gateways, interfaces): (Vec<_>, Vec<_>) = found.into_iter().filter(usable).partition(|e| e.is_of(VpcEndpointType::Gateway));
+        found.retain(|e| !e.is_going() && !is_shared(e));
+        let (gateways, interfaces): (Vec<_>, Vec<_>) = found.into_iter().partition(|e| e.is_of(VpcEndpointType::Gateway));
         let why = format!("{} {service}", self.label);
-        let tables: BTreeSet<RouteTableId> = gateways.iter().flat_map(|e| e.route_tables.iter().cloned()).collect();
+        let mut tables: BTreeSet<RouteTableId> = gateways.iter().flat_map(|e| e.route_tables.iter().cloned()).collect();
+        tables.extend(their_gateway.and_then(|u| u.route_tables).into_iter().flatten());
         let passing = Passing::service(why.clone(), Serves::Gateway(None));
         self.pass_to_prefixes(near, &tables, &gateway, &passing)?;
-        let Some(answers) = interfaces.iter().find(|e| e.private_dns) else { return Some(()) };
-        let ends = self.ends(vpc, &answers.subnets, answers.ip_address_type)?;
-        let passing = Passing::service(why, Serves::Endpoint(None));
-        let home = self.home;
-        for border in near.iter().filter(|b| !is_served(home, b, &tables)) {
-            self.between(std::slice::from_ref(border), &ends, &passing)?;
+        let mut answering: Vec<(Vec<SubnetId>, IpAddressType)> =
+            interfaces.iter().filter(|e| e.private_dns).map(|e| (e.subnets.clone(), e.ip_address_type)).collect();
+        if let Some(union) = their_interface.filter(|u| u.private_dns == Some(true)) {
+            let subnets = union.subnets.into_iter().flatten().collect();
+            answering.push((subnets, union.ip_address_type.unwrap_or(IpAddressType::Ipv4)));
+        }
+        let (home, passing) = (self.home, Passing::service(why, Serves::Endpoint(None)));
+        for (subnets, family) in answering {
+            let ends = self.ends(vpc, &subnets, family)?;
+            for border in near.iter().filter(|b| !is_served(home, b, &tables)) {
+                self.between(std::slice::from_ref(border), &ends, &passing)?;
+            }
         }
         Some(())
     }

@@ -18,7 +18,9 @@ mod service;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    key::EndpointRef,
     problem::Problem,
+    sharing::Union,
     view::{View, Views},
     wanted::{Share, Wanted},
 };
@@ -60,6 +62,8 @@ pub struct Joint<'a> {
     pub owner: &'a Owner,
     /// The subnets that an interface endpoint is to have by the shares of all networks.
     pub subnets: &'a dyn Fn(&Share) -> BTreeSet<SubnetId>,
+    /// What other networks want of an endpoint that this one does not ask for.
+    pub others: &'a dyn Fn(&EndpointRef) -> Option<Union>,
 }
 
 /// Derives what `spec` wants. `label` names the network in rule descriptions.
