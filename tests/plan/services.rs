@@ -330,3 +330,23 @@ fn what_a_wider_entry_lets_through_is_given_up_once_that_is_there() {
     assert!(text.contains("team/net-1 endpoint kinesis needs it") && text.contains("30000"), "{text}");
     assert!(narrow.iter().all(|l| entries(&world, DATABASE_ACL).contains(&(*l).to_owned())), "{:?}", entries(&world, DATABASE_ACL));
 }
+
+/// Services that nothing leads to, as the proof tells.
+fn unreachable(world: &mut World, engine: &str) -> Vec<String> {
+    let plan = world.plan(&network(1, engine, json!([])), None);
+    let hops = plan.databases[0].blocked_by.iter().filter(|h| h.code == "ServiceUnreachable");
+    hops.map(|h| h.resource.clone()).collect()
+}
+
+#[test]
+fn a_database_needs_the_services_that_dms_calls_for_it_from_3_4_7_on() {
+    let mut world = World::with_borders("cluster");
+    let s3 = ["com.amazonaws.us-east-1.s3"];
+    // Of the way to Redshift the cluster's own port counts: its endpoint service is for management.
+    assert_eq!(unreachable(&mut world, "redshift"), s3);
+    assert_eq!(unreachable(&mut world, "postgres"), Vec::<String>::new());
+    for (version, needs) in [("3.4.6", false), ("3.4.7", true), ("3.10.0", true), ("2.4.9", false), ("4", true), ("beta", true)] {
+        Arc::make_mut(world.picture.instances.get_mut("orders-ri").unwrap()).engine_version = Some(version.into());
+        assert_eq!(unreachable(&mut world, "neptune") == s3, needs, "{version}");
+    }
+}
