@@ -21,6 +21,7 @@ pub mod inventory;
 mod listing;
 mod network_writes;
 mod observe;
+mod pace;
 pub mod permissions;
 mod questions;
 mod queue;

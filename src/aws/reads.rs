@@ -29,7 +29,7 @@ use super::{
 use crate::model::Need;
 
 /// Values that EC2 takes in one filter.
-const EC2_VALUES: usize = 200;
+pub(super) const EC2_VALUES: usize = 200;
 /// Identifiers in one filter of DMS or RDS: no more than one page answers.
 const NAMES: usize = 100;
 /// While a call of a kind is under way, what else is asked of that kind gathers for the next: but no longer than this.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     errors::AwsErrorKind,
+    pace::Paces,
     questions::Call,
     queued::{Kind, Queued, Waits},
 };
@@ -33,6 +34,8 @@ const SLOWEST_PASS: Duration = Duration::from_secs(5);
 /// How soon what is settling (our own write, an endpoint on its way) is looked at again: at first, and at last.
 const SETTLE: Duration = Duration::from_secs(2);
 const SETTLE_MAX: Duration = Duration::from_secs(10);
+/// What is settling and would be looked at within this time is read along with whatever is read now: many writes settle in few reads.
+const SETTLES_ALONG: Duration = Duration::from_millis(500);
 /// An answer that nobody subscribes to is good for so long, and is dropped after.
 const UNWATCHED: Duration = Duration::from_secs(60);
 const FORGET: Duration = Duration::from_secs(600);
@@ -194,6 +197,8 @@ pub(super) struct Schedule {
     stale: BTreeSet<Arc<str>>,
     /// Those that somebody waits for.
     wanted: BTreeSet<Need>,
+    /// How often what is known is read again for those who wait.
+    paces: Paces,
     /// What each batch asks AWS.
     under_way: BTreeMap<u64, UnderWay>,
     /// Calls that wait for their turn, and how often the last of a kind had had it when sweeps were last looked at.
@@ -317,10 +322,18 @@ impl Schedule {
         let mut chosen = BTreeSet::new();
         if passes {
             let idle = |n: &&Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none()) && !self.gathers(n, true);
-            chosen.extend(self.wanted.iter().filter(idle).cloned());
+            chosen.extend(self.wanted.iter().filter(idle).filter(|n| self.may_go(n, now) <= now).cloned());
+            let known: Vec<Need> = chosen.iter().filter(|n| self.is_known(n)).cloned().collect();
+            self.paces.took(&known, now);
         }
         if looks {
             chosen.extend(self.swept(now));
+        }
+        if !chosen.is_empty() {
+            let soon = |n: &Need, e: &Entry| {
+                e.in_flight.is_none() && e.settling.is_some_and(|(at, _)| at <= now + SETTLES_ALONG) && !self.gathers(n, false)
+            };
+            chosen.extend(self.entries.iter().filter(|(n, e)| soon(n, e)).map(|(need, _)| need.clone()));
         }
         let mut batch = Batch::default();
         for need in chosen {
@@ -360,6 +373,16 @@ impl Schedule {
             self.earliest = self.earliest_due(now);
         }
         batch
+    }
+
+    /// Whether it was asked before: what was not is never held up.
+    fn is_known(&self, need: &Need) -> bool {
+        self.entries.get(need).is_some_and(|e| e.last.is_some())
+    }
+
+    /// When what somebody waits for may be asked, at the earliest.
+    fn may_go(&self, need: &Need, now: Instant) -> Instant {
+        if self.is_known(need) { self.paces.earliest(need, now) } else { now }
     }
 
     /// What a sweep asks now: what is due, and what goes along with it.
@@ -482,8 +505,8 @@ impl Schedule {
     /// When there is next something to take, if nothing happens meanwhile.
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
         let (sweeps, passes) = self.slow.map_or((now, now), |(_, sweeps, passes)| (sweeps, passes));
-        let waits = |n: &Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none()) && !self.gathers(n, true);
-        let wanted = self.wanted.iter().any(waits).then_some(passes);
+        let waits = |n: &&Need| self.entries.get(*n).is_some_and(|e| e.in_flight.is_none()) && !self.gathers(n, true);
+        let wanted = self.wanted.iter().filter(waits).map(|n| self.may_go(n, now).max(passes)).min();
         let due = self.earliest.or_else(|| self.earliest_due(now)).map(|due| due.max(sweeps));
         [wanted, due].into_iter().flatten().min()
     }

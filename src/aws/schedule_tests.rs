@@ -343,6 +343,44 @@ fn what_nobody_needs_is_forgotten_and_read_again_when_needed() {
 }
 
 #[test]
+fn those_who_want_to_be_sure_are_served_together_when_there_are_many() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let needs: Vec<Need> = (0..100).map(|i| rules(&format!("sg-{i:02}"))).collect();
+    assert!(!s.want(&set(&needs), None, c.at(0.0)).is_empty());
+    assert_eq!(answer(&mut s, c.at(0.0), Outcome::Found).len(), 100, "what was never read is not held up");
+    // One in each tenth of a second, for ten seconds.
+    let mut reads = Vec::new();
+    for (i, need) in needs.iter().enumerate() {
+        let now = c.at(10.0 + 0.1 * i as f64);
+        s.want(&set(std::slice::from_ref(need)), Some(now), now);
+        if s.next(now).is_some_and(|next| next <= now) {
+            reads.push(answer(&mut s, now, Outcome::Found).len());
+        }
+    }
+    assert_eq!(reads[..4], [1, 1, 1, 1], "a few at once are not held up either");
+    assert!(reads.len() <= 4 + 20, "two a second: {reads:?}");
+    let rest = s.next(c.at(20.0)).unwrap();
+    assert!(rest <= c.at(20.5), "nobody waits for longer than that");
+    assert_eq!(reads.iter().sum::<usize>() + answer(&mut s, rest, Outcome::Found).len(), 100, "and nobody in vain");
+}
+
+#[test]
+fn many_writes_settle_in_few_reads() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let needs: Vec<Need> = (0..50).map(|i| rules(&format!("sg-{i:02}"))).collect();
+    s.subscribe(&who("a"), set(&needs), set(&[]), 100 * MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Found);
+    needs.iter().enumerate().for_each(|(i, need)| s.settle_anew(need, c.at(10.0 + 0.1 * i as f64)));
+    let mut reads = 0;
+    while let Some(next) = s.next(c.at(10.0)).filter(|next| *next < c.at(30.0)) {
+        reads += 1;
+        let read = answer(&mut s, next, Outcome::Found);
+        read.iter().for_each(|need| s.settle(need, false, next));
+    }
+    assert!((8..=10).contains(&reads), "five seconds of writes: {reads} reads");
+}
+
+#[test]
 fn while_a_call_waits_for_its_turn_the_next_of_its_kind_gathers() {
     let (c, mut s) = (clock(), Schedule::default());
     s.want(&set(&[rules("sg-0")]), None, c.at(0.0));

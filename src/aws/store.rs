@@ -124,8 +124,14 @@ impl Store {
         needs.iter().filter(|need| !need.is_dns() && schedule.is_watched(need)).cloned().collect()
     }
 
-    /// Reads these again, from now on, and returns what AWS did not answer.
-    pub async fn refresh(&self, needs: &BTreeSet<Need>) -> BTreeSet<Need> {
+    /// Reads these again, from now on, since somebody else has changed something about them by calls that named `ids`, and returns what
+    /// AWS did not answer.
+    pub async fn refresh(&self, needs: &BTreeSet<Need>, ids: &BTreeSet<Arc<str>>) -> BTreeSet<Need> {
+        {
+            let expected = &mut self.write().expected;
+            expected.touched(needs);
+            expected.named(ids);
+        }
         let now = Instant::now();
         self.ensure(needs, Some(now)).await;
         let schedule = lock(&self.schedule);

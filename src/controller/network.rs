@@ -200,8 +200,8 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
             let mut intent = status::before_changes(&status, &facts.pass(&sites, &plans, &plan, &drift, &[]));
             ctx.causes.fill(uid, &mut intent.drift, &old.owned, Instant::now(), Timestamp::now());
             if intent.owned != status.owned || intent.drift != status.drift {
-                reporter.drift(&status, &intent, &home).await;
-                status = reporter.write(&status, intent).await?;
+                let (told, written) = (reporter.drift(&status, &intent, &home), reporter.write(&status, intent.clone()));
+                status = tokio::join!(told, written).1?;
             }
             sites.claim(&plans, None);
             (done, refused) = sites.apply(&plans).await;

@@ -294,6 +294,11 @@ impl Registry {
         lock(&self.to_test).remove(uid);
     }
 
+    /// Whether its latest changes failed.
+    pub fn has_failed(&self, uid: &Uid) -> bool {
+        lock(&self.failures).contains_key(uid)
+    }
+
     /// Counts failures in a row; 0 after a success.
     pub fn failed(&self, uid: &Uid, failed: bool) -> u32 {
         let mut failures = lock(&self.failures);

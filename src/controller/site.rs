@@ -21,7 +21,7 @@ use crate::{
     },
     aws::{self, Account, AwsErrorKind, Store},
     model::{Need, Picture, SecurityGroupId, Tags},
-    plan::{self, Change, Elsewhere, GroupRef, Input, Key, Plan, Uid},
+    plan::{self, Change, Elsewhere, GroupRef, Input, Key, Plan, Uid, change::GroupTarget},
 };
 
 /// How long after a start a call of the process before may still show: it was under way, or reads are late.
@@ -199,6 +199,13 @@ pub fn restore(plan: &mut Plan, ledger: &[OwnedEntry]) {
     plan.ledger.sort_by(|a, b| a.key.cmp(&b.key));
 }
 
+/// Whether a plan only adds rules to groups that are there, or puts rules of ours right: what a moment's delay of the read can spoil of
+/// it, AWS refuses.
+pub fn only_mends_rules(plan: &Plan) -> bool {
+    let mends = |c: &Change| matches!(c, Change::CreateRule { group: GroupTarget::Existing(_), .. } | Change::ModifyRule { .. });
+    !plan.changes.is_empty() && plan.changes.iter().all(mends) && !plan.locks.contains(plan::RELEASE)
+}
+
 /// What must be read afresh before the changes of a plan are made.
 pub fn touched(plan: &Plan) -> BTreeSet<Need> {
     let mut narrow = BTreeSet::new();
@@ -212,6 +219,11 @@ pub fn touched(plan: &Plan) -> BTreeSet<Need> {
         match (change, change.key()) {
             (Change::RevokeForeign { group, .. }, _) | (_, Some(Key::Rule(GroupRef::Id(group), _))) => {
                 narrow.insert(Need::RulesOf(group.clone()));
+            }
+            // The group is ours, and may have gone with its rules.
+            (Change::CreateRule { group: GroupTarget::Existing(id), .. } | Change::ModifyRule { group: id, .. }, _) => {
+                narrow.insert(Need::RulesOf(id.clone()));
+                narrow.extend(plan.needs.iter().filter(|n| matches!(n, Need::GroupsOf(_) | Need::Group(_))).cloned());
             }
             (_, Some(Key::AclEntry(..) | Key::Route(..))) => narrow.extend(plan.needs.iter().filter(|n| is_managed(n)).cloned()),
             _ => wide = true,
