@@ -160,7 +160,8 @@ fn what_somebody_else_names_by_its_id_was_there() {
     all.rules.created(rule("sgr-1", 1), at(0));
     all.rules.created(rule("sgr-2", 2), at(0));
     all.named(&BTreeSet::from(["sgr-1".into(), "sgr-9".into()]));
-    assert_eq!(read(&mut all.rules, &[], at(1)), [rule("sgr-2", 2)], "no read has shown it, and yet it was there to be revoked");
+    let mut rules = Tested(all.rules, Lag::default());
+    assert_eq!(read(&mut rules, &[], at(1)), [rule("sgr-2", 2)], "no read has shown it, and yet it was there to be revoked");
 }
 
 #[test]

@@ -204,6 +204,8 @@ pub(super) struct Schedule {
     /// Calls that wait for their turn, and how often the last of a kind had had it when sweeps were last looked at.
     queued: Queued,
     freed: u64,
+    /// Whether something that was due then had to wait for that.
+    held_up: bool,
     /// No sweep is due before; none where that is not known. So that not everything is looked at whenever something was answered.
     earliest: Option<Instant>,
     reviewed: Option<Instant>,
@@ -247,7 +249,13 @@ impl Schedule {
                 let entry = self.entries.entry(need.clone()).or_default();
                 entry.add(Subscriber { who: who.clone(), interval, age });
             }
-            self.earliest = None;
+            // Not all is looked at for one who comes: a start has thousands of them.
+            for need in &new.needs {
+                match self.entries.get(need).and_then(|e| e.last) {
+                    Some((read, _)) => self.comes(need, read),
+                    None => self.earliest = None,
+                }
+            }
         }
         self.subscribers.insert(who.clone(), new);
         changed
@@ -316,7 +324,9 @@ impl Schedule {
         };
         if self.freed != self.queued.freed() {
             self.freed = self.queued.freed();
-            self.earliest = None;
+            if self.held_up {
+                self.earliest = None;
+            }
         }
         let looks = sweeps && self.earliest.is_none_or(|at| at <= now);
         let mut chosen = BTreeSet::new();
@@ -370,7 +380,7 @@ impl Schedule {
             self.under_way.insert(batch.number, under_way);
         }
         if looks {
-            self.earliest = self.earliest_due(now);
+            (self.earliest, self.held_up) = self.earliest_due(now);
         }
         batch
     }
@@ -412,10 +422,18 @@ impl Schedule {
         chosen
     }
 
-    /// When a sweep is due next. What gathers is looked at once the call before it has had its turn.
-    fn earliest_due(&self, now: Instant) -> Option<Instant> {
-        let due = self.entries.iter().filter_map(|(need, entry)| Some((need, entry.due(need, now)?)));
-        due.filter(|(need, at)| *at > now || !self.gathers(need, false)).map(|(_, at)| at).min()
+    /// When a sweep is due next; and whether something is due that gathers: it is looked at once the call before it has had its turn.
+    fn earliest_due(&self, now: Instant) -> (Option<Instant>, bool) {
+        let (mut earliest, mut held_up) = (None::<Instant>, false);
+        for (need, entry) in &self.entries {
+            let Some(at) = entry.due(need, now) else { continue };
+            if at <= now && self.gathers(need, false) {
+                held_up = true;
+            } else {
+                earliest = Some(earliest.map_or(at, |e| e.min(at)));
+            }
+        }
+        (earliest, held_up)
     }
 
     /// A sweep of it may be due earlier than was thought.
@@ -507,7 +525,7 @@ impl Schedule {
         let (sweeps, passes) = self.slow.map_or((now, now), |(_, sweeps, passes)| (sweeps, passes));
         let waits = |n: &&Need| self.entries.get(*n).is_some_and(|e| e.in_flight.is_none()) && !self.gathers(n, true);
         let wanted = self.wanted.iter().filter(waits).map(|n| self.may_go(n, now).max(passes)).min();
-        let due = self.earliest.or_else(|| self.earliest_due(now)).map(|due| due.max(sweeps));
+        let due = self.earliest.or_else(|| self.earliest_due(now).0).map(|due| due.max(sweeps));
         [wanted, due].into_iter().flatten().min()
     }
 

@@ -18,6 +18,9 @@ use crate::{
 /// A lock by name, created at need.
 type NamedLocks = Mutex<HashMap<(Account, String), Arc<tokio::sync::Mutex<()>>>>;
 
+/// A generation and a request, and when they were first seen.
+type Seen = (i64, Option<String>, Instant);
+
 /// Where a network's claims are, as far as its classes are known, and what the network is called.
 type Place = (BTreeSet<Account>, ObjectRef<DmsNetwork>);
 
@@ -31,7 +34,7 @@ pub struct Registry {
     /// The status that we wrote last, and the resourceVersion that it got.
     written: Mutex<HashMap<Uid, (u64, Written)>>,
     /// When each network was first seen as it is wanted now: its generation and request.
-    seen: Mutex<HashMap<Uid, (i64, Option<String>, Instant)>>,
+    seen: Mutex<HashMap<Uid, Seen>>,
     /// Which networks still have to be looked at before anything is removed.
     looks: Mutex<Looks>,
     /// What counts of each class for its networks, as it was last seen.
