@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, OnceCell, Semaphore, mpsc, watch},
+    sync::{Mutex as AsyncMutex, Notify, OnceCell, Semaphore, mpsc, watch},
     time::Instant,
 };
 
@@ -38,6 +38,10 @@ pub struct Store {
     pub(super) lookups: Arc<Semaphore>,
     pub(super) memory: Arc<Memory>,
     account: OnceCell<String>,
+    /// Held by whoever asks for the account.
+    asking: AsyncMutex<()>,
+    /// Why AWS did not tell it the last time.
+    refused: Mutex<Option<AwsError>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -61,6 +65,8 @@ impl Store {
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             memory: Arc::default(),
             account: OnceCell::new(),
+            asking: AsyncMutex::default(),
+            refused: Mutex::default(),
         });
         tokio::spawn(sweep::run(Arc::downgrade(&store), store.kick.clone()));
         store
@@ -71,9 +77,27 @@ impl Store {
         &self.clients
     }
 
-    /// The account that the credentials belong to, 12 digits. Asked once.
+    /// The account that the credentials belong to, 12 digits. Asked once. Where AWS did not tell, one asks again, and all others hear
+    /// meanwhile what was said last: an account that does not answer at all would keep them one after the other.
     pub async fn account(&self) -> Result<String, AwsError> {
-        self.account.get_or_try_init(|| self.clients.account()).await.cloned()
+        if let Some(account) = self.account.get() {
+            return Ok(account.clone());
+        }
+        let refused = lock(&self.refused).clone();
+        let _asking = match (self.asking.try_lock(), refused) {
+            (Ok(asking), _) => asking,
+            (Err(_), Some(error)) => return Err(error),
+            (Err(_), None) => {
+                let asking = self.asking.lock().await;
+                if let Some(error) = lock(&self.refused).clone() {
+                    return Err(error);
+                }
+                asking
+            }
+        };
+        let answer = self.account.get_or_try_init(|| self.clients.account()).await.cloned();
+        *lock(&self.refused) = answer.as_ref().err().cloned();
+        answer
     }
 
     /// The account, once AWS has told it.
