@@ -35,7 +35,7 @@ use crate::{
     checker::{Checker, OWNER},
     clock::Clock,
     cluster::{Cluster, Key, Kind, Server},
-    fate::Fates,
+    fate::{Fates, Weather},
     replica::Life,
     stub::{
         Buckets, Call, Ids, World,
@@ -148,7 +148,7 @@ impl Place {
         let aws = Arc::new(Aws { clock, trace: trace.clone(), world: Mutex::new(world), buckets, asked: Mutex::default() });
         let cluster = Arc::new(Cluster::new(clock));
         let checker = Arc::new(Checker::new(clock, trace.clone(), networks, cluster.clone()));
-        let fates = Arc::new(Fates::new(0, trace.clone()));
+        let fates = Arc::new(Fates::new(0, Weather::default(), trace.clone()));
         fates.set(false);
         let make = |kind, object| cluster.create(kind, object).map(drop).unwrap();
         for namespace in ["kube-system", "team", NAMESPACE] {

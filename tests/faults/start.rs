@@ -33,7 +33,7 @@ use crate::{
     checker::{Checker, OWNER},
     clock::Clock,
     cluster::{Cluster, Kind, Server},
-    fate::Fates,
+    fate::{Fates, Weather},
     replica::Life,
     stub::{Call, Fault, Ids, World},
     trace::Trace,
@@ -151,7 +151,7 @@ impl Place {
         let aws = Aws { world: Mutex::new(world), buckets: Mutex::default(), calls: Mutex::default(), refused: Mutex::default() };
         let cluster = Arc::new(Cluster::new(clock));
         let checker = Arc::new(Checker::new(clock, trace.clone(), networks, cluster.clone()));
-        let fates = Arc::new(Fates::new(0, trace.clone()));
+        let fates = Arc::new(Fates::new(0, Weather::default(), trace.clone()));
         fates.set(false);
         let place = Self { clock, trace, aws: Arc::new(aws), cluster, fates, checker };
         let make = |kind, object| place.cluster.create(kind, object).map(drop).unwrap();
@@ -172,7 +172,7 @@ impl Place {
 
     /// Starts the controller, waits until it has looked at every network and all are ready, then for `idle` sweeps, and stops it.
     async fn starts(&self, name: &str, idle: u32) -> Started {
-        let life = Life::new(name);
+        let life = Life::new(name, 0);
         let server = Server { cluster: self.cluster.clone(), fates: self.fates.clone(), checker: self.checker.clone(), life: life.clone() };
         let way = Way(self.aws.clone());
         let loader: dmsnet::aws::Loader = Arc::new(move || {
