@@ -15,7 +15,8 @@ pub(super) fn propagation(area: &Area<'_>, table: &RouteTable, nets: &[IpNet], a
     let led = routes().filter_map(|r| if let Target::VpnGateway(id) = &r.target { Some(id) } else { None });
     let gateways: BTreeSet<&VpnGatewayId> = tables.iter().flat_map(|t| &t.propagating).chain(led).collect();
     let brings = |gateway: &VpnGatewayId| {
-        let mut of = routes().filter(|r| r.origin == RouteOrigin::Propagated && matches!(&r.target, Target::VpnGateway(id) if id == gateway));
+        let mut of =
+            routes().filter(|r| r.origin == RouteOrigin::Propagated && matches!(&r.target, Target::VpnGateway(id) if id == gateway));
         of.any(|r| matches!(&r.destination, Destination::Cidr(c) if nets.iter().any(|n| c.contains(n))))
     };
     let enable = |gateway: &VpnGatewayId| {

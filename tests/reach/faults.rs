@@ -594,7 +594,8 @@ fn routes_of_a_vpn_gateway_come_by_propagation() {
     let found = first(&w);
     assert_eq!((found.code, found.resource.as_str()), (Code::RouteMissing, "rtb-own"));
     assert_eq!(found.fix, "let vgw-1 propagate its routes to rtb-own");
-    let line = format!("aws ec2 enable-vgw-route-propagation --route-table-id rtb-own --gateway-id vgw-1 --region {}", w.query().near.region);
+    let line =
+        format!("aws ec2 enable-vgw-route-propagation --route-table-id rtb-own --gateway-id vgw-1 --region {}", w.query().near.region);
     assert_eq!(found.cli, [line]);
     for remedy in &found.remedies {
         apply(&mut w, remedy);

@@ -197,7 +197,8 @@ impl World {
             let local = Route { destination, target: Target::Local, state: RouteState::Active, origin: RouteOrigin::CreateRouteTable };
             let subnets: Vec<SubnetId> = subnets.into_iter().map(Into::into).collect();
             let main = subnets.is_empty();
-            let table = RouteTable { id: id.into(), vpc: vpc.into(), main, subnets, routes: vec![local], propagating: vec![], tags: Tags::new() };
+            let table =
+                RouteTable { id: id.into(), vpc: vpc.into(), main, subnets, routes: vec![local], propagating: vec![], tags: Tags::new() };
             world.picture.route_tables.insert(id.into(), Arc::new(table));
         }
         let side = |vpc: &str, cidr: &str| PeeringSide {

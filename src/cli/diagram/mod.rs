@@ -204,7 +204,9 @@ fn key(stage: Stage, hop: &Hop, forwarded: bool) -> String {
 
 fn shape(kind: HopKind) -> Shape {
     match kind {
-        HopKind::Host | HopKind::Dns | HopKind::SecurityGroups | HopKind::NetworkAcl | HopKind::RouteTable | HopKind::Subnet => Shape::Check,
+        HopKind::Host | HopKind::Dns | HopKind::SecurityGroups | HopKind::NetworkAcl | HopKind::RouteTable | HopKind::Subnet => {
+            Shape::Check
+        }
         _ => Shape::Gateway,
     }
 }

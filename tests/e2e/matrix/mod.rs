@@ -110,7 +110,8 @@ async fn what_dmsnet_may_set_is_mended_by_itself() {
 /// Every finding that blocks is provoked here, or in memory with a reason.
 #[test]
 fn what_is_not_broken_here_is_broken_in_memory() {
-    let blocks = |c: &Code| !matches!(c.section(), "Not known" | "To be known") && !matches!(c, Code::AclNatPortsClosed | Code::RouteAmbiguous);
+    let blocks =
+        |c: &Code| !matches!(c.section(), "Not known" | "To be known") && !matches!(c, Code::AclNatPortsClosed | Code::RouteAmbiguous);
     let cases = || ALL.iter().copied().flatten();
     let here = |c: &Code| cases().any(|case| case.code == *c || case.also.contains(c));
     let missing: BTreeSet<Code> = Code::iter().filter(|c| blocks(c) && !here(c)).collect();

@@ -63,8 +63,7 @@ fn a_database_in_the_range_of_dms() {
 #[test]
 fn a_placement_in_one_zone() {
     let mut spec = same_vpc();
-    spec["replication"] =
-        json!({"placement": {"subnetIds": ["subnet-0a000001", "subnet-0a000003"], "securityGroupIds": ["sg-0a000001"]}});
+    spec["replication"] = json!({"placement": {"subnetIds": ["subnet-0a000001", "subnet-0a000003"], "securityGroupIds": ["sg-0a000001"]}});
     told(
         "one zone",
         &mut near(),
