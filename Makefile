@@ -48,7 +48,7 @@ test: ## Format, lints and every test; sets itself up
 test-faults: ## 1,000 seeds of faults and 200 kills, up to 20 minutes; sets itself up
 	@$(SIDE_BY_SIDE) test-build tools
 	FAULT_SEEDS=$${FAULT_SEEDS:-1000} $(CARGO) test --locked --test faults -- --nocapture
-	CRASH_KILLS=$${CRASH_KILLS:-180} $(CARGO) test --locked --test e2e -- crash:: --nocapture
+	CRASH_KILLS=$${CRASH_KILLS:-200} $(CARGO) test --locked --test e2e -- crash:: --nocapture
 
 .PHONY: demo-stop
 demo-stop: ## Stop what KEEP=1 make demo left running

@@ -1,9 +1,13 @@
 //! What our own writes will show. AWS may answer a read that starts after a write as if the write had not been
 //! made (eventual consistency, domain.md 3.6): such a read is late, not drift. So a write is expected for a while,
-//! and laid over reads that do not show it yet, until one agrees. Pure: values and instants in, values out.
+//! and laid over reads that do not show it. That one read agrees does not end it: the next may be answered by a copy
+//! that lags. From then on a read that differs is looked after, and somebody else's doing if the reads that follow
+//! differ as well; where AWS was lately seen to go back and forth, only when the while is over. Pure: values and
+//! instants in, values out.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,6 +23,11 @@ use crate::{
 
 /// How long a write is expected at most.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// Once a read has agreed, those that differ for so long without a break are believed.
+const DOUBT: Duration = Duration::from_secs(2);
+/// A read that is late by more than this, or after one that was not, makes AWS one that lags; for how long.
+const LATE: Duration = Duration::from_secs(5);
+const LAGS: Duration = Duration::from_secs(600);
 
 /// A part of an object that we may write.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +76,55 @@ pub(super) trait Expectable: Clone {
     fn let_go(&mut self) -> bool {
         false
     }
+    /// Whether AWS lists it for a while after its deletion.
+    fn lingers(&self) -> bool {
+        false
+    }
+}
+
+/// A write of ours, and what reads have said of it since.
+#[derive(Clone, Debug)]
+struct Write {
+    at: Instant,
+    /// A read agreed.
+    shown: bool,
+    /// When the first and the last of the reads began that have differed since then.
+    differed: Option<(Instant, Instant)>,
+}
+
+impl Write {
+    fn new(at: Instant) -> Self {
+        Self { at, shown: false, differed: None }
+    }
+
+    /// A read that began then agrees. Whether it proves that those before were later than is usual.
+    fn agrees(&mut self, started: Instant) -> bool {
+        if started < self.at {
+            return false;
+        }
+        let late = self.differed.take().is_some_and(|(_, last)| self.shown || last.saturating_duration_since(self.at) > LATE);
+        self.shown = true;
+        late
+    }
+
+    /// A read that began then differs. Whether it is taken for late.
+    fn is_late(&mut self, started: Instant, lags: bool) -> bool {
+        if started < self.at {
+            return true;
+        }
+        let first = self.differed.map_or(started, |(first, _)| first);
+        self.differed = Some((first, started));
+        !self.shown || lags || started.saturating_duration_since(first) < DOUBT
+    }
+
+    /// Whether the next read may tell more of it.
+    fn is_open(&self) -> bool {
+        !self.shown || self.differed.is_some()
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        now >= self.at + PATIENCE
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -75,14 +133,14 @@ struct Wish {
     stale: Vec<Value>,
     now: Value,
     needs: Vec<Need>,
-    written: Instant,
+    write: Write,
 }
 
 /// What is expected of objects of one kind, by ID.
 #[derive(Debug)]
 pub(super) struct Expected<T> {
-    created: BTreeMap<String, (T, Instant)>,
-    gone: BTreeMap<String, (T, Instant)>,
+    created: BTreeMap<String, (T, Write)>,
+    gone: BTreeMap<String, (T, Write)>,
     fields: BTreeMap<String, BTreeMap<Field, Wish>>,
 }
 
@@ -92,6 +150,10 @@ impl<T> Default for Expected<T> {
     }
 }
 
+/// When AWS was last seen to lag, whatever it was asked.
+#[derive(Debug, Default)]
+pub(super) struct Lag(Option<Instant>);
+
 /// What is expected, of all kinds.
 #[derive(Debug, Default)]
 pub(super) struct Expectations {
@@ -100,6 +162,7 @@ pub(super) struct Expectations {
     pub(super) endpoints: Expected<VpcEndpoint>,
     pub(super) acls: Expected<NetworkAcl>,
     pub(super) route_tables: Expected<RouteTable>,
+    pub(super) lag: Lag,
 }
 
 impl Expectations {
@@ -112,20 +175,34 @@ impl Expectations {
         all.extend(self.route_tables.open());
         all
     }
+
+    /// Somebody else has changed what these tell: what a read has shown of our own writes is not expected any more.
+    pub(super) fn touched(&mut self, needs: &BTreeSet<Need>) {
+        self.rules.touched(needs);
+        self.groups.touched(needs);
+        self.endpoints.touched(needs);
+        self.acls.touched(needs);
+        self.route_tables.touched(needs);
+    }
+
+    /// Somebody else's call named these: a rule that we made was there for it, though no read has shown it yet.
+    pub(super) fn named(&mut self, ids: &BTreeSet<Arc<str>>) {
+        self.rules.created.retain(|id, _| !ids.contains(id.as_str()));
+    }
 }
 
 impl<T: Expectable> Expected<T> {
     /// We made it.
     pub(super) fn created(&mut self, object: T, written: Instant) {
         self.gone.remove(object.id());
-        self.created.insert(object.id().to_owned(), (object, written));
+        self.created.insert(object.id().to_owned(), (object, Write::new(written)));
     }
 
     /// We removed it.
     pub(super) fn removed(&mut self, object: T, written: Instant) {
         self.created.remove(object.id());
         self.fields.remove(object.id());
-        self.gone.insert(object.id().to_owned(), (object, written));
+        self.gone.insert(object.id().to_owned(), (object, Write::new(written)));
     }
 
     /// We wrote one part of it; `before` and `after` are the object without and with that.
@@ -138,62 +215,96 @@ impl<T: Expectable> Expected<T> {
         let mut stale = wishes.remove(&field).map(|w| w.stale).unwrap_or_default();
         stale.push(old);
         stale.retain(|v| *v != now);
-        wishes.insert(field, Wish { stale, now, needs: after.needs(), written });
+        wishes.insert(field, Wish { stale, now, needs: after.needs(), write: Write::new(written) });
+    }
+
+    /// A read shows one that was not known: we may have made it, and not have heard of it. So it is expected as if we had now.
+    pub(super) fn came(&mut self, object: &T, now: Instant) {
+        if !self.created.contains_key(object.id()) && !self.gone.contains_key(object.id()) && !object.is_going() {
+            let write = Write { shown: true, ..Write::new(now) };
+            self.created.insert(object.id().to_owned(), (object.clone(), write));
+        }
     }
 
     /// Corrects a list that AWS gave to a read that began at `started`, by what is expected. `covers` tells whether
     /// an object, if it exists, must be in the list.
-    pub(super) fn overlay(&mut self, list: &mut Vec<T>, covers: impl Fn(&T) -> bool, started: Instant, now: Instant) {
+    pub(super) fn overlay(&mut self, list: &mut Vec<T>, covers: impl Fn(&T) -> bool, started: Instant, now: Instant, lag: &mut Lag) {
         self.expire(now);
+        lag.0 = lag.0.filter(|at| now < *at + LAGS);
+        let (lags, mut late) = (lag.0.is_some(), false);
+        let going: BTreeSet<String> = list.iter().filter(|o| o.is_going()).map(|o| o.id().to_owned()).collect();
+        // That somebody takes it down is no late news.
+        self.created.retain(|id, _| !going.contains(id));
         let listed: BTreeSet<String> = list.iter().map(|o| o.id().to_owned()).collect();
-        self.created.retain(|id, (object, written)| {
+        self.created.retain(|id, (object, write)| {
             if listed.contains(id) {
-                started < *written
-            } else {
-                if covers(object) {
-                    list.push(object.clone());
+                late |= write.agrees(started);
+            } else if covers(object) {
+                if !write.is_late(started, lags) {
+                    return false;
                 }
-                true
+                list.push(object.clone());
             }
+            true
         });
-        let agrees = |id: &str, object: &T| match list.iter().find(|o| o.id() == id) {
-            Some(listed) => listed.is_going(),
-            None => covers(object),
-        };
-        let over: BTreeSet<String> =
-            self.gone.iter().filter(|(id, (o, written))| started >= *written && agrees(id, o)).map(|(id, _)| id.clone()).collect();
+        for (id, (object, write)) in &mut self.gone {
+            match list.iter().find(|o| listed.contains(id) && o.id() == id) {
+                // No ID comes back: whatever reads have shown, this one is late.
+                Some(shown) if !shown.is_going() => drop(write.is_late(started, true)),
+                None if !covers(object) => {}
+                _ => late |= write.agrees(started),
+            }
+        }
         list.retain_mut(|o| !self.gone.contains_key(o.id()) || o.is_going() || o.let_go());
-        self.gone.retain(|id, _| !over.contains(id));
         // What was put in above proves nothing: AWS did not list it.
         for object in list.iter_mut().filter(|o| listed.contains(o.id())) {
             let Some(wishes) = self.fields.get_mut(object.id()) else { continue };
             wishes.retain(|field, wish| {
                 let Some(value) = object.get(field) else { return false };
                 if value == wish.now {
-                    return started < wish.written;
+                    late |= wish.write.agrees(started);
+                    return true;
                 }
                 // What is neither the old nor the new was written by somebody else, later.
-                let late = started < wish.written || wish.stale.contains(&value);
-                if late {
+                let expected = started < wish.write.at || wish.stale.contains(&value) && wish.write.is_late(started, lags);
+                if expected {
                     object.set(&wish.now, field);
                 }
-                late
+                expected
             });
         }
+        self.fields.retain(|_, wishes| !wishes.is_empty());
+        // What it is by now, should the next read not show it.
+        for object in list.iter().filter(|o| listed.contains(o.id())) {
+            if let Some((known, _)) = self.created.get_mut(object.id()) {
+                known.clone_from(object);
+            }
+        }
+        if late {
+            lag.0 = Some(now);
+        }
+    }
+
+    fn touched(&mut self, needs: &BTreeSet<Need>) {
+        // One that AWS takes down is listed until it is gone: that it is not listed is late, or old news.
+        let stays = |(o, write): &(T, Write)| !write.shown || o.lingers() || o.needs().iter().all(|n| !needs.contains(n));
+        self.created.retain(|_, made| stays(made));
+        let stays = |wish: &Wish| !wish.write.shown || wish.needs.iter().all(|n| !needs.contains(n));
+        self.fields.values_mut().for_each(|wishes| wishes.retain(|_, w| stays(w)));
         self.fields.retain(|_, wishes| !wishes.is_empty());
     }
 
     fn expire(&mut self, now: Instant) {
-        let over = |written: Instant| now >= written + PATIENCE;
-        self.created.retain(|_, (_, written)| !over(*written));
-        self.gone.retain(|_, (_, written)| !over(*written));
-        self.fields.values_mut().for_each(|wishes| wishes.retain(|_, w| !over(w.written)));
+        self.created.retain(|_, (_, write)| !write.is_over(now));
+        self.gone.retain(|_, (_, write)| !write.is_over(now));
+        self.fields.values_mut().for_each(|wishes| wishes.retain(|_, w| !w.write.is_over(now)));
         self.fields.retain(|_, wishes| !wishes.is_empty());
     }
 
     fn open(&self) -> Vec<Vec<Need>> {
-        let objects = self.created.values().chain(self.gone.values()).map(|(o, _)| o.needs());
-        objects.chain(self.fields.values().flat_map(BTreeMap::values).map(|w| w.needs.clone())).collect()
+        let objects = self.created.values().chain(self.gone.values()).filter(|(_, w)| w.is_open()).map(|(o, _)| o.needs());
+        let fields = self.fields.values().flat_map(BTreeMap::values).filter(|w| w.write.is_open()).map(|w| w.needs.clone());
+        objects.chain(fields).collect()
     }
 }
 
@@ -298,6 +409,10 @@ impl Expectable for VpcEndpoint {
 
     fn let_go(&mut self) -> bool {
         self.state = EndpointState::Deleting;
+        true
+    }
+
+    fn lingers(&self) -> bool {
         true
     }
 }

@@ -280,3 +280,7 @@ async fn status(class: &DmsNetworkClass, users: usize, ctx: &Context) -> (DmsNet
     };
     (status, truth == Truth::True)
 }
+
+#[cfg(test)]
+#[path = "class_tests.rs"]
+mod tests;

@@ -142,7 +142,7 @@ fn through_gateway<'a>(
         &here,
         from,
         &far.nets,
-        &Want { fits: &|t| *t == target, words: &words, target: None, destination: vec![], otherwise: &otherwise },
+        &Want { fits: &|t| *t == target, words: &words, target: None, destination: vec![], by_vpn: false, otherwise: &otherwise },
     );
     trip.open(HopKind::VpcEndpoint, &endpoint.id, Asked::State, Decided::Words(endpoint.state.to_string()));
     trip.arrive();

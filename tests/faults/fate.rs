@@ -26,6 +26,8 @@ pub enum Fate {
     Refused(u16),
     /// Refused since there were too many.
     Throttled,
+    /// Refused since it is not allowed.
+    Denied,
     /// The connection breaks before anything is done.
     Reset,
     /// Nothing is done, and no answer comes.
@@ -72,6 +74,13 @@ pub struct Rates {
     pub slow: f64,
 }
 
+/// AWS loses the answers to requests for an endpoint for a while, and reads show what was before the first of them.
+#[derive(Clone, Copy, Debug)]
+struct Deaf {
+    since: Duration,
+    until: Duration,
+}
+
 /// What a seed does to requests.
 #[derive(Clone, Debug, Default)]
 pub struct Weather {
@@ -108,7 +117,7 @@ impl Weather {
             slow: rate(0.3),
         };
         let (watch_cut, watch_late) = (rate(0.8), rate(0.8));
-        Self { aws, kubernetes, watch_cut, watch_late, stalest: Duration::from_secs(pick(rng, &[1, 5, 15])) }
+        Self { aws, kubernetes, watch_cut, watch_late, stalest: Duration::from_secs(pick(rng, &[1, 5, 15, 40])) }
     }
 }
 
@@ -118,18 +127,23 @@ pub struct Fates {
     pub weather: Weather,
     pub trace: Trace,
     asked: Mutex<HashMap<String, u64>>,
+    deaf: Mutex<Option<Deaf>>,
+    /// What becomes of every request to a host.
+    dead: Mutex<HashMap<String, Fate>>,
     on: AtomicBool,
     down: AtomicBool,
     restarts: watch::Sender<u64>,
 }
 
 impl Fates {
-    pub fn new(seed: u64, trace: Trace) -> Self {
+    pub fn new(seed: u64, weather: Weather, trace: Trace) -> Self {
         Self {
             seed,
-            weather: Weather::of(seed),
+            weather,
             trace,
             asked: Mutex::default(),
+            deaf: Mutex::default(),
+            dead: Mutex::default(),
             on: AtomicBool::new(true),
             down: AtomicBool::new(false),
             restarts: watch::Sender::new(0),
@@ -207,9 +221,40 @@ impl Fates {
         Judged { what, wait, back, lands }
     }
 
-    pub fn of_aws(&self, life: &Life, operation: &str, write: bool) -> Judged {
+    pub fn of_aws(&self, life: &Life, host: &str, operation: &str, write: bool) -> Judged {
         let mut rng = self.rng(life, operation);
-        self.judged(&mut rng, &self.weather.aws, write)
+        let judged = self.judged(&mut rng, &self.weather.aws, write);
+        match self.dead.lock().unwrap().get(host) {
+            Some(what) => Judged { what: *what, ..judged },
+            None => judged,
+        }
+    }
+
+    /// From now on nothing that is asked at this host is done.
+    pub fn kill_host(&self, host: &str, what: Fate) {
+        self.dead.lock().unwrap().insert(host.to_owned(), what);
+    }
+
+    /// An endpoint is about to be made at `now`: whether the answer is lost, and those to the tries that follow. One lost answer
+    /// alone is made up for by the SDK's next try; what a controller does after that is seen only if AWS goes on like this.
+    pub fn loses_endpoint(&self, operation: &str, now: Duration) -> bool {
+        if operation != "CreateVpcEndpoint" || !self.on.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut deaf = self.deaf.lock().unwrap();
+        if deaf.is_none() {
+            let mut rng = chance::of(self.seed, "deaf");
+            let length = if self.weather.aws.lost > 0.0 { Duration::from_millis(rng.u64(4000..25_000)) } else { Duration::ZERO };
+            *deaf = Some(Deaf { since: now, until: now + length });
+        }
+        deaf.is_some_and(|d| now < d.until)
+    }
+
+    /// When what a read shows was so, if it is asked while answers are lost.
+    pub fn shows(&self, operation: &str, now: Duration) -> Option<Duration> {
+        let deaf = (*self.deaf.lock().unwrap())?;
+        let shows = operation == "DescribeVpcEndpoints" && now < deaf.until && self.on.load(Ordering::Relaxed);
+        shows.then(|| deaf.since.saturating_sub(Duration::from_millis(1)))
     }
 
     pub fn of_kubernetes(&self, life: &Life, words: &str) -> Judged {
@@ -225,6 +270,11 @@ impl Fates {
             Fate::Stale(_) => Fate::Fine,
             other => other,
         };
+        if life.has_slow_leases() && words.contains("/leases") {
+            // The elector waits for four seconds.
+            let back = Duration::from_millis(rng.u64(500..5000));
+            return Judged { what, back, ..judged };
+        }
         Judged { what, ..judged }
     }
 

@@ -12,13 +12,18 @@ mod cluster;
 mod fate;
 mod fixed;
 mod meddle;
+mod neighbours;
+mod place;
 mod replica;
 mod schedule;
 mod sim;
+mod start;
 #[path = "../support/stub/mod.rs"]
 mod stub;
+mod throttled;
 mod trace;
 mod wants;
+mod well;
 
 use std::{
     sync::{
@@ -28,6 +33,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fate::Fate;
 use sim::Story;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt};
 
@@ -40,13 +46,18 @@ fn number(name: &str) -> Option<u64> {
 
 /// A seed on a thread of its own, so that nothing of the one before is left; with the controller's log, if asked for.
 fn story(seed: u64, log: bool) -> Story {
+    paused(seed, async move {
+        let _log = log.then(logged);
+        sim::run(seed).await
+    })
+}
+
+/// Runs it on a thread of its own, with the clock paused.
+fn paused<T: Send + 'static>(seed: u64, story: impl Future<Output = T> + Send + 'static) -> T {
     let run = move || {
         fastrand::seed(seed);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(async {
-            let _log = log.then(logged);
-            sim::run(seed).await
-        })
+        runtime.block_on(story)
     };
     std::thread::spawn(run).join().unwrap()
 }
@@ -123,5 +134,23 @@ fn seeded_schedules() {
     );
     if let Some((seed, story)) = failed.first() {
         panic!("{}", tell(*seed, story));
+    }
+}
+
+#[test]
+fn a_dead_account_delays_nobody() {
+    if fixed::again("a_dead_account_delays_nobody") {
+        return;
+    }
+    let (alone, _) = paused(0, neighbours::beside(None));
+    println!("alone: {alone:?}");
+    for what in [Fate::Silent, Fate::Refused(500), Fate::Throttled, Fate::Denied, Fate::Reset] {
+        let (took, says) = paused(0, neighbours::beside(Some(what)));
+        println!("beside one where all is {what:?}: {took:?}");
+        assert!(says.contains(r#""status":"False""#), "{says}");
+        for (took, alone) in [(took.made, alone.made), (took.changed, alone.changed)] {
+            assert!(took <= alone + Duration::from_secs(1), "{what:?}: {took:?}, and alone {alone:?}");
+        }
+        assert!(took.mended <= Duration::from_secs(62), "{what:?}: the interval, and two seconds: {:?}", took.mended);
     }
 }

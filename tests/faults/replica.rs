@@ -2,21 +2,28 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
-/// What the servers know of a process: whether it is there, and whether it can reach Kubernetes.
+/// What the servers know of a process: whether it is there, whether it can reach Kubernetes, and how wrong its clock is.
 #[derive(Clone)]
 pub struct Life {
     pub name: Arc<str>,
     over: Arc<AtomicBool>,
     parted: Arc<AtomicBool>,
     unrenewed: Arc<AtomicBool>,
+    slow: Arc<AtomicBool>,
+    /// Seconds that its clock is behind.
+    behind: Arc<AtomicI64>,
+    /// The same when it began, by which it reads and writes the times of Leases.
+    pub began_behind: i64,
 }
 
 impl Life {
-    pub fn new(name: &str) -> Self {
-        Self { name: name.into(), over: Arc::default(), parted: Arc::default(), unrenewed: Arc::default() }
+    pub fn new(name: &str, behind: i64) -> Self {
+        let flag = Arc::<AtomicBool>::default;
+        let clock = Arc::new(AtomicI64::new(behind));
+        Self { name: name.into(), over: flag(), parted: flag(), unrenewed: flag(), slow: flag(), behind: clock, began_behind: behind }
     }
 
     /// Killed: nothing it does from now on can be seen, and nothing reaches it.
@@ -40,6 +47,25 @@ impl Life {
 
     pub fn is_without_leases(&self) -> bool {
         self.unrenewed.load(Ordering::Relaxed)
+    }
+
+    /// Its calls about Leases take long: some are answered late, some too late.
+    pub fn slow_leases(&self, slow: bool) {
+        self.slow.store(slow, Ordering::Relaxed);
+    }
+
+    pub fn has_slow_leases(&self) -> bool {
+        self.slow.load(Ordering::Relaxed)
+    }
+
+    /// Sets its clock.
+    pub fn set_clock(&self, behind: i64) {
+        self.behind.store(behind, Ordering::Relaxed);
+    }
+
+    /// Seconds that its clock is behind.
+    pub fn behind(&self) -> i64 {
+        self.behind.load(Ordering::Relaxed)
     }
 
     pub fn is_parted(&self) -> bool {

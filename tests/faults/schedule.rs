@@ -28,6 +28,10 @@ pub enum Deed {
     Part(usize, Duration),
     /// It can, but not renew its Lease.
     WithoutLease(usize, Duration),
+    /// It can, and each renewal takes long.
+    SlowLease(usize, Duration),
+    /// From now on its clock is so many seconds behind.
+    Clock(usize, i64),
     /// The API server is down for that long.
     Outage(Duration),
     CutWatches,
@@ -53,6 +57,8 @@ pub enum Meddling {
 pub struct Schedule {
     pub deeds: Vec<(Duration, Deed)>,
     pub replicas: usize,
+    /// By how many seconds the clock of each one's machine is behind.
+    pub clocks: Vec<i64>,
     /// Whether the class has a change queue.
     pub queue: bool,
     /// How long the first part takes: what is made is changed, broken and repaired.
@@ -66,6 +72,11 @@ pub struct Schedule {
     pub interval: u64,
     /// How long an endpoint takes to come, and to go.
     pub endpoint_takes: (Duration, Duration),
+}
+
+/// How wrong a clock is: some minutes, back or ahead.
+fn wrong(rng: &mut Rng) -> i64 {
+    pick(rng, &[-7200, -1800, -400, -200, -20, 20, 200, 400, 1800, 7200])
 }
 
 /// Networks of a run.
@@ -88,6 +99,12 @@ fn wish(rng: &mut Rng, n: usize, private_dns: bool) -> Wish {
 }
 
 impl Schedule {
+    /// How many processes there will be, one after the other or side by side.
+    pub fn lives(&self) -> usize {
+        let deeds = self.deeds.iter().chain(&self.late_deeds);
+        self.replicas + deeds.filter(|(_, deed)| matches!(deed, Deed::Kill(..) | Deed::Stop(_))).count()
+    }
+
     pub fn of(seed: u64) -> Self {
         let rng = &mut chance::of(seed, "schedule");
         let first = Duration::from_secs(rng.u64(30..150));
@@ -149,6 +166,18 @@ impl Schedule {
             deeds
         };
         deeds.extend(machines(rng, kills, outages));
+        let rng = &mut chance::of(seed, "clocks");
+        for _ in 0..pick(rng, &[0, 0, 1, 2]) {
+            let slot = rng.usize(..replicas);
+            let deed = if rng.bool() {
+                Deed::SlowLease(slot, Duration::from_millis(rng.u64(5000..60_000)))
+            } else {
+                Deed::Clock(slot, wrong(rng))
+            };
+            deeds.push((within(rng, 0.0, 1.0), deed));
+        }
+        let clocks = (0..replicas).map(|_| if happens(rng, 0.3) { wrong(rng) } else { 0 }).collect();
+        let rng = &mut chance::of(seed, "end");
         deeds.sort_by_key(|(at, _)| *at);
         let deletions = (0..NETWORKS).map(|_| Duration::from_millis(rng.u64(..20_000))).collect();
         let mut late_deeds = machines(rng, kills.min(2), outages);
@@ -157,6 +186,7 @@ impl Schedule {
         Self {
             deeds,
             replicas,
+            clocks,
             queue: rng.bool(),
             first,
             deletions,

@@ -1,6 +1,6 @@
 //! One seed, from the first network to the last one's end.
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use aws_config::BehaviorVersion;
 use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
@@ -23,16 +23,15 @@ use crate::{
     checker::{Checker, OWNER},
     clock::Clock,
     cluster::{Cluster, Key, Kind, Server},
-    fate::Fates,
+    fate::{Fates, Weather},
     meddle::meddle,
     replica::Life,
-    schedule::{Deed, NETWORKS, Schedule},
+    schedule::{Deed, Schedule},
     stub::World,
     trace::Trace,
+    wants::Wish,
 };
 
-/// Once the faults have stopped, all is well after this time at the latest.
-const BOUND: Duration = Duration::from_secs(300);
 /// Topologies of the world.
 const PLACES: usize = 2;
 /// Where the controller runs.
@@ -58,16 +57,17 @@ pub fn log() -> Box<dyn std::io::Write> {
     LOG.with_borrow(Clone::clone).map_or_else(|| Box::new(std::io::sink()) as Box<dyn std::io::Write>, |trace| Box::new(trace))
 }
 
-struct Sim {
+/// A Kubernetes, an AWS, and the processes of the controller between them.
+pub struct Sim {
     seed: u64,
-    clock: Clock,
-    trace: Trace,
-    cluster: Arc<Cluster>,
-    fates: Arc<Fates>,
-    history: Arc<History>,
-    queue: Arc<Queue>,
-    checker: Arc<Checker>,
-    schedule: Schedule,
+    pub clock: Clock,
+    pub trace: Trace,
+    pub cluster: Arc<Cluster>,
+    pub fates: Arc<Fates>,
+    pub history: Arc<History>,
+    pub queue: Arc<Queue>,
+    pub checker: Arc<Checker>,
+    pub schedule: Schedule,
     /// Replicas; none where one was killed and is not back yet.
     processes: Vec<Option<Process>>,
     started: usize,
@@ -80,52 +80,65 @@ struct Process {
     task: JoinHandle<()>,
 }
 
-fn key(n: usize) -> Key {
+/// The network of that number.
+pub fn key(n: usize) -> Key {
     Key::new(Kind::Network, "team", &format!("net-{n}"))
 }
 
 /// Runs a seed. Within a runtime of one thread, with its clock paused.
 pub async fn run(seed: u64) -> Story {
-    let clock = Clock::start();
-    let trace = Trace::new(clock);
-    let schedule = Schedule::of(seed);
-    let replicas = schedule.replicas;
-    let mut world = World::bare(PLACES);
-    world.region = format!("sim-{seed}");
-    world.endpoint_takes = schedule.endpoint_takes;
-    for place in 0..PLACES {
-        let ids = crate::stub::Ids(place);
-        let peer = crate::stub::Peer::Cidr("10.0.8.0/24".into());
-        world.add_rule(&ids.source(), false, "tcp", (5432, 5432), peer, "of the application".into(), Default::default());
+    let (schedule, mut weather) = (Schedule::of(seed), Weather::of(seed));
+    if schedule.lives() > 1 {
+        // Who writes next does not know what was written last: a Lease's time is all that is in between.
+        weather.stalest = weather.stalest.min(Duration::from_secs(15));
     }
-    let cluster = Arc::new(Cluster::new(clock));
-    let checker = Arc::new(Checker::new(clock, trace.clone(), PLACES, cluster.clone()));
-    let mut sim = Sim {
-        seed,
-        clock,
-        cluster,
-        fates: Arc::new(Fates::new(seed, trace.clone())),
-        history: Arc::new(History::new(world)),
-        queue: Arc::new(Queue::new(clock)),
-        checker,
-        trace,
-        schedule,
-        processes: (0..replicas).map(|_| None).collect(),
-        started: 0,
-    };
+    let mut sim = Sim::new(seed, schedule, weather);
     LOG.set(Some(sim.trace.clone()));
     sim.trace.add(|| format!("seed {seed}: {:?}", sim.fates.weather));
     let took = sim.story().await;
-    let (broken, writes) = (sim.checker.broken(), sim.checker.writes());
-    for process in sim.processes.into_iter().flatten() {
-        process.life.end();
-        process.stop.cancel();
-    }
-    let requests = sim.fates.requests();
-    Story { requests, trace: sim.trace, broken, took, simulated: clock.elapsed(), writes }
+    sim.end();
+    let (broken, writes, requests) = (sim.checker.broken(), sim.checker.writes(), sim.fates.requests());
+    Story { requests, trace: sim.trace, broken, took, simulated: sim.clock.elapsed(), writes }
 }
 
 impl Sim {
+    /// Nothing is there yet, and nobody runs.
+    pub fn new(seed: u64, schedule: Schedule, weather: Weather) -> Self {
+        let clock = Clock::start();
+        let trace = Trace::new(clock);
+        let mut world = World::bare(PLACES);
+        world.region = format!("sim-{seed}");
+        world.endpoint_takes = schedule.endpoint_takes;
+        for place in 0..PLACES {
+            let ids = crate::stub::Ids(place);
+            let peer = crate::stub::Peer::Cidr("10.0.8.0/24".into());
+            world.add_rule(&ids.source(), false, "tcp", (5432, 5432), peer, "of the application".into(), Default::default());
+        }
+        let cluster = Arc::new(Cluster::new(clock));
+        let checker = Arc::new(Checker::new(clock, trace.clone(), PLACES, cluster.clone()));
+        Self {
+            seed,
+            clock,
+            cluster,
+            fates: Arc::new(Fates::new(seed, weather, trace.clone())),
+            history: Arc::new(History::new(world)),
+            queue: Arc::new(Queue::new(clock)),
+            checker,
+            trace,
+            processes: (0..schedule.replicas).map(|_| None).collect(),
+            schedule,
+            started: 0,
+        }
+    }
+
+    /// Nobody runs any more.
+    pub fn end(&mut self) {
+        for process in self.processes.iter_mut().filter_map(Option::take) {
+            process.life.end();
+            process.stop.cancel();
+        }
+    }
+
     async fn story(&mut self) -> [Duration; 2] {
         self.furnish();
         for slot in 0..self.processes.len() {
@@ -158,7 +171,7 @@ impl Sim {
     }
 
     /// What is there before the controller.
-    fn furnish(&self) {
+    pub fn furnish(&self) {
         let make = |kind, object| self.cluster.create(kind, object).map(drop).unwrap();
         for namespace in ["kube-system", "team", NAMESPACE] {
             make(Kind::Namespace, json!({ "metadata": { "name": namespace } }));
@@ -174,10 +187,11 @@ impl Sim {
     }
 
     /// A process, and again whenever it ends by itself.
-    fn start(&mut self, slot: usize) {
+    pub fn start(&mut self, slot: usize) {
         self.started += 1;
-        let life = Life::new(&format!("r{}", self.started));
-        self.trace.add(|| format!("--- {} starts", life.name));
+        let behind = self.schedule.clocks[slot];
+        let life = Life::new(&format!("r{}", self.started), behind);
+        self.trace.add(|| format!("--- {} starts, its clock {behind} s behind", life.name));
         let server = Server { cluster: self.cluster.clone(), fates: self.fates.clone(), checker: self.checker.clone(), life: life.clone() };
         let aws = Aws {
             history: self.history.clone(),
@@ -219,6 +233,23 @@ impl Sim {
         self.processes[slot] = Some(Process { life, stop, task });
     }
 
+    /// Makes a network, or changes its spec.
+    pub fn wish(&self, n: usize, wish: Wish) {
+        let spec = wish.spec(self.schedule.interval);
+        let change = self.cluster.change(&key(n), |object| {
+            object["spec"] = spec.clone();
+            Ok(())
+        });
+        let going = change.as_ref().is_ok_and(|o| o["metadata"]["deletionTimestamp"].is_string());
+        if change.is_err() {
+            let metadata = json!({ "name": format!("net-{n}"), "namespace": "team" });
+            self.cluster.create(Kind::Network, json!({ "metadata": metadata, "spec": spec })).unwrap();
+        }
+        if !going {
+            self.checker.wished(&format!("net-{n}"), Some(wish));
+        }
+    }
+
     fn calm(&self, calm: bool) {
         self.fates.set(!calm);
         if calm {
@@ -236,21 +267,7 @@ impl Sim {
             let rng = &mut chance::of(self.seed, (part, n));
             self.trace.add(|| format!("--- {deed:?}"));
             match deed {
-                Deed::Wish(n, wish) => {
-                    let spec = wish.spec(self.schedule.interval);
-                    let change = self.cluster.change(&key(n), |object| {
-                        object["spec"] = spec.clone();
-                        Ok(())
-                    });
-                    let going = change.as_ref().is_ok_and(|o| o["metadata"]["deletionTimestamp"].is_string());
-                    if change.is_err() {
-                        let metadata = json!({ "name": format!("net-{n}"), "namespace": "team" });
-                        self.cluster.create(Kind::Network, json!({ "metadata": metadata, "spec": spec })).unwrap();
-                    }
-                    if !going {
-                        self.checker.wished(&format!("net-{n}"), Some(wish));
-                    }
-                }
+                Deed::Wish(n, wish) => self.wish(n, wish),
                 Deed::Delete(n) => {
                     // One that was never made is not there.
                     let _ = self.cluster.delete(&key(n));
@@ -302,6 +319,16 @@ impl Sim {
                     sleep(length).await;
                     withhold(false);
                 }
+                Deed::SlowLease(slot, length) => {
+                    let life = self.processes[slot].as_ref().map(|p| p.life.clone());
+                    life.iter().for_each(|l| l.slow_leases(true));
+                    sleep(length).await;
+                    life.iter().for_each(|l| l.slow_leases(false));
+                }
+                Deed::Clock(slot, behind) => {
+                    self.schedule.clocks[slot] = behind;
+                    self.processes[slot].iter().for_each(|p| p.life.set_clock(behind));
+                }
                 Deed::Outage(length) => {
                     self.fates.api_server(false);
                     sleep(length).await;
@@ -313,97 +340,6 @@ impl Sim {
                     self.fates.cut_watches();
                 }
             }
-        }
-    }
-
-    /// Waits until all is well; how long that took.
-    async fn until_well(&self, what: &str, well: fn(&Self) -> Result<(), String>) -> Duration {
-        let begin = Instant::now();
-        loop {
-            let Err(why) = well(self) else {
-                self.trace.add(|| format!("--- {what}"));
-                return begin.elapsed();
-            };
-            if !self.checker.broken().is_empty() {
-                return begin.elapsed();
-            }
-            if begin.elapsed() > BOUND {
-                self.checker.breaks(format!("not {what} within {} s once faults had stopped: {why}", BOUND.as_secs()));
-                return begin.elapsed();
-            }
-            sleep(Duration::from_secs(1)).await;
-        }
-    }
-
-    /// AWS as wished, and the status of each network says so.
-    fn whole(&self) -> Result<(), String> {
-        let world = self.history.now(self.clock.elapsed()).clone();
-        let others = self.checker.others(&world);
-        self.checker.whole(&world, &others)?;
-        let wishes = self.checker.wishes();
-        for n in 0..NETWORKS {
-            let (name, object) = (format!("net-{n}"), self.cluster.get(&key(n)));
-            let Some(wish) = wishes.get(&name) else {
-                if object.is_some() {
-                    return Err(format!("{name} is still there"));
-                }
-                continue;
-            };
-            let object = object.ok_or_else(|| format!("{name} is not there"))?;
-            let status = &object["status"];
-            let condition = |type_: &str| {
-                let all = status["conditions"].as_array().cloned().unwrap_or_default();
-                all.into_iter().find(|c| c["type"] == type_).unwrap_or_default()
-            };
-            let ready = condition("Ready");
-            if ready["status"] != "True" || status["observedGeneration"] != object["metadata"]["generation"] {
-                return Err(format!("{name} is not ready: {ready}"));
-            }
-            let owned = status["owned"].as_array().cloned().unwrap_or_default();
-            if owned.len() != wish.entries() || owned.iter().any(|e| !e["id"].is_string() || !e["want"].is_string()) {
-                return Err(format!("{name} has another ledger than its wish of {}: {owned:#?}", wish.entries()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Nothing of ours is left, and no network either.
-    fn gone(&self) -> Result<(), String> {
-        let left = self.cluster.list(Kind::Network);
-        if !left.is_empty() {
-            return Err(format!("networks with finalizers: {left:#?}"));
-        }
-        let world = self.history.now(self.clock.elapsed()).clone();
-        self.checker.whole(&world, &BTreeMap::new())?;
-        match self.checker.made(&world) {
-            made if made.is_empty() => Ok(()),
-            made => Err(format!("left behind: {made:?}")),
-        }
-    }
-
-    /// What nobody else did is no drift: not a first creation that was cut off, and not a late read.
-    fn no_drift(&self) {
-        let meddled = self.trace.lines().iter().any(|l| l.contains("--- somebody"));
-        for network in self.cluster.list(Kind::Network) {
-            let drift = &network["status"]["drift"];
-            if !meddled && drift.as_array().is_some_and(|d| !d.is_empty()) {
-                self.checker.breaks(format!("nobody touched AWS, but {} says: {drift}", network["metadata"]["name"]));
-            }
-        }
-    }
-
-    /// With nothing to do, nothing is written.
-    async fn idle(&self) {
-        // What was about to settle settles.
-        sleep(Duration::from_secs(90)).await;
-        if self.queue.depth() > 0 {
-            self.checker.breaks(format!("{} messages are still in the queue", self.queue.depth()));
-        }
-        let before = (self.checker.writes(), self.cluster.written());
-        sleep(Duration::from_secs(3 * self.schedule.interval)).await;
-        let after = (self.checker.writes(), self.cluster.written());
-        if before != after {
-            self.checker.breaks(format!("with nothing to do, there were writes to AWS or Kubernetes: {before:?} -> {after:?}"));
         }
     }
 }

@@ -80,6 +80,24 @@ fn a_rule_that_was_changed_goes_with_the_one_that_leaves() {
 }
 
 #[test]
+fn a_rule_that_was_changed_and_made_anew_by_another_is_removed() {
+    let mut world = World::reference("cluster");
+    let (mut a, mut b) = (Network::new(1, reference_spec()), Network::new(2, reference_spec()));
+    world.pass(&mut a, None);
+    let wanted = world.shape();
+    let group: SecurityGroupId = crate::world::SOURCE.into();
+    world.edit_rules(&group, |rules| rules[0].shape.ports = Some(Ports::one(1914)));
+    world.pass(&mut b, None);
+    assert_ne!(world.shape(), wanted, "b has made its own, and knows nothing of the changed one");
+    let plan = world.pass(&mut a, None);
+    assert_eq!(plan.drift.len(), 1, "{:#?}", plan.drift);
+    assert_eq!(world.shape(), wanted);
+    for network in [&a, &b] {
+        assert!(world.plan(network, None).is_empty());
+    }
+}
+
+#[test]
 fn subnets_are_united_and_leave_with_the_one_that_brought_them() {
     let mut world = World::reference("cluster");
     let mut spec = reference_spec();

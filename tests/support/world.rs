@@ -197,7 +197,7 @@ impl World {
             let local = Route { destination, target: Target::Local, state: RouteState::Active, origin: RouteOrigin::CreateRouteTable };
             let subnets: Vec<SubnetId> = subnets.into_iter().map(Into::into).collect();
             let main = subnets.is_empty();
-            let table = RouteTable { id: id.into(), vpc: vpc.into(), main, subnets, routes: vec![local], tags: Tags::new() };
+            let table = RouteTable { id: id.into(), vpc: vpc.into(), main, subnets, routes: vec![local], propagating: vec![], tags: Tags::new() };
             world.picture.route_tables.insert(id.into(), Arc::new(table));
         }
         let side = |vpc: &str, cidr: &str| PeeringSide {
@@ -242,7 +242,8 @@ impl World {
     pub fn plan(&mut self, network: &Network, deleting: Option<DeletionPolicy>) -> Plan {
         loop {
             let plan = self.plan_once(network, deleting);
-            if !plan.unread {
+            // Here nobody minds waiting.
+            if !plan.unread && plan.later.iter().all(|need| self.picture.asked.contains_key(need)) {
                 return plan;
             }
             self.answer(&plan);

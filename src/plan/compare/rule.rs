@@ -7,6 +7,7 @@ use crate::{
         change::{Change, GroupTarget},
         drift::DriftKind,
         key::{GroupRef, Key},
+        release,
         wanted::WantedRule,
     },
 };
@@ -43,7 +44,10 @@ impl Compare<'_, '_> {
         if let Some(found) = rules.iter().find(|r| r.shape == wanted.shape) {
             self.plan.rules.0 += 1;
             let made = self.take(key, found.id.as_str(), &found.tags).unwrap_or(false);
-            return self.hold(key, found.id.as_str(), Some(shape), made);
+            if !self.removes_edited(key, wanted, rules, found) {
+                self.hold(key, found.id.as_str(), Some(shape), made);
+            }
+            return;
         }
         let entry = self.ledger.get(key).copied();
         let applied = entry.is_some_and(|e| e.want.as_deref() == Some(shape.as_str()));
@@ -72,6 +76,30 @@ impl Compare<'_, '_> {
                 self.create_rule(key, wanted, GroupTarget::Existing(group.clone()));
             }
         }
+    }
+
+    /// Somebody edited the rule that the ledger names, and another made it anew before we edited it back: a network that shares it,
+    /// or a person. What it was edited to goes, and the entry keeps it until then: only that tells whose it is.
+    fn removes_edited(&mut self, key: &Key, wanted: &WantedRule, rules: &[Rule], found: &Rule) -> bool {
+        let Some(entry) = self.ledger.get(key).copied().filter(|e| e.made && e.id.as_deref() != Some(found.id.as_str())) else {
+            return false;
+        };
+        let Some(edited) = rules.iter().find(|r| entry.id.as_deref() == Some(r.id.as_str())) else { return false };
+        if !self.may_edit(edited, &wanted.group) {
+            return false;
+        }
+        self.keep_or_intend(key);
+        if !self.input.all_tried {
+            self.plan.waiting.push(format!("{} is removed once every network of the account was looked at", edited.id));
+            return true;
+        }
+        if entry.want.as_deref() == Some(wanted.shape.to_string().as_str()) {
+            self.drift(key, DriftKind::RuleChanged, &wanted.shape, &edited.shape);
+        }
+        self.plan.locks.insert(release::LOCK.to_owned());
+        let (group, id, shape) = (edited.group.clone(), edited.id.clone(), edited.shape.clone());
+        self.change(Change::RevokeRule { key: key.clone(), group, id, shape });
+        true
     }
 
     fn create_rule(&mut self, key: &Key, wanted: &WantedRule, group: GroupTarget) {

@@ -1,6 +1,11 @@
 //! The SDK's way to AWS, of one replica.
 
-use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use aws_smithy_runtime_api::{
     client::{
@@ -10,7 +15,7 @@ use aws_smithy_runtime_api::{
     },
     http::StatusCode,
 };
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::{DateTime, body::SdkBody, date_time::Format};
 use tokio::time::sleep;
 
 use super::{History, Queue};
@@ -68,7 +73,9 @@ impl Aws {
         let (operation, mut write) = (call.operation.clone(), call.is_write());
         let queue = target.is_some_and(|t| t.starts_with("AmazonSQS"));
         write |= queue;
-        let fate = self.fates.of_aws(&self.life, &format!("{operation}{}", call.about()), write);
+        let host = request.uri().split('/').nth(2).unwrap_or_default().to_owned();
+        let signed = request.headers().get("x-amz-date").map(str::to_owned);
+        let fate = self.fates.of_aws(&self.life, &host, &format!("{operation}{}", call.about()), write);
         sleep(fate.wait).await;
         let who = &self.life.name;
         let tell = |what: &str| self.fates.trace.add(|| format!("{who} aws {operation}{}: {what}", call.about()));
@@ -80,6 +87,7 @@ impl Aws {
             Fate::Refused(status) => Some(Fault(status, if status == 503 { "Unavailable" } else { "InternalError" }, "a fault".into())),
             Fate::Throttled if call.service == "dms" => Some(Fault(400, "ThrottlingException", "a fault".into())),
             Fate::Throttled => Some(Fault(503, "RequestLimitExceeded", "a fault".into())),
+            Fate::Denied => Some(Fault(403, "UnauthorizedOperation", "a fault".into())),
             Fate::Reset => {
                 tell("reset before it was done");
                 return Err(broken("connection reset"));
@@ -90,13 +98,22 @@ impl Aws {
             }
             _ => None,
         };
+        let refusal = refusal.or_else(|| self.too_skewed(signed.as_deref(), &call, queue));
         if let Some(fault) = refusal {
             tell(fault.1);
             sleep(fate.back).await;
-            return response(call.refusal(&fault));
+            return self.response(call.refusal(&fault));
         }
         let now = self.clock.elapsed();
+        let lost = self.fates.loses_endpoint(&operation, now);
         let reply = match fate.what {
+            _ if let Some(then) = self.fates.shows(&operation, now) => {
+                tell(&format!("as it was at {:.3}", then.as_secs_f64()));
+                match self.history.then(then) {
+                    Some(mut then) => call.answer(&mut then),
+                    None => call.answer(&mut self.history.now(now)),
+                }
+            }
             Fate::Stale(ago) if !write => {
                 tell(&format!("as it was {:.1} s ago", ago.as_secs_f64()));
                 match self.history.then(now.saturating_sub(ago)) {
@@ -122,6 +139,10 @@ impl Aws {
             return Err(broken("killed"));
         }
         match fate.what {
+            _ if lost => {
+                tell("the answer is lost, and those that follow");
+                Err(broken("connection reset"))
+            }
             Fate::Lost => {
                 tell("the answer is lost");
                 Err(broken("connection reset"))
@@ -132,16 +153,43 @@ impl Aws {
             }
             Fate::LostError => {
                 tell("done, but answered by 500");
-                response(call.refusal(&Fault(500, "InternalError", "a fault".into())))
+                self.response(call.refusal(&Fault(500, "InternalError", "a fault".into())))
             }
-            _ => response(reply),
+            _ => self.response(reply),
         }
     }
-}
 
-fn response(reply: Reply) -> Result<HttpResponse, ConnectorError> {
-    let status = StatusCode::try_from(reply.status).map_err(|e| ConnectorError::other(e.into(), None))?;
-    let mut response = HttpResponse::new(status, SdkBody::from(reply.body));
-    response.headers_mut().insert("content-type", reply.content_type);
-    Ok(response)
+    /// AWS's clock, as far from the machine's as the replica's is wrong.
+    fn aws_clock(&self) -> DateTime {
+        DateTime::from_secs(DateTime::from(SystemTime::now()).secs() + self.life.behind())
+    }
+
+    /// A signature that is more than five minutes old, or of the future, is refused; how, each service words otherwise.
+    fn too_skewed(&self, signed: Option<&str>, call: &Call<'_>, queue: bool) -> Option<Fault> {
+        let text = signed?;
+        let field = |from: usize, to: usize| text.get(from..to).unwrap_or("00");
+        let iso = format!("{}-{}-{}T{}:{}:{}Z", field(0, 4), field(4, 6), field(6, 8), field(9, 11), field(11, 13), field(13, 15));
+        let at = DateTime::from_str(&iso, Format::DateTime).unwrap();
+        let skew = at.secs() - self.aws_clock().secs();
+        if skew.abs() <= 300 {
+            return None;
+        }
+        let code = match call.service {
+            _ if queue => "InvalidSignatureException",
+            "dms" => "InvalidSignatureException",
+            "ec2" if skew < 0 => "RequestExpired",
+            "ec2" => "AuthFailure",
+            _ => "SignatureDoesNotMatch",
+        };
+        Some(Fault(if call.service == "ec2" { 400 } else { 403 }, code, format!("a clock that is {skew} s off")))
+    }
+
+    fn response(&self, reply: Reply) -> Result<HttpResponse, ConnectorError> {
+        let status = StatusCode::try_from(reply.status).map_err(|e| ConnectorError::other(e.into(), None))?;
+        let mut response = HttpResponse::new(status, SdkBody::from(reply.body));
+        response.headers_mut().insert("content-type", reply.content_type);
+        let date = self.aws_clock().fmt(Format::HttpDate).map_err(|e| ConnectorError::other(e.into(), None))?;
+        response.headers_mut().insert("date", date);
+        Ok(response)
+    }
 }

@@ -3,6 +3,7 @@
 mod classes;
 mod land;
 mod refused;
+mod told;
 
 use std::sync::Arc;
 
