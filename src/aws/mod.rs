@@ -25,12 +25,14 @@ mod pace;
 pub mod permissions;
 mod questions;
 mod queue;
+mod queued;
 mod reads;
 mod requests;
 mod schedule;
 mod store;
 mod stores;
 mod sweep;
+mod turns;
 mod writes;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

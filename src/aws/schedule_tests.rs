@@ -239,7 +239,8 @@ fn who_wants_the_same_shares_one_read() {
     let (c, mut s) = (clock(), Schedule::default());
     let needs = set(&[rules("sg-1")]);
     assert_eq!(s.want(&needs, None, c.at(0.0)).len(), 1);
-    let batch = s.take(c.at(0.01), alone);
+    let mut batch = s.take(c.at(0.01), alone);
+    batch.made_up.clear();
     assert_eq!(batch.needs, needs);
     assert_eq!(s.want(&needs, None, c.at(0.02)).len(), 1, "waits for the read under way");
     assert_eq!(s.take(c.at(0.03), alone).needs, set(&[]));
@@ -377,4 +378,64 @@ fn many_writes_settle_in_few_reads() {
         read.iter().for_each(|need| s.settle(need, false, next));
     }
     assert!((8..=10).contains(&reads), "five seconds of writes: {reads} reads");
+}
+
+#[test]
+fn while_a_call_waits_for_its_turn_the_next_of_its_kind_gathers() {
+    let (c, mut s) = (clock(), Schedule::default());
+    s.want(&set(&[rules("sg-0")]), None, c.at(0.0));
+    let first = s.take(c.at(0.0), alone);
+    for n in 1..50 {
+        s.want(&set(&[rules(&format!("sg-{n}")), Need::GroupsOf(format!("vpc-{n}").as_str().into())]), None, c.at(0.1));
+        let other = s.take(c.at(0.1), alone);
+        assert!(other.needs.iter().all(|need| matches!(need, Need::GroupsOf(_))), "{:?}", other.needs);
+    }
+    assert_ne!(s.next(c.at(0.2)), Some(c.at(0.2)), "there is nothing to take until it had its turn");
+    // A sweep waits behind: it holds up no pass.
+    s.subscribe(&who("a"), set(&[Need::Vpc("vpc-1".into())]), set(&[]), MINUTE);
+    let sweep = s.take(c.at(0.2), alone);
+    assert_eq!(sweep.needs, set(&[Need::Vpc("vpc-1".into())]));
+    s.want(&set(&[Need::Vpc("vpc-2".into())]), None, c.at(0.2));
+    assert_eq!(s.take(c.at(0.2), alone).needs, set(&[Need::Vpc("vpc-2".into())]));
+    drop(first);
+    assert_eq!(s.next(c.at(0.3)), Some(c.at(0.3)));
+    assert_eq!(s.take(c.at(0.3), alone).needs.len(), 49);
+}
+
+#[test]
+fn a_sweep_gathers_too_and_nothing_is_forgotten() {
+    let (c, mut s) = (clock(), Schedule::default());
+    s.subscribe(&who("a"), set(&[rules("sg-1")]), set(&[]), MINUTE);
+    let first = s.take(c.at(0.0), alone);
+    s.subscribe(&who("b"), set(&[rules("sg-2")]), set(&[]), MINUTE);
+    assert!(s.take(c.at(1.0), alone).needs.is_empty());
+    assert_eq!(s.next(c.at(1.0)), None, "the turn of the first is waited for");
+    drop(first);
+    assert_eq!(s.take(c.at(2.0), alone).needs, set(&[rules("sg-2")]));
+}
+
+#[test]
+fn what_a_sweep_asks_is_hurried_once_somebody_waits_for_it() {
+    let (c, mut s) = (clock(), Schedule::default());
+    s.subscribe(&who("a"), set(&[rules("sg-1"), Need::Vpc("vpc-1".into())]), set(&[]), MINUTE);
+    let batch = s.take(c.at(0.0), alone);
+    s.want(&set(&[rules("sg-1")]), None, c.at(0.1));
+    let hurried: Vec<_> = batch.rush.iter().filter(|(_, rush)| rush.is_cancelled()).map(|(operation, _)| *operation).collect();
+    assert_eq!(hurried, ["DescribeSecurityGroupRules"]);
+}
+
+#[test]
+fn a_sweep_asks_for_some_dns_attributes_at_a_time_the_oldest_first() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let dns: Vec<Need> = (0..100).map(|n| Need::VpcDns(format!("vpc-{n:03}").as_str().into())).collect();
+    s.subscribe(&who("a"), dns.iter().cloned().collect(), set(&[]), SECOND);
+    // Slower than they fall due: none is left out for ever.
+    let mut read = BTreeMap::new();
+    for step in 0..60 {
+        for need in answer(&mut s, c.at(f64::from(step) * 10.0), Outcome::Found) {
+            *read.entry(need).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(read.len(), 100);
+    assert!(read.values().all(|n| (9..=10).contains(n)), "{read:?}");
 }

@@ -11,11 +11,17 @@ use tokio::{
     time::Instant,
 };
 
-use super::{calls::Memory, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL, schedule::Schedule, sweep};
+use super::{
+    calls::Memory, clients::Clients, errors::AwsError, expect::Expectations, lock, queued::Queued, reads::PARALLEL, schedule::Schedule,
+    sweep,
+};
 use crate::model::{Need, Picture};
 
 /// DNS lookups under way at a time.
 const LOOKUPS: usize = 8;
+
+/// So long after a refusal to tell the account it is not asked for again.
+const UNTOLD: Duration = Duration::from_secs(2);
 
 /// What is known, and what our own writes will show. Locked before the schedule, never while it is held.
 #[derive(Debug, Default)]
@@ -32,12 +38,16 @@ pub struct Store {
     pub(super) schedule: Mutex<Schedule>,
     /// Something is to be asked earlier than was thought.
     pub(super) kick: Arc<Notify>,
+    /// Calls that wait for their turn.
+    pub(super) queued: Queued,
     /// Bumped after each answer.
     pub(super) answers: watch::Sender<u64>,
     pub(super) gate: Arc<Semaphore>,
     pub(super) lookups: Arc<Semaphore>,
     pub(super) memory: Arc<Memory>,
     account: OnceCell<String>,
+    /// The last refusal to tell it.
+    untold: Mutex<Option<(Instant, AwsError)>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -50,17 +60,21 @@ impl Store {
     /// Starts the informer: it asks AWS as soon as somebody wants to know something, and ends when it is dropped.
     /// `wakes` is told who should look again. Must be called in a tokio runtime.
     pub fn start(clients: Clients, wakes: mpsc::UnboundedSender<Arc<str>>) -> Arc<Self> {
+        let kick = Arc::<Notify>::default();
+        let queued = Queued::new(kick.clone());
         let store = Arc::new(Self {
             clients,
             wakes,
             kept: RwLock::default(),
-            schedule: Mutex::default(),
-            kick: Arc::default(),
+            schedule: Mutex::new(Schedule::new(queued.clone())),
+            kick,
+            queued,
             answers: watch::Sender::new(0),
             gate: Arc::new(Semaphore::new(PARALLEL)),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             memory: Arc::default(),
             account: OnceCell::new(),
+            untold: Mutex::default(),
         });
         tokio::spawn(sweep::run(Arc::downgrade(&store), store.kick.clone()));
         store
@@ -71,9 +85,19 @@ impl Store {
         &self.clients
     }
 
-    /// The account that the credentials belong to, 12 digits. Asked once.
+    /// The account that the credentials belong to, 12 digits. Asked once; where AWS refuses, all who ask at that time share the refusal:
+    /// thousands that waited for it one by one would be in the way of others.
     pub async fn account(&self) -> Result<String, AwsError> {
-        self.account.get_or_try_init(|| self.clients.account()).await.cloned()
+        let asked = Instant::now();
+        let ask = async || {
+            if let Some((_, error)) = lock(&self.untold).as_ref().filter(|(at, _)| *at + UNTOLD > asked) {
+                return Err(error.clone());
+            }
+            let answer = self.clients.account().await;
+            *lock(&self.untold) = answer.as_ref().err().map(|error| (Instant::now(), error.clone()));
+            answer
+        };
+        self.account.get_or_try_init(ask).await.cloned()
     }
 
     /// The account, once AWS has told it.

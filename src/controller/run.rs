@@ -44,8 +44,8 @@ use crate::{
     plan,
 };
 
-/// Passes that run at once: they mostly wait for AWS.
-const CONCURRENCY: u16 = 32;
+/// Passes that run at once: they mostly wait for AWS, and what they wait for together is asked together.
+const CONCURRENCY: u16 = 128;
 /// How long passes that have begun may take once a stop is asked for; a pod is given 30 s.
 const GRACE: Duration = Duration::from_secs(20);
 /// How often gauges are brought up to date.

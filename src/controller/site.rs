@@ -140,7 +140,7 @@ impl Site<'_> {
         let outcome = aws::apply(&self.store, &plan.changes, &context).await;
         let mut failures = Vec::new();
         for (change, error) in &outcome.failed {
-            if error.kind == AwsErrorKind::DependencyViolation {
+            if matches!(error.kind, AwsErrorKind::DependencyViolation | AwsErrorKind::NoTurn(_)) {
                 tracing::info!(%error, change = ?change.describe(), "a change waits");
             } else {
                 tracing::warn!(%error, change = ?change.describe(), "AWS refused a change");
@@ -166,7 +166,8 @@ impl Site<'_> {
         if let (Change::DeleteGroup { id, .. }, AwsErrorKind::DependencyViolation) = (change, error.kind) {
             return self.blocked_group(id).await;
         }
-        Failure { reason, message: error.to_string() }
+        let wait = if let AwsErrorKind::NoTurn(wait) = error.kind { Some(wait) } else { None };
+        Failure { reason, message: error.to_string(), wait }
     }
 
     /// Names what keeps a group from being deleted. The interfaces of an endpoint that was deleted go by themselves; anything else
@@ -176,15 +177,16 @@ impl Site<'_> {
         match self.store.interfaces_of(id).await {
             Ok(list) if list.is_empty() => {
                 let message = format!("security group {id} cannot be deleted yet: a rule of another group refers to it");
-                Failure { reason: blocked, message }
+                Failure { reason: blocked, message, wait: None }
             }
             Ok(list) => {
                 let names = list.iter().map(|i| format!("{} ({}, {})", i.id, i.description, i.status)).collect::<Vec<_>>();
                 let message = format!("security group {id} is still used by network interfaces {}", names.join(", "));
-                Failure { reason: blocked.filter(|_| list.iter().any(|i| !i.of_endpoint)), message }
+                Failure { reason: blocked.filter(|_| list.iter().any(|i| !i.of_endpoint)), message, wait: None }
             }
             Err(error) => {
-                Failure { reason: None, message: format!("security group {id} is still in use; what uses it could not be read: {error}") }
+                let message = format!("security group {id} is still in use; what uses it could not be read: {error}");
+                Failure { reason: None, message, wait: None }
             }
         }
     }

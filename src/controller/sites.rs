@@ -36,6 +36,9 @@ const RECENT: Duration = Duration::from_secs(5);
 /// The most rounds of reading: each adds questions that the answers of the one before raised.
 const ROUNDS: usize = 12;
 
+/// How long the first pass waits for what it could do without.
+const LATER: Duration = Duration::from_secs(1);
+
 /// For a class that is gone, and through which nothing is wanted any more: what we own may always be removed.
 static NOTHING_WANTED: LazyLock<Guardrails> = LazyLock::new(|| Guardrails {
     foreign_rules: ForeignRules::Revoke,
@@ -221,16 +224,24 @@ impl<'a> Sites<'a> {
         let mut plans = self.plan(ledger);
         for _ in 0..ROUNDS {
             let known = |need: &Need, asked: &BTreeSet<Need>| need.is_dns() || not_older_than.is_none() || asked.contains(need);
-            let done = |(plan, asked): (&Plan, &BTreeSet<Need>)| !plan.unread && plan.needs.iter().all(|n| known(n, asked));
+            let done = |(plan, asked): (&Plan, &BTreeSet<Need>)| !plan.unread && plan.awaited().iter().all(|n| known(n, asked));
             if plans.iter().zip(&asked).all(done) {
                 break;
             }
-            let reads = self.list.iter().zip(&plans).map(|(site, plan)| site.store.ensure(&plan.needs, not_older_than));
+            let awaited: Vec<BTreeSet<Need>> = plans.iter().map(Plan::awaited).collect();
+            let reads = self.list.iter().zip(&awaited).map(|(site, needs)| site.store.ensure(needs, not_older_than));
             futures::future::join_all(reads).await;
             for (asked, plan) in asked.iter_mut().zip(&plans) {
                 asked.extend(plan.needs.iter().cloned());
             }
             plans = self.plan(ledger);
+        }
+        if not_older_than.is_some() {
+            // Nothing is known of it yet: where there are few to ask for, its first status tells all.
+            let reads = self.list.iter().zip(&plans).map(|(site, plan)| site.store.ensure(&plan.later, None));
+            if tokio::time::timeout(LATER, futures::future::join_all(reads)).await.is_ok() {
+                plans = self.plan(ledger);
+            }
         }
         self.subscribe(&plans).await;
         plans
@@ -453,19 +464,20 @@ async fn named<'a>(
 /// The store of a record, if its credentials still belong to its account.
 async fn reach(ctx: &Context, record: &ClassRecord) -> Result<Arc<Store>, Failure> {
     if let Some(message) = ctx.elsewhere(&record.name) {
-        return Err(Failure { reason: Some(Reason::ShardConflict), message });
+        return Err(Failure { reason: Some(Reason::ShardConflict), message, wait: None });
     }
     let store = ctx.stores.get(&context::scope(record)).await;
     let account = store.account().await.map_err(|error| Failure {
         reason: Some(if error.kind == AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::Stale }),
         message: error.to_string(),
+        wait: None,
     })?;
     if record.account_id.as_ref().is_some_and(|pinned| *pinned != account) {
         let message = format!(
             "the objects of this network are in account {}, but the credentials now belong to {account}: bring the credentials back",
             record.account_id.as_deref().unwrap_or_default()
         );
-        return Err(Failure { reason: Some(Reason::ClassChanged), message });
+        return Err(Failure { reason: Some(Reason::ClassChanged), message, wait: None });
     }
     Ok(store)
 }

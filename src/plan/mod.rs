@@ -120,7 +120,9 @@ pub struct Plan {
     pub needs: BTreeSet<Need>,
     /// Those of them whose answers must not grow older than the interval, though their kind is slow.
     pub fresh: BTreeSet<Need>,
-    /// Whether some of them were never asked: read, and plan again.
+    /// Those of them that nobody has to wait for.
+    pub later: BTreeSet<Need>,
+    /// Whether some of the others were never asked: read, and plan again.
     pub unread: bool,
     /// For status.
     pub replication: Option<ReplicationStatus>,
@@ -139,6 +141,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What has to be read before it can be told what is to be done.
+    pub fn awaited(&self) -> BTreeSet<Need> {
+        self.needs.difference(&self.later).cloned().collect()
+    }
+
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
@@ -197,6 +204,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.problems.sort();
     plan.problems.dedup();
     plan.unread = facts.unread();
+    plan.later = facts.later();
     (plan.needs, plan.fresh) = facts.into_needs();
     plan
 }

@@ -205,6 +205,20 @@ fn short(text: &str) -> String {
     }
 }
 
+/// The paths as they were last known, where nothing is against them but that something was not read yet: after a start what AWS tells
+/// of one VPC at a time comes last.
+pub fn as_known(mut now: Vec<DatabaseStatus>, before: &[DatabaseStatus]) -> Vec<DatabaseStatus> {
+    let unread = Code::NotRead.to_string();
+    for database in now.iter_mut().filter(|d| d.blocked_by.is_empty() && d.unknown.iter().any(|u| u.code == unread)) {
+        if let Some(known) = before.iter().find(|b| b.name == database.name && b.verdict.is_some()) {
+            database.verdict = known.verdict;
+            database.blocked_by.clone_from(&known.blocked_by);
+            database.unknown.clone_from(&known.unknown);
+        }
+    }
+    now
+}
+
 /// Open paths, and all paths.
 pub fn counts(databases: &[DatabaseStatus]) -> (usize, usize) {
     (databases.iter().filter(|d| d.verdict == Some(PathVerdict::Open)).count(), databases.len())
@@ -254,6 +268,20 @@ mod tests {
     fn said(databases: &[DatabaseStatus]) -> (Truth, Reason, String) {
         let condition = paths_open(databases);
         (condition.status, condition.reason, condition.message)
+    }
+
+    #[test]
+    fn what_was_not_read_yet_is_as_it_was_known() {
+        let unknown = |code: Code| UnknownFact { code: code.to_string(), resource: "vpc-1".into(), message: "why".into() };
+        let unread = DatabaseStatus { unknown: vec![unknown(Code::NotRead)], ..database("a", Some(PathVerdict::Unknown)) };
+        let open = database("a", Some(PathVerdict::Open));
+        assert_eq!(as_known(vec![unread.clone()], std::slice::from_ref(&open)), [open.clone()]);
+        assert_eq!(as_known(vec![unread.clone()], &[database("b", Some(PathVerdict::Open)), database("a", None)]), [unread.clone()]);
+        let refused = DatabaseStatus { unknown: vec![unknown(Code::NotReadable)], ..unread.clone() };
+        assert_eq!(as_known(vec![refused.clone()], std::slice::from_ref(&open)), [refused], "AWS was asked");
+        let hop = BlockingHop { code: "AclOut".into(), ..BlockingHop::default() };
+        let blocked = DatabaseStatus { blocked_by: vec![hop], ..unread };
+        assert_eq!(as_known(vec![blocked.clone()], &[open]), [blocked], "what blocks is known");
     }
 
     #[test]

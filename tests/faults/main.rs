@@ -17,6 +17,7 @@ mod place;
 mod replica;
 mod schedule;
 mod sim;
+mod start;
 #[path = "../support/stub/mod.rs"]
 mod stub;
 mod throttled;

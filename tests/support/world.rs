@@ -232,7 +232,8 @@ impl World {
     pub fn plan(&mut self, network: &Network, deleting: Option<DeletionPolicy>) -> Plan {
         loop {
             let plan = self.plan_once(network, deleting);
-            if !plan.unread {
+            // Here nobody minds waiting.
+            if !plan.unread && plan.later.iter().all(|need| self.picture.asked.contains_key(need)) {
                 return plan;
             }
             self.answer(&plan);
