@@ -135,7 +135,6 @@ impl HttpConnector for Way {
 
 /// Kubernetes, AWS, and a controller that comes and goes.
 struct Place {
-    clock: Clock,
     trace: Trace,
     aws: Arc<Aws>,
     cluster: Arc<Cluster>,
@@ -153,7 +152,7 @@ impl Place {
         let checker = Arc::new(Checker::new(clock, trace.clone(), networks, cluster.clone()));
         let fates = Arc::new(Fates::new(0, Weather::default(), trace.clone()));
         fates.set(false);
-        let place = Self { clock, trace, aws: Arc::new(aws), cluster, fates, checker };
+        let place = Self { trace, aws: Arc::new(aws), cluster, fates, checker };
         let make = |kind, object| place.cluster.create(kind, object).map(drop).unwrap();
         for namespace in ["kube-system", "team", NAMESPACE] {
             make(Kind::Namespace, json!({ "metadata": { "name": namespace } }));
