@@ -204,6 +204,7 @@ impl Place {
         let ready = begun.elapsed();
         let versions = self.versions();
         sleep(INTERVAL * idle).await;
+
         let written = self.written_since(&versions);
         stop.cancel();
         timeout(Duration::from_secs(30), running).await.unwrap().unwrap().unwrap();
@@ -261,7 +262,7 @@ fn alone<T: Send + 'static>(networks: usize, story: impl AsyncFnOnce(Place) -> T
 
 #[test]
 fn a_start_with_many_networks_is_bounded_by_pages() {
-    let networks = crate::number("START_NETWORKS").unwrap_or(300) as usize;
+    let networks = crate::number("START_NETWORKS").unwrap_or(120) as usize;
     alone(networks, async move |place| {
         let first = place.starts("first", 0).await;
         println!("first: {:?}, {:?} {:#?}", first.looked, first.ready, place.aws.counts(0));
