@@ -160,8 +160,9 @@ fn what_somebody_else_names_by_its_id_was_there() {
     all.rules.created(rule("sgr-1", 1), at(0));
     all.rules.created(rule("sgr-2", 2), at(0));
     all.named(&BTreeSet::from(["sgr-1".into(), "sgr-9".into()]));
-    let mut rules = Tested(all.rules, Lag::default());
-    assert_eq!(read(&mut rules, &[], at(1)), [rule("sgr-2", 2)], "no read has shown it, and yet it was there to be revoked");
+    let mut list = Vec::new();
+    all.rules.overlay(&mut list, |_| true, at(1), at(1), &mut all.lag);
+    assert_eq!(list, [rule("sgr-2", 2)], "no read has shown it, and yet it was there to be revoked");
 }
 
 #[test]
