@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The namespace, the class, and the owner.
-const NAME: &str = "scale";
+pub const NAME: &str = "scale";
 /// What the controller logs once it has a whole picture.
 const LOOKED: &str = "every network was looked at once";
 /// Networks of one account and Region. More are spread over several, each with its own class and its own stub: AWS grants each its
@@ -34,7 +34,7 @@ const MAKERS: usize = 32;
 /// How soon what was broken is seen to be mended.
 const POLL: Duration = Duration::from_millis(10);
 /// Longest wait for a run to get anywhere.
-const PATIENCE: Duration = Duration::from_secs(1800);
+pub const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// What is to be measured.
 pub struct Wish {
@@ -102,29 +102,16 @@ pub async fn run(wish: &Wish) -> Figures {
     let mut stubs = Vec::new();
     for from in (0..n).step_by(PER_ACCOUNT) {
         let world = World::converged(PER_ACCOUNT.min(n - from), NAME, |i| format!("{NAME}/{}", network(from + i)));
-        stubs.push(Stub::start(world, wish.latency).await);
+        stubs.push(Stub::limited(world, wish.latency).await);
     }
     let made = Instant::now();
     make(&client, wish, &stubs).await;
     told(n, &format!("made in {:.1} s; the controller adopts what is there", made.elapsed().as_secs_f64()));
 
-    let options = controller::Options {
-        kubeconfig: server.kubeconfig.clone(),
-        cluster_name: NAME.into(),
-        class_selector: String::new(),
-        identity: NAME.into(),
-        access_key: CONTROLLER_KEY.into(),
-        args: vec![],
-        env: vec![],
-    };
-    let mut controller = Controller::new(options, dir.path(), "controller");
+    let mut controller = controller(&server, dir.path());
     let begun = Instant::now();
     controller.start();
-    until("all networks are ready", async || {
-        let ready = controller.metrics().sum("dmsnet_networks", &[("ready", "True")]);
-        (ready as usize >= n).then_some(()).ok_or(format!("{ready} ready"))
-    })
-    .await;
+    ready(&mut controller, n).await;
     let adopted = begun.elapsed();
     quiet(&client).await;
 
@@ -177,20 +164,43 @@ pub async fn run(wish: &Wish) -> Figures {
     }
 }
 
-fn told(networks: usize, what: &str) {
+/// The binary, not started yet.
+pub fn controller(server: &ApiServer, dir: &Path) -> Controller {
+    let options = controller::Options {
+        kubeconfig: server.kubeconfig.clone(),
+        cluster_name: NAME.into(),
+        class_selector: String::new(),
+        identity: NAME.into(),
+        access_key: CONTROLLER_KEY.into(),
+        args: vec![],
+        env: vec![],
+    };
+    Controller::new(options, dir, "controller")
+}
+
+/// Waits until all networks are ready.
+pub async fn ready(controller: &mut Controller, networks: usize) {
+    until("all networks are ready", async || {
+        let ready = controller.metrics().sum("dmsnet_networks", &[("ready", "True")]);
+        (ready as usize >= networks).then_some(()).ok_or(format!("{ready} ready"))
+    })
+    .await;
+}
+
+pub fn told(networks: usize, what: &str) {
     eprintln!("[scale] {networks}: {what}");
 }
 
-fn network(n: usize) -> String {
+pub fn network(n: usize) -> String {
     format!("orders-{n}")
 }
 
-fn class(account: usize) -> String {
+pub fn class(account: usize) -> String {
     format!("{NAME}-{account}")
 }
 
 /// The classes and the networks, many at a time.
-async fn make(client: &Client, wish: &Wish, stubs: &[Stub]) {
+pub async fn make(client: &Client, wish: &Wish, stubs: &[Stub]) {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     create(&namespaces, json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAME } })).await;
     let api = "dmsnet.dev/v1alpha1";
@@ -225,7 +235,7 @@ where
 }
 
 /// Waits, with a deadline and what was seen last.
-async fn until(what: &str, mut look: impl AsyncFnMut() -> Result<(), String>) {
+pub async fn until(what: &str, mut look: impl AsyncFnMut() -> Result<(), String>) {
     let begun = Instant::now();
     while let Err(seen) = look().await {
         assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}; {seen}");
@@ -234,7 +244,7 @@ async fn until(what: &str, mut look: impl AsyncFnMut() -> Result<(), String>) {
 }
 
 /// Waits until nothing was written to Kubernetes for three seconds.
-async fn quiet(client: &Client) {
+pub async fn quiet(client: &Client) {
     let mut last = (usize::MAX, Instant::now());
     until("Kubernetes is quiet", async || {
         let writes = kubernetes_writes(client).await;
@@ -254,7 +264,7 @@ fn logged(log: &Path, times: usize) -> Result<(), String> {
 }
 
 /// Writes that the API server has taken of our resources and of Events.
-async fn kubernetes_writes(client: &Client) -> usize {
+pub async fn kubernetes_writes(client: &Client) -> usize {
     let request = http::Request::get("/metrics").body(Vec::new()).unwrap();
     let metrics = Metrics(client.request_text(request).await.unwrap());
     let resources = ["dmsnetworks", "dmsnetworkclasses", "events"];
@@ -264,7 +274,7 @@ async fn kubernetes_writes(client: &Client) -> usize {
 }
 
 /// Processor time that a process has used.
-fn processor(pid: u32) -> Duration {
+pub fn processor(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     // Behind the name, which may hold anything: state is the first, utime and stime the twelfth and thirteenth.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -273,7 +283,7 @@ fn processor(pid: u32) -> Duration {
 }
 
 /// Memory in KiB, by the name in `/proc/…/status`.
-fn memory(pid: u32, name: &str) -> u64 {
+pub fn memory(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{least, measure::Figures};
+use crate::{
+    events::Run,
+    least,
+    measure::{Figures, Wish},
+};
 
 /// Reads per sweep beside the least that can do.
 pub fn one(f: &Figures) {
@@ -57,5 +61,47 @@ pub fn all(runs: &[Figures]) {
             f.interval.as_secs(),
             f.aws_writes + f.kubernetes_writes,
         );
+    }
+}
+
+/// What was mended by queue event: a table, and what it took.
+pub fn by_event(wish: &Wish, runs: &[Run]) {
+    println!("\nby queue event, {} networks of one account; the stub answers after {} ms", wish.networks, wish.latency.as_millis());
+    println!(
+        "\n| rules taken away | number | p50 | p99 | most | calls that made them | groups | refused by AWS | CPU | RSS before, most, after |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    for run in runs {
+        let at = |part: f64| {
+            let last = run.mended.len().saturating_sub(1);
+            run.mended.get((last as f64 * part).ceil() as usize).map_or(0.0, Duration::as_secs_f64)
+        };
+        let made: usize = run.calls.iter().filter(|(o, _)| o.contains(":Authorize")).map(|(_, (n, _))| n).sum();
+        println!(
+            "| {} | {} | {:.2} s | {:.2} s | {:.2} s | {made} | {} | {} | {:.1} s | {:.0}, {:.0}, {:.0} MB |",
+            run.name,
+            run.mended.len(),
+            at(0.5),
+            at(0.99),
+            at(1.0),
+            run.groups.values().sum::<usize>(),
+            run.refused,
+            run.cpu.as_secs_f64(),
+            mb(run.rss[0]),
+            mb(run.rss[1]),
+            mb(run.rss[2]),
+        );
+    }
+    for run in runs {
+        println!("\n  {}: all back {:.1} s after the first went", run.name, run.all.as_secs_f64());
+        for (operation, groups) in &run.groups {
+            // 50 at once, then 5 a second.
+            println!("    {operation}: {groups} groups, which AWS grants in {:.1} s", (*groups as f64 - 50.0).max(0.0) / 5.0);
+        }
+        let calls: usize = run.calls.values().map(|(n, _)| n).sum();
+        println!("    {calls} calls to AWS, {} writes to Kubernetes; messages: {:?}", run.kubernetes_writes, run.messages);
+        for (operation, (count, most)) in &run.calls {
+            println!("    {operation:<40} {count:>6}, {most} in the busiest second");
+        }
     }
 }

@@ -5,7 +5,10 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,12 +16,14 @@ use axum::{
     Router,
     body::to_bytes,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
-use crate::stub::{Call, World};
+use crate::stub::{ACCOUNT, Buckets, Call, Queue, World, buckets};
 
 /// Most bytes of a request.
 const LONGEST: usize = 1 << 20;
@@ -32,12 +37,23 @@ pub struct Answered {
     pub operation: String,
     /// Whether it changes anything.
     pub write: bool,
+    /// AWS's code, where it was refused.
+    pub code: Option<&'static str>,
 }
 
 struct Shared {
     world: Mutex<World>,
     calls: Mutex<Vec<Answered>>,
     latency: Duration,
+    begun: Instant,
+    buckets: Option<Mutex<Buckets>>,
+    /// The change queue, and whether events are put into it.
+    queue: Queue,
+    told: AtomicBool,
+    /// Calls of others.
+    others: AtomicU64,
+    /// Something was written.
+    written: Notify,
 }
 
 /// A running stub. It ends when it is dropped.
@@ -51,7 +67,26 @@ pub struct Stub {
 impl Stub {
     /// Serves a world; every answer takes at least `latency`.
     pub async fn start(world: World, latency: Duration) -> Self {
-        let shared = Arc::new(Shared { world: Mutex::new(world), calls: Mutex::default(), latency });
+        Self::serve(world, latency, None).await
+    }
+
+    /// The same, and refuses what is more than AWS grants.
+    pub async fn limited(world: World, latency: Duration) -> Self {
+        Self::serve(world, latency, Some(Mutex::new(Buckets::new(buckets::of_aws)))).await
+    }
+
+    async fn serve(world: World, latency: Duration, buckets: Option<Mutex<Buckets>>) -> Self {
+        let shared = Arc::new(Shared {
+            world: Mutex::new(world),
+            calls: Mutex::default(),
+            latency,
+            begun: Instant::now(),
+            buckets,
+            queue: Queue::default(),
+            told: AtomicBool::new(false),
+            others: AtomicU64::new(0),
+            written: Notify::new(),
+        });
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
         let router = Router::new().fallback(answer).with_state(shared.clone());
@@ -62,6 +97,28 @@ impl Stub {
     /// What AWS holds, to look or to break.
     pub fn world(&self) -> MutexGuard<'_, World> {
         lock(&self.shared.world)
+    }
+
+    /// For a class's `changeQueue`: from now on it is told of each write.
+    pub fn queue_url(&self) -> String {
+        self.shared.told.store(true, Ordering::Relaxed);
+        format!("{}/{ACCOUNT}/changes", self.url)
+    }
+
+    /// The change queue.
+    pub fn queue(&self) -> &Queue {
+        &self.shared.queue
+    }
+
+    /// Somebody else makes this call: its event is in the queue at the same instant.
+    pub fn tell(&self, operation: &str, request: Value, response: Value) {
+        let number = self.shared.others.fetch_add(1, Ordering::Relaxed);
+        self.shared.queue.send(event(operation, &format!("another-{number}"), &self.world().region, request, response));
+    }
+
+    /// Waits for the next write.
+    pub async fn written(&self) {
+        self.shared.written.notified().await;
     }
 
     /// A point in the log: `calls(mark)` are those after it.
@@ -99,12 +156,54 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LONGEST).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
     let call = Call::parse(head.headers.get("x-amz-target").and_then(|t| t.to_str().ok()), &body);
-    let reply = call.answer(&mut lock(&shared.world));
+    let granted = shared.buckets.as_ref().map_or(Ok(()), |buckets| lock(buckets).take(&call, shared.begun.elapsed()));
+    let reply = match granted {
+        Err(fault) => call.refusal(&fault),
+        Ok(()) if call.service == "sqs" => call.of_queue(&shared.queue).await,
+        Ok(()) => call.answer(&mut lock(&shared.world)),
+    };
     let operation = format!("{}:{}", call.service, call.operation);
-    lock(&shared.calls).push(Answered { at, operation, write: call.is_write() });
+    let request_id = {
+        let mut calls = lock(&shared.calls);
+        calls.push(Answered { at, operation, write: call.is_write(), code: reply.code });
+        format!("request-{}", calls.len())
+    };
+    let wrote = call.is_write() && reply.code.is_none();
+    if wrote {
+        shared.written.notify_one();
+    }
     if !shared.latency.is_zero() {
         tokio::time::sleep(shared.latency).await;
     }
+    if wrote && shared.told.load(Ordering::Relaxed) {
+        // CloudTrail tells of our own calls as well, not before they were answered.
+        let region = lock(&shared.world).region.clone();
+        shared.queue.send(event(
+            &call.operation,
+            &request_id,
+            &region,
+            json!({ "groupId": call.get("GroupId") }),
+            json!({ "_return": true }),
+        ));
+    }
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response()
+    let headers = [(header::CONTENT_TYPE, reply.content_type.to_owned()), (HeaderName::from_static("x-amzn-requestid"), request_id)];
+    (status, headers, reply.body).into_response()
+}
+
+/// CloudTrail's record of a call, as EventBridge delivers it (domain.md 7).
+fn event(operation: &str, request_id: &str, region: &str, request: Value, response: Value) -> String {
+    let now = Timestamp::now();
+    let detail = json!({
+        "eventVersion": "1.10", "eventTime": now, "eventSource": "ec2.amazonaws.com", "eventName": operation, "awsRegion": region,
+        "userIdentity": { "type": "AssumedRole", "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/admin/alice") },
+        "sourceIPAddress": "203.0.113.7", "userAgent": "aws-cli/2.31", "requestParameters": request,
+        "responseElements": response, "requestID": request_id, "eventID": format!("event-of-{request_id}"),
+        "readOnly": false, "eventType": "AwsApiCall", "managementEvent": true, "recipientAccountId": ACCOUNT,
+    });
+    json!({
+        "version": "0", "id": format!("bridge-of-{request_id}"), "detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2",
+        "account": ACCOUNT, "time": now, "region": region, "resources": [], "detail": detail,
+    })
+    .to_string()
 }

@@ -1,12 +1,11 @@
 //! A rate budget for each operation, after AWS's token buckets (domain.md 3.5). The buckets are the account's, shared with
 //! every other tool: sweeps take a part of them, so that there is room for passes, for writes and for others. When AWS says
-//! that it was too much, the budget shrinks at once, and grows again slowly.
+//! that it was too much, the budget shrinks at once, and grows again slowly. Who waits for it, and in which order, is told in `turns`.
 
 use std::{
-    collections::BTreeMap,
     num::NonZeroU32,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -18,22 +17,22 @@ use governor::{
     middleware::StateInformationMiddleware,
     state::{InMemoryState, NotKeyed},
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::lock;
-
-/// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who asks, the first to go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Who {
+    /// A write: something is to be mended, and locks are held meanwhile.
+    Write,
+    /// A pass that waits.
+    Pass,
     /// A sweep: nobody waits for it.
     Sweep,
-    /// A pass that waits, or a write.
-    Pass,
 }
 
 /// AWS's bucket for an operation, and what of it is ours.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Limit {
+pub(super) struct Limit {
     capacity: f64,
     per_second: f64,
     /// Ours, of AWS's.
@@ -54,7 +53,7 @@ const ONE_STEP: Duration = Duration::from_secs(1);
 const UNIT: f64 = 1000.0;
 
 /// AWS's figures; none where there are none to keep (STS, SQS). DMS counts all its operations together.
-fn limit_of(service: &str, operation: &str) -> Option<(&'static str, Limit)> {
+pub(super) fn limit_of(service: &str, operation: &str) -> Option<(&'static str, Limit)> {
     let limit = |capacity, per_second, share| Limit { capacity, per_second, share };
     let read = ["Describe", "Get", "List"].iter().any(|p| operation.starts_with(p));
     Some(match (service, operation) {
@@ -85,7 +84,7 @@ impl Clock for Told {
 type Bucket = RateLimiter<NotKeyed, InMemoryState, Told, StateInformationMiddleware>;
 
 /// The budget of one operation.
-struct Budget {
+pub(super) struct Budget {
     began: Instant,
     clock: Told,
     /// For all that we do.
@@ -93,6 +92,8 @@ struct Budget {
     /// For sweeps, on top.
     sweeps: Bucket,
     capacity: u32,
+    /// Units that come back in a second, of `all`.
+    per_second: f64,
     /// The smallest part that it shrinks to.
     least: f64,
     /// The part that was left at that time.
@@ -101,6 +102,8 @@ struct Budget {
     shrank: Option<Instant>,
     /// Turns that were given, and not yet used by a request.
     given: u32,
+    /// Requests of a sweep that were taken from `sweeps`, and not yet from `all`.
+    prepaid: u32,
 }
 
 fn bucket(limit: Limit, share: f64, clock: &Told) -> (Bucket, u32) {
@@ -112,12 +115,13 @@ fn bucket(limit: Limit, share: f64, clock: &Told) -> (Bucket, u32) {
 }
 
 impl Budget {
-    fn new(limit: Limit, now: Instant) -> Self {
+    pub(super) fn new(limit: Limit, now: Instant) -> Self {
         let clock = Told::default();
         let (all, capacity) = bucket(limit, limit.share, &clock);
         let (sweeps, _) = bucket(limit, limit.share * SWEEP_SHARE, &clock);
         let least = (SLOWEST / (limit.per_second * limit.share)).clamp(LEAST, 1.0);
-        Self { began: now, clock, all, sweeps, capacity, least, part: (1.0, now), shrank: None, given: 0 }
+        let per_second = limit.per_second * limit.share * UNIT;
+        Self { began: now, clock, all, sweeps, capacity, per_second, least, part: (1.0, now), shrank: None, given: 0, prepaid: 0 }
     }
 
     fn tell(&self, now: Instant) {
@@ -131,36 +135,58 @@ impl Budget {
         (part + GROWTH * now.saturating_duration_since(at).as_secs_f64()).min(1.0)
     }
 
-    fn cost(&self, now: Instant, most: u32) -> NonZeroU32 {
-        let units = (UNIT / self.part(now)).round().min(f64::from(most)) as u32;
+    /// What so many requests cost: never more than a bucket of `most` units holds.
+    fn cost(&self, now: Instant, requests: u32, most: u32) -> NonZeroU32 {
+        let units = (UNIT / self.part(now) * f64::from(requests)).round().min(f64::from(most)) as u32;
         NonZeroU32::new(units).unwrap_or(NonZeroU32::MIN)
     }
 
-    /// Takes what one call costs, else tells how long to wait.
-    fn take(&mut self, who: Who, now: Instant) -> Result<(), Duration> {
+    /// Takes what so many requests cost, else tells how long to wait.
+    pub(super) fn take(&mut self, who: Who, requests: u32, now: Instant) -> Result<(), Duration> {
         self.tell(now);
-        if who == Who::Sweep {
-            take(&self.sweeps, self.cost(now, self.capacity / 2), &self.clock)?;
+        if who == Who::Sweep && self.prepaid < requests {
+            take(&self.sweeps, self.cost(now, requests - self.prepaid, self.capacity / 2), &self.clock)?;
+            self.prepaid = requests;
         }
-        take(&self.all, self.cost(now, self.capacity), &self.clock)?;
-        self.given += 1;
+        take(&self.all, self.cost(now, requests, self.capacity), &self.clock)?;
+        if who == Who::Sweep {
+            self.prepaid -= requests;
+        }
+        self.given += requests;
         Ok(())
     }
 
+    /// How long it takes, if all goes on as it is, until so many requests have had their turn, `of_sweeps` of them sweeps'.
+    pub(super) fn time_for(&self, requests: u32, of_sweeps: u32, now: Instant) -> Duration {
+        self.tell(now);
+        let until = |bucket: &Bucket, requests: u32, per_second: f64| {
+            let missing = UNIT / self.part(now) * f64::from(requests) - f64::from(left(bucket));
+            (missing / per_second).max(0.0)
+        };
+        let all = until(&self.all, requests, self.per_second);
+        let sweeps = until(&self.sweeps, of_sweeps, self.per_second * SWEEP_SHARE);
+        Duration::from_secs_f64(if of_sweeps > 0 { all.max(sweeps) } else { all })
+    }
+
+    /// How often one comes back.
+    pub(super) fn time_of_one(&self, now: Instant) -> Duration {
+        Duration::from_secs_f64(UNIT / self.part(now) / self.per_second)
+    }
+
     /// A request went out: one that had its turn, or a further page, or another try.
-    fn went_out(&mut self, now: Instant) {
+    pub(super) fn went_out(&mut self, now: Instant) {
         if self.given > 0 {
             self.given -= 1;
             return;
         }
         self.tell(now);
-        if take(&self.all, self.cost(now, self.capacity), &self.clock).is_err() {
+        if take(&self.all, self.cost(now, 1, self.capacity), &self.clock).is_err() {
             drain(&self.all);
         }
     }
 
     /// AWS refused: half of it is left, and no token.
-    fn throttled(&mut self, now: Instant) {
+    pub(super) fn throttled(&mut self, now: Instant) {
         self.tell(now);
         drain(&self.all);
         drain(&self.sweeps);
@@ -171,10 +197,9 @@ impl Budget {
     }
 
     /// Calls that could be made at once.
-    fn tokens(&self, now: Instant) -> f64 {
+    pub(super) fn tokens(&self, now: Instant) -> f64 {
         self.tell(now);
-        let left = self.all.check().map_or(0, |seen| seen.remaining_burst_capacity());
-        f64::from(left) / UNIT * self.part(now)
+        f64::from(left(&self.all)) / UNIT * self.part(now)
     }
 }
 
@@ -187,59 +212,14 @@ fn take(bucket: &Bucket, units: NonZeroU32, clock: &Told) -> Result<(), Duration
     }
 }
 
+/// Units that are in it. The look costs one: a thousandth of a call.
+fn left(bucket: &Bucket) -> u32 {
+    bucket.check().map_or(0, |seen| seen.remaining_burst_capacity())
+}
+
 fn drain(bucket: &Bucket) {
-    if let Some(left) = bucket.check().ok().and_then(|seen| NonZeroU32::new(seen.remaining_burst_capacity())) {
+    if let Some(left) = NonZeroU32::new(left(bucket)) {
         let _ = bucket.check_n(left);
-    }
-}
-
-/// The budgets of one account and Region.
-#[derive(Default)]
-pub struct Budgets(Mutex<BTreeMap<(String, String), Budget>>);
-
-impl std::fmt::Debug for Budgets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Budgets")
-    }
-}
-
-impl Budgets {
-    fn with<R>(&self, service: &str, operation: &str, now: Instant, act: impl FnOnce(&mut Budget) -> R) -> Option<R> {
-        let (together, limit) = limit_of(service, operation)?;
-        let name = if together.is_empty() { operation } else { together };
-        let mut budgets = lock(&self.0);
-        Some(act(budgets.entry((service.to_owned(), name.to_owned())).or_insert_with(|| Budget::new(limit, now))))
-    }
-
-    /// Waits for a turn to call this. Err, and nothing is taken: it would take longer than `patience`.
-    pub(super) async fn turn(&self, service: &str, operation: &str, who: Who, patience: Duration) -> Result<(), Duration> {
-        let latest = Instant::now() + patience;
-        loop {
-            let now = Instant::now();
-            match self.with(service, operation, now, |b| b.take(who, now)) {
-                None | Some(Ok(())) => return Ok(()),
-                Some(Err(wait)) if now + wait > latest => return Err(wait),
-                Some(Err(wait)) => sleep(wait.max(Duration::from_millis(1))).await,
-            }
-        }
-    }
-
-    /// A request went out.
-    pub(super) fn went_out(&self, service: &str, operation: &str) {
-        let now = Instant::now();
-        self.with(service, operation, now, |b| b.went_out(now));
-    }
-
-    /// AWS refused one because there were too many.
-    pub(super) fn throttled(&self, service: &str, operation: &str) {
-        let now = Instant::now();
-        self.with(service, operation, now, |b| b.throttled(now));
-    }
-
-    /// Calls that could be made at once, by operation (`dms`: all of DMS's together).
-    pub fn tokens(&self) -> Vec<(String, f64)> {
-        let now = Instant::now();
-        lock(&self.0).iter().map(|((_, operation), budget)| (operation.clone(), budget.tokens(now))).collect()
     }
 }
 

@@ -5,7 +5,7 @@ fn granted(budget: &mut Budget, who: Who, from: Instant, seconds: u64) -> u32 {
     let mut count = 0;
     for millis in (0..seconds * 1000).step_by(5) {
         let now = from + Duration::from_millis(millis);
-        while budget.take(who, now).is_ok() {
+        while budget.take(who, 1, now).is_ok() {
             budget.went_out(now);
             count += 1;
         }
@@ -26,7 +26,7 @@ fn endpoint_writes_are_four_and_then_one_in_three_seconds() {
     let start = Instant::now();
     let mut writes = budget("ModifyVpcEndpoint", start);
     assert_eq!(granted(&mut writes, Who::Pass, start, 1), 4);
-    let wait = writes.take(Who::Pass, start + Duration::from_secs(1)).unwrap_err();
+    let wait = writes.take(Who::Pass, 1, start + Duration::from_secs(1)).unwrap_err();
     assert!((2.2..2.4).contains(&wait.as_secs_f64()), "{wait:?}");
     near(granted(&mut writes, Who::Pass, start + Duration::from_secs(1), 33), 10);
 }
@@ -48,7 +48,7 @@ fn a_refusal_shrinks_it_at_once_and_it_comes_back_slowly() {
     // Others of the same moment are no further step.
     reads.throttled(start + Duration::from_millis(900));
     assert!((0.5..0.52).contains(&reads.part(start + Duration::from_secs(1))));
-    assert!(reads.take(Who::Pass, start + Duration::from_millis(901)).is_err(), "no token is left");
+    assert!(reads.take(Who::Pass, 1, start + Duration::from_millis(901)).is_err(), "no token is left");
     let later = start + Duration::from_secs(1);
     let soon = granted(&mut reads, Who::Pass, later, 10);
     assert!((80..=95).contains(&soon), "about half of 16 a second: {soon}");
@@ -67,10 +67,10 @@ fn however_often_aws_refuses_an_endpoint_is_tried_again_soon() {
     let mut now = start;
     for _ in 0..6 {
         writes.throttled(now);
-        let wait = writes.take(Who::Pass, now).unwrap_err();
+        let wait = writes.take(Who::Pass, 1, now).unwrap_err();
         assert!(wait <= Duration::from_millis(10_100), "{wait:?}");
         now += wait + Duration::from_millis(1);
-        writes.take(Who::Pass, now).unwrap();
+        writes.take(Who::Pass, 1, now).unwrap();
         writes.went_out(now);
     }
     assert!(writes.part(now) < 0.5, "it has shrunk: {}", writes.part(now));
@@ -86,10 +86,10 @@ fn in_a_throttled_account_passes_go_before_sweeps() {
     let (mut sweeps, mut passes) = (0, 0);
     for millis in (0..60_000).step_by(5) {
         let now = start + Duration::from_secs(10) + Duration::from_millis(millis);
-        sweeps += u32::from(reads.take(Who::Sweep, now).is_ok());
+        sweeps += u32::from(reads.take(Who::Sweep, 1, now).is_ok());
         // A pass wants something once a second, and never waits much longer.
         if millis % 1000 == 0 {
-            let wait = reads.take(Who::Pass, now).err().unwrap_or_default();
+            let wait = reads.take(Who::Pass, 1, now).err().unwrap_or_default();
             passes += u32::from(wait.is_zero());
             assert!(millis < 10_000 || wait < Duration::from_secs(3), "{wait:?} at {millis} ms");
         }
@@ -101,7 +101,7 @@ fn in_a_throttled_account_passes_go_before_sweeps() {
 fn further_pages_and_tries_are_paid_for() {
     let start = Instant::now();
     let mut reads = budget("DescribeSecurityGroupRules", start);
-    reads.take(Who::Pass, start).unwrap();
+    reads.take(Who::Pass, 1, start).unwrap();
     for _ in 0..30 {
         reads.went_out(start);
     }
@@ -109,7 +109,7 @@ fn further_pages_and_tries_are_paid_for() {
     for _ in 0..100 {
         reads.went_out(start);
     }
-    assert!(reads.tokens(start) < 1.0 && reads.take(Who::Pass, start).is_err());
+    assert!(reads.tokens(start) < 1.0 && reads.take(Who::Pass, 1, start).is_err());
 }
 
 #[test]
@@ -119,21 +119,4 @@ fn services_without_a_figure_are_not_held_up() {
     let together = |operation| limit_of("dms", operation).unwrap().0;
     assert_eq!(together("DescribeEndpoints"), together("DescribeConnections"), "DMS counts them together");
     assert_ne!(together("DescribeEndpoints"), "");
-}
-
-#[tokio::test]
-async fn a_turn_is_waited_for_or_refused_at_once() {
-    let budgets = Budgets::default();
-    let begin = Instant::now();
-    for _ in 0..4 {
-        budgets.turn("ec2", "CreateVpcEndpoint", Who::Pass, Duration::ZERO).await.unwrap();
-    }
-    let wait = budgets.turn("ec2", "CreateVpcEndpoint", Who::Pass, Duration::from_secs(1)).await.unwrap_err();
-    assert!(wait > Duration::from_secs(3) && begin.elapsed() < Duration::from_secs(1), "{wait:?}");
-    budgets.turn("ec2", "DeleteVpcEndpoints", Who::Pass, Duration::ZERO).await.expect("each operation has its own");
-    assert!(budgets.tokens().iter().any(|(operation, left)| operation == "CreateVpcEndpoint" && *left < 0.1), "{:?}", budgets.tokens());
-    budgets.throttled("ec2", "DescribeVpcs");
-    let begin = Instant::now();
-    budgets.turn("ec2", "DescribeVpcs", Who::Pass, Duration::from_secs(5)).await.unwrap();
-    assert!(begin.elapsed() >= Duration::from_millis(100), "waited {:?}", begin.elapsed());
 }

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::api::{DmsNetworkClassSpec, class::AssumeRole};
 
 use super::{
-    budget::Budgets,
     errors::{AwsError, AwsErrorKind},
     observe::{Observe, RequestObserver},
     requests::OwnWrites,
+    turns::{Accounts, Budgets, Purse},
 };
 
 /// Longest wait for a connection, for one attempt, and for a call with its retries. A call must end well before a
@@ -98,7 +98,8 @@ pub struct Clients {
     /// For an SQS client: a queue may be in another Region, and is waited for longer.
     pub(super) sqs: aws_sdk_sqs::config::Builder,
     own: Arc<OwnWrites>,
-    pub(super) budgets: Arc<Budgets>,
+    purse: Purse,
+    accounts: Arc<Accounts>,
 }
 
 impl Clients {
@@ -108,7 +109,7 @@ impl Clients {
         Self::build(loader, scope, observer, Arc::default()).await
     }
 
-    pub(super) async fn build(loader: ConfigLoader, scope: &Scope, observer: Arc<dyn RequestObserver>, budgets: Arc<Budgets>) -> Self {
+    pub(super) async fn build(loader: ConfigLoader, scope: &Scope, observer: Arc<dyn RequestObserver>, accounts: Arc<Accounts>) -> Self {
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
         let mut loader = loader
@@ -130,7 +131,8 @@ impl Clients {
             dms.set_endpoint_url(Some(url));
         }
         let own = Arc::<OwnWrites>::default();
-        let observe = Observe { observer, scope: scope.clone(), own: own.clone(), budgets: budgets.clone() };
+        let purse = Purse::default();
+        let observe = Observe { observer, scope: scope.clone(), own: own.clone(), purse: purse.clone() };
         Self {
             scope: scope.clone(),
             ec2: aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(&config).interceptor(observe.clone()).build()),
@@ -138,7 +140,8 @@ impl Clients {
             rds: aws_sdk_rds::Client::from_conf(aws_sdk_rds::config::Builder::from(&config).interceptor(observe.clone()).build()),
             sqs: aws_sdk_sqs::config::Builder::from(&config).interceptor(observe.clone()),
             own,
-            budgets,
+            purse,
+            accounts,
             sts: aws_sdk_sts::Client::from_conf(aws_sdk_sts::config::Builder::from(&config).interceptor(observe).build()),
         }
     }
@@ -151,12 +154,18 @@ impl Clients {
         rds: aws_sdk_rds::Client,
         sts: aws_sdk_sts::Client,
     ) -> Self {
-        Self { scope, ec2, dms, rds, sts, sqs: aws_sdk_sqs::config::Builder::default(), own: Arc::default(), budgets: Arc::default() }
+        let sqs = aws_sdk_sqs::config::Builder::default();
+        Self { scope, ec2, dms, rds, sts, sqs, own: Arc::default(), purse: Purse::default(), accounts: Arc::default() }
+    }
+
+    /// What calls are paid from: once the account is known, together with all who work there.
+    pub(super) fn budgets(&self) -> Arc<Budgets> {
+        self.purse.get()
     }
 
     /// Calls that the budget allows at once, by operation.
     pub fn tokens(&self) -> Vec<(String, f64)> {
-        self.budgets.tokens()
+        self.budgets().tokens()
     }
 
     /// Whether a request with this ID was a write of ours.
@@ -169,7 +178,12 @@ impl Clients {
         const OPERATION: &str = "GetCallerIdentity";
         let answer = self.sts.get_caller_identity().send().await;
         let answer = answer.map_err(|e| AwsError::from_sdk("sts", OPERATION, "the credentials", &e))?;
-        answer.account.ok_or_else(|| AwsError::new(AwsErrorKind::Other, "sts", OPERATION, "the credentials", "the answer names no account"))
+        let nameless = || AwsError::new(AwsErrorKind::Other, "sts", OPERATION, "the credentials", "the answer names no account");
+        let id = answer.account.ok_or_else(nameless)?;
+        // AWS counts the requests of an account and Region, whatever the role.
+        let account = Account { endpoint_url: self.scope.endpoint_url.clone(), id: id.clone(), region: self.scope.region.clone() };
+        self.purse.set(self.accounts.budgets(account, self.budgets()));
+        Ok(id)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What AWS's refusals mean, decided in one place from the code string (domain.md 3.6). EC2 models no
 //! errors, so the code is all there is.
 
+use std::time::Duration;
+
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -10,6 +12,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 pub enum AwsErrorKind {
     /// Asked too often; nothing was done. Back off with jitter.
     Throttled,
+    /// AWS was not asked: it grants the account only so many of these calls, and others are ahead. To be tried after so long.
+    NoTurn(Duration),
     /// AWS failed, or its answer was lost: a write may have happened. Read again, then try again.
     Transient,
     /// No connection to AWS; nothing was done.
@@ -163,7 +167,7 @@ impl AwsErrorKind {
 
     /// Whether trying the same again later may help without anybody's doing.
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Throttled | Self::Transient | Self::Unreachable | Self::Other)
+        matches!(self, Self::Throttled | Self::NoTurn(_) | Self::Transient | Self::Unreachable | Self::Other)
     }
 }
 
@@ -189,6 +193,7 @@ impl std::fmt::Display for AwsError {
         match self.kind {
             AwsErrorKind::AccessDenied => write!(f, "AWS denied {} on {}", self.iam_action(), self.resource)?,
             AwsErrorKind::Credentials => write!(f, "AWS does not accept the credentials for {} on {}", self.iam_action(), self.resource)?,
+            AwsErrorKind::NoTurn(_) => write!(f, "{}:{} on {} waits for its turn", self.service, self.operation, self.resource)?,
             AwsErrorKind::Unreachable => {
                 write!(f, "AWS could not be reached for {}:{} on {}", self.service, self.operation, self.resource)?
             }

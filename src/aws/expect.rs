@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,9 +24,9 @@ use crate::{
 /// How long a write is expected at most.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Once a read has agreed, those that differ for so long without a break are believed.
-const DOUBT: Duration = Duration::from_secs(2);
+pub(super) const DOUBT: Duration = Duration::from_secs(1);
 /// A read that is late by more than this, or after one that was not, makes AWS one that lags; for how long.
-const LATE: Duration = Duration::from_secs(5);
+const LATE: Duration = Duration::from_secs(2);
 const LAGS: Duration = Duration::from_secs(600);
 
 /// A part of an object that we may write.
@@ -121,6 +122,11 @@ impl Write {
         !self.shown || self.differed.is_some()
     }
 
+    /// Whether reads differ from what one has shown: the next tells whether that was late.
+    fn is_doubted(&self) -> bool {
+        self.shown && self.differed.is_some_and(|(first, last)| last.saturating_duration_since(first) < DOUBT)
+    }
+
     fn is_over(&self, now: Instant) -> bool {
         now >= self.at + PATIENCE
     }
@@ -175,6 +181,16 @@ impl Expectations {
         all
     }
 
+    /// Those of them that are to be read at once, since the last read may have been late.
+    pub(super) fn doubted(&self) -> BTreeSet<Need> {
+        let mut all = self.rules.doubted();
+        all.extend(self.groups.doubted());
+        all.extend(self.endpoints.doubted());
+        all.extend(self.acls.doubted());
+        all.extend(self.route_tables.doubted());
+        all
+    }
+
     /// Somebody else has changed what these tell: what a read has shown of our own writes is not expected any more.
     pub(super) fn touched(&mut self, needs: &BTreeSet<Need>) {
         self.rules.touched(needs);
@@ -182,6 +198,11 @@ impl Expectations {
         self.endpoints.touched(needs);
         self.acls.touched(needs);
         self.route_tables.touched(needs);
+    }
+
+    /// Somebody else's call named these: a rule that we made was there for it, though no read has shown it yet.
+    pub(super) fn named(&mut self, ids: &BTreeSet<Arc<str>>) {
+        self.rules.created.retain(|id, _| !ids.contains(id.as_str()));
     }
 }
 
@@ -298,6 +319,12 @@ impl<T: Expectable> Expected<T> {
     fn open(&self) -> Vec<Vec<Need>> {
         let objects = self.created.values().chain(self.gone.values()).filter(|(_, w)| w.is_open()).map(|(o, _)| o.needs());
         let fields = self.fields.values().flat_map(BTreeMap::values).filter(|w| w.write.is_open()).map(|w| w.needs.clone());
+        objects.chain(fields).collect()
+    }
+
+    fn doubted(&self) -> BTreeSet<Need> {
+        let objects = self.created.values().filter(|(_, w)| w.is_doubted()).flat_map(|(o, _)| o.needs());
+        let fields = self.fields.values().flat_map(BTreeMap::values).filter(|w| w.write.is_doubted()).flat_map(|w| w.needs.clone());
         objects.chain(fields).collect()
     }
 }

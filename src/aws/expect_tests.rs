@@ -64,6 +64,10 @@ impl<T> std::ops::DerefMut for Tested<T> {
 
 /// What a read that starts and ends at `at` shows after the overlay.
 fn read<T: Expectable>(Tested(expected, lag): &mut Tested<T>, list: &[T], at: Instant) -> Vec<T> {
+    read_of(expected, lag, list, at)
+}
+
+fn read_of<T: Expectable>(expected: &mut Expected<T>, lag: &mut Lag, list: &[T], at: Instant) -> Vec<T> {
     let mut list = list.to_vec();
     expected.overlay(&mut list, |_| true, at, at, lag);
     list
@@ -86,9 +90,9 @@ fn what_a_read_has_shown_is_gone_when_those_that_follow_do_not_show_it() {
     e.created(rule("sgr-1", 5432), at(0));
     read(&mut e, &made, at(1));
     assert_eq!(read(&mut e, &[], at(10)), made, "it may be late");
-    assert_eq!(e.open().len(), 1, "and is looked after soon");
-    assert_eq!(read(&mut e, &[], at(11)), made);
-    assert_eq!(read(&mut e, &[], at(12)), [], "somebody revoked it");
+    assert_eq!((e.open().len(), e.doubted().len()), (1, 1), "and is looked after soon");
+    assert_eq!(read(&mut e, &[], at(10)), made);
+    assert_eq!(read(&mut e, &[], at(11)), [], "somebody revoked it");
     assert!(e.open().is_empty());
 }
 
@@ -152,6 +156,19 @@ fn patience_ends() {
     e.created(rule("sgr-1", 5432), at(0));
     assert_eq!(read(&mut e, &[], at(60)), []);
     assert!(e.open().is_empty());
+}
+
+#[test]
+fn what_somebody_else_names_by_its_id_was_there() {
+    let (at, mut all) = (clock(), Expectations::default());
+    all.rules.created(rule("sgr-1", 1), at(0));
+    all.rules.created(rule("sgr-2", 2), at(0));
+    all.named(&BTreeSet::from(["sgr-1".into(), "sgr-9".into()]));
+    assert_eq!(
+        read_of(&mut all.rules, &mut all.lag, &[], at(1)),
+        [rule("sgr-2", 2)],
+        "no read has shown it, and yet it was there to be revoked"
+    );
 }
 
 #[test]

@@ -21,15 +21,18 @@ pub mod inventory;
 mod listing;
 mod network_writes;
 mod observe;
+mod pace;
 pub mod permissions;
 mod questions;
 mod queue;
+mod queued;
 mod reads;
 mod requests;
 mod schedule;
 mod store;
 mod stores;
 mod sweep;
+mod turns;
 mod writes;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Instant};
 
-use super::{AwsErrorKind, Scope, budget::Budgets, requests::OwnWrites};
+use super::{AwsErrorKind, Scope, requests::OwnWrites, turns::Purse};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -41,7 +41,7 @@ pub(super) struct Observe {
     pub(super) observer: Arc<dyn RequestObserver>,
     pub(super) scope: Scope,
     pub(super) own: Arc<OwnWrites>,
-    pub(super) budgets: Arc<Budgets>,
+    pub(super) purse: Purse,
 }
 
 impl fmt::Debug for Observe {
@@ -77,7 +77,7 @@ impl Observe {
         };
         self.own.note(operation, context.response());
         if AwsErrorKind::of(&code, "") == AwsErrorKind::Throttled || matches!(&*code, "http-429" | "http-503") {
-            self.budgets.throttled(service, operation);
+            self.purse.get().throttled(service, operation);
         }
         self.observer.observed(&self.scope, service, operation, &code, began.elapsed().as_secs_f64());
     }
@@ -96,7 +96,7 @@ impl Intercept for Observe {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let (service, operation) = called(cfg);
-        self.budgets.went_out(service, operation);
+        self.purse.get().went_out(service, operation);
         cfg.interceptor_state().store_put(Began(Some(Instant::now())));
         Ok(())
     }

@@ -203,6 +203,12 @@ impl Call {
         }
     }
 
+    /// Requests that one call takes at once.
+    pub(super) fn requests(self) -> u32 {
+        // One for each attribute.
+        if self == Self::VpcDns { 2 } else { 1 }
+    }
+
     pub(super) async fn make(self, c: &Clients, memory: &Memory, asked: Asked<'_>) -> Result<Objects, AwsError> {
         let values = asked.values();
         Ok(match self {

@@ -11,25 +11,29 @@ use futures::{
     future::{BoxFuture, join_all},
     stream,
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     budget::Who,
-    calls::{Memory, about},
+    calls::Memory,
     clients::Clients,
     errors::{AwsError, AwsErrorKind},
     listing::Listing,
     questions::{Asked, Call, Objects, value},
+    queued::{Queued, Waits},
 };
 use crate::model::Need;
 
 /// Values that EC2 takes in one filter.
-const EC2_VALUES: usize = 200;
+pub(super) const EC2_VALUES: usize = 200;
 /// Identifiers in one filter of DMS or RDS: no more than one page answers.
 const NAMES: usize = 100;
-/// Longest wait for a read's turn in the budget; it is asked again later.
-const PASS_TURN: Duration = Duration::from_secs(10);
-const SWEEP_TURN: Duration = Duration::from_secs(20);
+/// While a call of a kind is under way, what else is asked of that kind gathers for the next: but no longer than this.
+const GATHERS: Duration = Duration::from_millis(100);
 /// Calls under way at a time, per store.
 pub(super) const PARALLEL: usize = 8;
 
@@ -60,6 +64,10 @@ pub(super) struct Reader {
     pub(super) gate: Arc<Semaphore>,
     /// Those that somebody waits for; the others leave room for them.
     pub(super) urgent: BTreeSet<Need>,
+    /// Cancelled, by operation, once somebody waits for what nobody waited for.
+    pub(super) rush: BTreeMap<&'static str, CancellationToken>,
+    /// Calls that wait for their turn.
+    pub(super) queued: Queued,
     /// What earlier calls taught.
     pub(super) memory: Arc<Memory>,
     /// Told of each call's answer as it comes.
@@ -68,8 +76,8 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Asks all of these, each in exactly one answer. `lone` are the needs whose names AWS did not know the last time:
-    /// they are asked one by one, since they would fail a call for the others.
-    pub(super) async fn read(&self, needs: BTreeSet<Need>, lone: &BTreeSet<Need>) {
+    /// they are asked one by one, since they would fail a call for the others. `made_up` stands for these calls until each waits itself.
+    pub(super) async fn read(&self, needs: BTreeSet<Need>, lone: &BTreeSet<Need>, made_up: Vec<Waits>) {
         let mut kinds: BTreeMap<Call, Vec<Need>> = BTreeMap::new();
         for need in needs {
             if let Some(call) = Call::of(&need) {
@@ -91,7 +99,6 @@ impl Reader {
                 all.extend(chunks.map(|chunk| -> BoxFuture<'_, ()> { Box::pin(self.named(call, chunk)) }));
             } else if call == Call::VpcDns {
                 // A VPC at a time as it is: what is refused for one says nothing of the others.
-                // Thousands that wait for their turn at once would all lose patience.
                 all.push(Box::pin(stream::iter(needs).for_each_concurrent(PARALLEL, move |need| self.simple(call, vec![need]))));
             } else if call.lists_all() {
                 all.push(Box::pin(self.simple(call, needs)));
@@ -99,7 +106,7 @@ impl Reader {
                 all.push(Box::pin(self.chunked(call, needs)));
             }
         }
-        join_all(all).await;
+        futures::join!(join_all(all), async { drop(made_up) });
     }
 
     /// One call, when there is room for it.
@@ -108,19 +115,29 @@ impl Reader {
     }
 
     async fn ask(&self, call: Call, needs: &[Need], all: Option<&Listing>) -> (Instant, Result<Objects, AwsError>) {
-        let (who, patience) = if needs.iter().any(|n| self.urgent.contains(n)) { (Who::Pass, PASS_TURN) } else { (Who::Sweep, SWEEP_TURN) };
+        let urgent = needs.iter().any(|n| self.urgent.contains(n));
         let (service, operation) = call.operation();
-        if let Err(wait) = self.clients.budgets.turn(service, operation, who, patience).await {
-            let text = format!("no turn for it in {} s", wait.as_secs());
-            return (Instant::now(), Err(AwsError::new(AwsErrorKind::Throttled, service, operation, about(&values(needs)), text)));
-        }
-        let _permit = self.gate.acquire().await;
-        let started = Instant::now();
-        let result = match all {
-            Some(listing) => call.make(&self.clients, &self.memory, Asked::All(listing)).await,
-            None => call.make(&self.clients, &self.memory, Asked::These(&values(needs))).await,
+        let who = if urgent { Who::Pass } else { Who::Sweep };
+        let rush = self.rush.get(operation).cloned().unwrap_or_default();
+        let waits = self.queued.enter((operation, urgent));
+        self.clients.budgets().turn(service, operation, who, call.requests(), &rush).await;
+        let made = async {
+            let _permit = self.gate.acquire().await;
+            let started = Instant::now();
+            let result = match all {
+                Some(listing) => call.make(&self.clients, &self.memory, Asked::All(listing)).await,
+                None => call.make(&self.clients, &self.memory, Asked::These(&values(needs))).await,
+            };
+            (started, result)
         };
-        (started, result)
+        tokio::pin!(made);
+        match timeout(GATHERS, &mut made).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                drop(waits);
+                made.await
+            }
+        }
     }
 
     /// A list of all that there is, where that may take fewer pages than these IDs, and does.

@@ -8,8 +8,14 @@ use std::{
 };
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::{errors::AwsErrorKind, questions::Call};
+use super::{
+    errors::AwsErrorKind,
+    pace::Paces,
+    questions::Call,
+    queued::{Kind, Queued, Waits},
+};
 use crate::model::{Need, Pace};
 
 /// A slow fact may be this many times older than a fast one (design.md 2, Freshness), a rare one this many.
@@ -28,11 +34,15 @@ const SLOWEST_PASS: Duration = Duration::from_secs(5);
 /// How soon what is settling (our own write, an endpoint on its way) is looked at again: at first, and at last.
 const SETTLE: Duration = Duration::from_secs(2);
 const SETTLE_MAX: Duration = Duration::from_secs(10);
+/// What is settling and would be looked at within this time is read along with whatever is read now: many writes settle in few reads.
+const SETTLES_ALONG: Duration = Duration::from_millis(500);
 /// An answer that nobody subscribes to is good for so long, and is dropped after.
 const UNWATCHED: Duration = Duration::from_secs(60);
 const FORGET: Duration = Duration::from_secs(600);
 /// How often it is looked what became stale, and what nobody asks for any more: neither is in a hurry, and each looks at everything.
 const REVIEW: Duration = Duration::from_secs(5);
+/// DNS attributes that a sweep asks for at a time: AWS answers for one VPC at a time, and who needs one soon must not wait for thousands.
+const ATTRIBUTES: usize = 16;
 /// A picture is stale when older than this and than 3 intervals (design.md 1, conditions).
 const STALE: Duration = Duration::from_secs(300);
 
@@ -157,7 +167,7 @@ struct Subscription {
 }
 
 /// Questions to ask now.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) number: u64,
     pub(super) needs: BTreeSet<Need>,
@@ -165,6 +175,18 @@ pub(super) struct Batch {
     pub(super) urgent: BTreeSet<Need>,
     /// Single objects that come with an answer about their VPC, by the need for that.
     pub(super) riders: BTreeMap<Need, Vec<Need>>,
+    /// Cancelled, by operation, once somebody waits for what nobody waited for.
+    pub(super) rush: BTreeMap<&'static str, CancellationToken>,
+    /// Stands for its calls until each waits for its turn by itself.
+    pub(super) made_up: Vec<Waits>,
+}
+
+/// What a batch asks AWS.
+#[derive(Debug, Default)]
+struct UnderWay {
+    needs: Vec<Need>,
+    /// See [`Batch::rush`].
+    rush: BTreeMap<&'static str, CancellationToken>,
 }
 
 /// Every question that somebody asks, and when it was and will be asked.
@@ -175,8 +197,13 @@ pub(super) struct Schedule {
     stale: BTreeSet<Arc<str>>,
     /// Those that somebody waits for.
     wanted: BTreeSet<Need>,
+    /// How often what is known is read again for those who wait.
+    paces: Paces,
     /// What each batch asks AWS.
-    under_way: BTreeMap<u64, Vec<Need>>,
+    under_way: BTreeMap<u64, UnderWay>,
+    /// Calls that wait for their turn, and how often the last of a kind had had it when sweeps were last looked at.
+    queued: Queued,
+    freed: u64,
     /// No sweep is due before; none where that is not known. So that not everything is looked at whenever something was answered.
     earliest: Option<Instant>,
     reviewed: Option<Instant>,
@@ -185,7 +212,22 @@ pub(super) struct Schedule {
     slow: Option<(Duration, Instant, Instant)>,
 }
 
+/// The operation that answers a need; none where DNS does.
+fn operation(need: &Need) -> Option<&'static str> {
+    Call::of(need).map(|call| call.operation().1)
+}
+
 impl Schedule {
+    /// Nothing is asked yet.
+    pub(super) fn new(queued: Queued) -> Self {
+        Self { queued, ..Self::default() }
+    }
+
+    /// Whether a call of its kind waits for its turn: what is asked meanwhile goes into the next one.
+    fn gathers(&self, need: &Need, urgent: bool) -> bool {
+        operation(need).is_some_and(|operation| self.queued.has((operation, urgent)))
+    }
+
     /// `who` asks these from now on, instead of what it asked before; the slow ones among them that are `fresh` are
     /// read like fast ones. Whether that is anything new.
     pub(super) fn subscribe(&mut self, who: &Arc<str>, needs: BTreeSet<Need>, fresh: BTreeSet<Need>, interval: Duration) -> bool {
@@ -244,6 +286,11 @@ impl Schedule {
                 entry.wanted = entry.wanted.max(Some(since.unwrap_or(now)));
                 self.wanted.insert(need.clone());
             }
+            if let Some((batch, _)) = entry.in_flight
+                && let (Some(under_way), Some(operation)) = (self.under_way.get(&batch), operation(need))
+            {
+                under_way.rush.get(operation).inspect(|rush| rush.cancel());
+            }
             if !need.is_dns() {
                 waiting.push((need.clone(), since));
             }
@@ -267,26 +314,26 @@ impl Schedule {
             Some((_, sweeps, passes)) => (now >= sweeps, now >= passes),
             None => (true, true),
         };
+        if self.freed != self.queued.freed() {
+            self.freed = self.queued.freed();
+            self.earliest = None;
+        }
+        let looks = sweeps && self.earliest.is_none_or(|at| at <= now);
         let mut chosen = BTreeSet::new();
-        let mut due = BTreeSet::new();
         if passes {
-            let idle = |n: &&Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none());
-            chosen.extend(self.wanted.iter().filter(idle).cloned());
+            let idle = |n: &&Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none()) && !self.gathers(n, true);
+            chosen.extend(self.wanted.iter().filter(idle).filter(|n| self.may_go(n, now) <= now).cloned());
+            let known: Vec<Need> = chosen.iter().filter(|n| self.is_known(n)).cloned().collect();
+            self.paces.took(&known, now);
         }
-        if sweeps && self.earliest.is_none_or(|at| at <= now) {
-            for (need, entry) in &self.entries {
-                if entry.due(need, now).is_some_and(|at| at <= now) {
-                    chosen.insert(need.clone());
-                    // What is settling is looked at by itself.
-                    if entry.settling.is_none_or(|(at, _)| at > now) {
-                        due.extend(entry.pace().map(|pace| (pace, Call::of(need))));
-                    }
-                }
-            }
+        if looks {
+            chosen.extend(self.swept(now));
         }
-        if !due.is_empty() {
-            let along = self.entries.iter().filter(|(need, entry)| entry.goes_along(need, now, &due));
-            chosen.extend(along.map(|(need, _)| need.clone()));
+        if !chosen.is_empty() {
+            let soon = |n: &Need, e: &Entry| {
+                e.in_flight.is_none() && e.settling.is_some_and(|(at, _)| at <= now + SETTLES_ALONG) && !self.gathers(n, false)
+            };
+            chosen.extend(self.entries.iter().filter(|(n, e)| soon(n, e)).map(|(need, _)| need.clone()));
         }
         let mut batch = Batch::default();
         for need in chosen {
@@ -307,18 +354,68 @@ impl Schedule {
             self.batches += 1;
             batch.number = self.batches;
         }
+        let kinds: BTreeSet<Kind> = batch.needs.iter().filter_map(|n| Some((operation(n)?, batch.urgent.contains(n)))).collect();
+        batch.made_up = kinds.iter().map(|kind| self.queued.enter(*kind)).collect();
+        batch.rush = kinds.iter().map(|(operation, _)| (*operation, CancellationToken::new())).collect();
+        let mut under_way = UnderWay { needs: Vec::new(), rush: batch.rush.clone() };
         for need in batch.needs.iter().chain(batch.riders.values().flatten()) {
             if let Some(entry) = self.entries.get_mut(need) {
                 entry.in_flight = Some((batch.number, now));
                 if !need.is_dns() {
-                    self.under_way.entry(batch.number).or_default().push(need.clone());
+                    under_way.needs.push(need.clone());
                 }
             }
         }
-        if sweeps && self.earliest.is_none_or(|at| at <= now) {
-            self.earliest = self.entries.iter().filter_map(|(need, entry)| entry.due(need, now)).min();
+        if !under_way.needs.is_empty() {
+            self.under_way.insert(batch.number, under_way);
+        }
+        if looks {
+            self.earliest = self.earliest_due(now);
         }
         batch
+    }
+
+    /// Whether it was asked before: what was not is never held up.
+    fn is_known(&self, need: &Need) -> bool {
+        self.entries.get(need).is_some_and(|e| e.last.is_some())
+    }
+
+    /// When what somebody waits for may be asked, at the earliest.
+    fn may_go(&self, need: &Need, now: Instant) -> Instant {
+        if self.is_known(need) { self.paces.earliest(need, now) } else { now }
+    }
+
+    /// What a sweep asks now: what is due, and what goes along with it.
+    fn swept(&self, now: Instant) -> BTreeSet<Need> {
+        let (mut chosen, mut due) = (BTreeSet::new(), BTreeSet::new());
+        for (need, entry) in &self.entries {
+            if entry.due(need, now).is_none_or(|at| at > now) || self.gathers(need, false) {
+                continue;
+            }
+            chosen.insert(need.clone());
+            // What is settling is looked at by itself.
+            if entry.settling.is_none_or(|(at, _)| at > now) {
+                due.extend(entry.pace().map(|pace| (pace, Call::of(need))));
+            }
+        }
+        if !due.is_empty() {
+            let along = self.entries.iter().filter(|(need, entry)| entry.goes_along(need, now, &due) && !self.gathers(need, false));
+            chosen.extend(along.map(|(need, _)| need.clone()));
+        }
+        let mut attributes: Vec<Need> = chosen.iter().filter(|n| matches!(n, Need::VpcDns(_))).cloned().collect();
+        if attributes.len() > ATTRIBUTES {
+            attributes.sort_by_key(|n| self.entries.get(n).and_then(|e| e.last).map(|(started, _)| started));
+            attributes.iter().skip(ATTRIBUTES).for_each(|later| {
+                chosen.remove(later);
+            });
+        }
+        chosen
+    }
+
+    /// When a sweep is due next. What gathers is looked at once the call before it has had its turn.
+    fn earliest_due(&self, now: Instant) -> Option<Instant> {
+        let due = self.entries.iter().filter_map(|(need, entry)| Some((need, entry.due(need, now)?)));
+        due.filter(|(need, at)| *at > now || !self.gathers(need, false)).map(|(_, at)| at).min()
     }
 
     /// A sweep of it may be due earlier than was thought.
@@ -362,7 +459,7 @@ impl Schedule {
 
     /// A batch has ended, whatever became of it: nothing that AWS was asked in it is under way.
     pub(super) fn ended(&mut self, batch: u64) {
-        for need in self.under_way.remove(&batch).into_iter().flatten() {
+        for need in self.under_way.remove(&batch).map(|b| b.needs).into_iter().flatten() {
             if let Some(entry) = self.entries.get_mut(&need).filter(|e| e.in_flight.is_some_and(|(number, _)| number == batch)) {
                 entry.in_flight = None;
                 self.earliest = None;
@@ -392,6 +489,14 @@ impl Schedule {
         }
     }
 
+    /// A read differs from what our own write has shown: it is read again after that time, to see whether it was late.
+    pub(super) fn look_again(&mut self, need: &Need, after: Duration, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(need) {
+            entry.settling = Some((now + after, SETTLE));
+        }
+        self.comes(need, now);
+    }
+
     /// Something new is settling: the next look is soon, however long it has been settling before.
     pub(super) fn settle_anew(&mut self, need: &Need, now: Instant) {
         if let Some(entry) = self.entries.get_mut(need) {
@@ -408,10 +513,9 @@ impl Schedule {
     /// When there is next something to take, if nothing happens meanwhile.
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
         let (sweeps, passes) = self.slow.map_or((now, now), |(_, sweeps, passes)| (sweeps, passes));
-        let waits = |n: &Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none());
-        let wanted = self.wanted.iter().any(waits).then_some(passes);
-        let known = || self.entries.iter().filter_map(|(need, entry)| entry.due(need, now)).min();
-        let due = self.earliest.or_else(known).map(|due| due.max(sweeps));
+        let waits = |n: &&Need| self.entries.get(*n).is_some_and(|e| e.in_flight.is_none()) && !self.gathers(n, true);
+        let wanted = self.wanted.iter().filter(waits).map(|n| self.may_go(n, now).max(passes)).min();
+        let due = self.earliest.or_else(|| self.earliest_due(now)).map(|due| due.max(sweeps));
         [wanted, due].into_iter().flatten().min()
     }
 

@@ -239,7 +239,8 @@ fn who_wants_the_same_shares_one_read() {
     let (c, mut s) = (clock(), Schedule::default());
     let needs = set(&[rules("sg-1")]);
     assert_eq!(s.want(&needs, None, c.at(0.0)).len(), 1);
-    let batch = s.take(c.at(0.01), alone);
+    let mut batch = s.take(c.at(0.01), alone);
+    batch.made_up.clear();
     assert_eq!(batch.needs, needs);
     assert_eq!(s.want(&needs, None, c.at(0.02)).len(), 1, "waits for the read under way");
     assert_eq!(s.take(c.at(0.03), alone).needs, set(&[]));
@@ -339,4 +340,102 @@ fn what_nobody_needs_is_forgotten_and_read_again_when_needed() {
     answer(&mut s, c.at(61.0), Outcome::Found);
     assert!(s.forget(c.at(600.0)).is_empty());
     assert_eq!(s.forget(c.at(700.0)), needs);
+}
+
+#[test]
+fn those_who_want_to_be_sure_are_served_together_when_there_are_many() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let needs: Vec<Need> = (0..100).map(|i| rules(&format!("sg-{i:02}"))).collect();
+    assert!(!s.want(&set(&needs), None, c.at(0.0)).is_empty());
+    assert_eq!(answer(&mut s, c.at(0.0), Outcome::Found).len(), 100, "what was never read is not held up");
+    // One in each tenth of a second, for ten seconds.
+    let mut reads = Vec::new();
+    for (i, need) in needs.iter().enumerate() {
+        let now = c.at(10.0 + 0.1 * i as f64);
+        s.want(&set(std::slice::from_ref(need)), Some(now), now);
+        if s.next(now).is_some_and(|next| next <= now) {
+            reads.push(answer(&mut s, now, Outcome::Found).len());
+        }
+    }
+    assert_eq!(reads[..4], [1, 1, 1, 1], "a few at once are not held up either");
+    assert!(reads.len() <= 4 + 20, "two a second: {reads:?}");
+    let rest = s.next(c.at(20.0)).unwrap();
+    assert!(rest <= c.at(20.5), "nobody waits for longer than that");
+    assert_eq!(reads.iter().sum::<usize>() + answer(&mut s, rest, Outcome::Found).len(), 100, "and nobody in vain");
+}
+
+#[test]
+fn many_writes_settle_in_few_reads() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let needs: Vec<Need> = (0..50).map(|i| rules(&format!("sg-{i:02}"))).collect();
+    s.subscribe(&who("a"), set(&needs), set(&[]), 100 * MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Found);
+    needs.iter().enumerate().for_each(|(i, need)| s.settle_anew(need, c.at(10.0 + 0.1 * i as f64)));
+    let mut reads = 0;
+    while let Some(next) = s.next(c.at(10.0)).filter(|next| *next < c.at(30.0)) {
+        reads += 1;
+        let read = answer(&mut s, next, Outcome::Found);
+        read.iter().for_each(|need| s.settle(need, false, next));
+    }
+    assert!((8..=10).contains(&reads), "five seconds of writes: {reads} reads");
+}
+
+#[test]
+fn while_a_call_waits_for_its_turn_the_next_of_its_kind_gathers() {
+    let (c, mut s) = (clock(), Schedule::default());
+    s.want(&set(&[rules("sg-0")]), None, c.at(0.0));
+    let first = s.take(c.at(0.0), alone);
+    for n in 1..50 {
+        s.want(&set(&[rules(&format!("sg-{n}")), Need::GroupsOf(format!("vpc-{n}").as_str().into())]), None, c.at(0.1));
+        let other = s.take(c.at(0.1), alone);
+        assert!(other.needs.iter().all(|need| matches!(need, Need::GroupsOf(_))), "{:?}", other.needs);
+    }
+    assert_ne!(s.next(c.at(0.2)), Some(c.at(0.2)), "there is nothing to take until it had its turn");
+    // A sweep waits behind: it holds up no pass.
+    s.subscribe(&who("a"), set(&[Need::Vpc("vpc-1".into())]), set(&[]), MINUTE);
+    let sweep = s.take(c.at(0.2), alone);
+    assert_eq!(sweep.needs, set(&[Need::Vpc("vpc-1".into())]));
+    s.want(&set(&[Need::Vpc("vpc-2".into())]), None, c.at(0.2));
+    assert_eq!(s.take(c.at(0.2), alone).needs, set(&[Need::Vpc("vpc-2".into())]));
+    drop(first);
+    assert_eq!(s.next(c.at(0.3)), Some(c.at(0.3)));
+    assert_eq!(s.take(c.at(0.3), alone).needs.len(), 49);
+}
+
+#[test]
+fn a_sweep_gathers_too_and_nothing_is_forgotten() {
+    let (c, mut s) = (clock(), Schedule::default());
+    s.subscribe(&who("a"), set(&[rules("sg-1")]), set(&[]), MINUTE);
+    let first = s.take(c.at(0.0), alone);
+    s.subscribe(&who("b"), set(&[rules("sg-2")]), set(&[]), MINUTE);
+    assert!(s.take(c.at(1.0), alone).needs.is_empty());
+    assert_eq!(s.next(c.at(1.0)), None, "the turn of the first is waited for");
+    drop(first);
+    assert_eq!(s.take(c.at(2.0), alone).needs, set(&[rules("sg-2")]));
+}
+
+#[test]
+fn what_a_sweep_asks_is_hurried_once_somebody_waits_for_it() {
+    let (c, mut s) = (clock(), Schedule::default());
+    s.subscribe(&who("a"), set(&[rules("sg-1"), Need::Vpc("vpc-1".into())]), set(&[]), MINUTE);
+    let batch = s.take(c.at(0.0), alone);
+    s.want(&set(&[rules("sg-1")]), None, c.at(0.1));
+    let hurried: Vec<_> = batch.rush.iter().filter(|(_, rush)| rush.is_cancelled()).map(|(operation, _)| *operation).collect();
+    assert_eq!(hurried, ["DescribeSecurityGroupRules"]);
+}
+
+#[test]
+fn a_sweep_asks_for_some_dns_attributes_at_a_time_the_oldest_first() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let dns: Vec<Need> = (0..100).map(|n| Need::VpcDns(format!("vpc-{n:03}").as_str().into())).collect();
+    s.subscribe(&who("a"), dns.iter().cloned().collect(), set(&[]), SECOND);
+    // Slower than they fall due: none is left out for ever.
+    let mut read = BTreeMap::new();
+    for step in 0..60 {
+        for need in answer(&mut s, c.at(f64::from(step) * 10.0), Outcome::Found) {
+            *read.entry(need).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(read.len(), 100);
+    assert!(read.values().all(|n| (8..=10).contains(n)), "{read:?}");
 }

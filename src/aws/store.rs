@@ -11,7 +11,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{calls::Memory, clients::Clients, errors::AwsError, expect::Expectations, lock, reads::PARALLEL, schedule::Schedule, sweep};
+use super::{
+    calls::Memory, clients::Clients, errors::AwsError, expect::Expectations, lock, queued::Queued, reads::PARALLEL, schedule::Schedule,
+    sweep,
+};
 use crate::model::{Need, Picture};
 
 /// DNS lookups under way at a time.
@@ -32,6 +35,8 @@ pub struct Store {
     pub(super) schedule: Mutex<Schedule>,
     /// Something is to be asked earlier than was thought.
     pub(super) kick: Arc<Notify>,
+    /// Calls that wait for their turn.
+    pub(super) queued: Queued,
     /// Bumped after each answer.
     pub(super) answers: watch::Sender<u64>,
     pub(super) gate: Arc<Semaphore>,
@@ -54,12 +59,15 @@ impl Store {
     /// Starts the informer: it asks AWS as soon as somebody wants to know something, and ends when it is dropped.
     /// `wakes` is told who should look again. Must be called in a tokio runtime.
     pub fn start(clients: Clients, wakes: mpsc::UnboundedSender<Arc<str>>) -> Arc<Self> {
+        let kick = Arc::<Notify>::default();
+        let queued = Queued::new(kick.clone());
         let store = Arc::new(Self {
             clients,
             wakes,
             kept: RwLock::default(),
-            schedule: Mutex::default(),
-            kick: Arc::default(),
+            schedule: Mutex::new(Schedule::new(queued.clone())),
+            kick,
+            queued,
             answers: watch::Sender::new(0),
             gate: Arc::new(Semaphore::new(PARALLEL)),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
@@ -124,9 +132,14 @@ impl Store {
         needs.iter().filter(|need| !need.is_dns() && schedule.is_watched(need)).cloned().collect()
     }
 
-    /// Reads these again, from now on, since somebody else has changed something about them, and returns what AWS did not answer.
-    pub async fn refresh(&self, needs: &BTreeSet<Need>) -> BTreeSet<Need> {
-        self.write().expected.touched(needs);
+    /// Reads these again, from now on, since somebody else has changed something about them by calls that named `ids`, and returns what
+    /// AWS did not answer.
+    pub async fn refresh(&self, needs: &BTreeSet<Need>, ids: &BTreeSet<Arc<str>>) -> BTreeSet<Need> {
+        {
+            let expected = &mut self.write().expected;
+            expected.touched(needs);
+            expected.named(ids);
+        }
         let now = Instant::now();
         self.ensure(needs, Some(now)).await;
         let schedule = lock(&self.schedule);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use aws_config::ConfigLoader;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Clients, RequestObserver, Scope, Store, budget::Budgets, environment};
+use super::{Clients, RequestObserver, Scope, Store, environment, turns::Accounts};
 
 /// What clients begin with: credentials and HTTP.
 pub type Loader = Arc<dyn Fn() -> ConfigLoader + Send + Sync>;
@@ -17,15 +17,7 @@ pub struct Stores {
     loader: Loader,
     stores: Mutex<BTreeMap<Scope, Arc<Store>>>,
     /// AWS counts the calls of an account and Region, whoever makes them.
-    budgets: Mutex<BTreeMap<Place, Arc<Budgets>>>,
-}
-
-/// An account and Region: URL, Region, and the account of the role (none: that of our own credentials).
-type Place = (Option<String>, String, Option<String>);
-
-fn place(scope: &Scope) -> Place {
-    let account = scope.role.as_ref().and_then(|role| role.role_arn.split(':').nth(4)).map(str::to_owned);
-    (scope.endpoint_url.clone(), scope.region.clone(), account)
+    accounts: Arc<Accounts>,
 }
 
 impl Stores {
@@ -36,7 +28,7 @@ impl Stores {
 
     /// The same with other credentials, or another way to speak HTTP.
     pub fn with(loader: Loader, observer: Arc<dyn RequestObserver>, wakes: mpsc::UnboundedSender<Arc<str>>) -> Self {
-        Self { observer, wakes, loader, stores: Mutex::default(), budgets: Mutex::default() }
+        Self { observer, wakes, loader, stores: Mutex::default(), accounts: Arc::default() }
     }
 
     /// The store of a scope. Talks to nobody.
@@ -45,8 +37,7 @@ impl Stores {
         if let Some(store) = stores.get(scope) {
             return store.clone();
         }
-        let budgets = self.budgets.lock().await.entry(place(scope)).or_default().clone();
-        let clients = Clients::build((self.loader)(), scope, self.observer.clone(), budgets).await;
+        let clients = Clients::build((self.loader)(), scope, self.observer.clone(), self.accounts.clone()).await;
         let store = Store::start(clients, self.wakes.clone());
         stores.insert(scope.clone(), store.clone());
         store

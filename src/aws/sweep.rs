@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     apply::{self, Effect},
     errors::AwsErrorKind,
-    expect::Expectations,
+    expect::{DOUBT, Expectations},
     held::Held,
     lock,
     reads::{Answer, Reader},
@@ -84,7 +84,7 @@ impl Store {
     }
 
     async fn ask(self: Arc<Self>, batch: Batch, lone: BTreeSet<Need>) {
-        let Batch { number, needs, urgent, riders } = batch;
+        let Batch { number, needs, urgent, riders, rush, made_up } = batch;
         let (hosts, needs): (BTreeSet<Need>, BTreeSet<Need>) = needs.into_iter().partition(Need::is_dns);
         for host in hosts {
             tokio::spawn(self.clone().look_up(host, number));
@@ -96,9 +96,16 @@ impl Store {
             answer.needs.extend(along);
             store.take_in(answer, number);
         };
-        let reader =
-            Reader { clients: self.clients.clone(), gate: self.gate.clone(), urgent, memory: self.memory.clone(), sink: Box::new(sink) };
-        reader.read(needs, &lone).await;
+        let reader = Reader {
+            clients: self.clients.clone(),
+            gate: self.gate.clone(),
+            urgent,
+            rush,
+            queued: self.queued.clone(),
+            memory: self.memory.clone(),
+            sink: Box::new(sink),
+        };
+        reader.read(needs, &lone, made_up).await;
     }
 
     /// Puts one call's answer into the picture and wakes those whom it concerns.
@@ -133,7 +140,7 @@ impl Store {
         failed: Option<AwsErrorKind>,
         now: Instant,
     ) {
-        let unsettled = unsettled(picture, expected);
+        let (unsettled, doubted) = (unsettled(picture, expected), expected.doubted());
         let mut schedule = lock(&self.schedule);
         for need in &effect.answered {
             let outcome = match failed {
@@ -144,6 +151,9 @@ impl Store {
             schedule.finish(need, batch, started, outcome, now);
             let settling = unsettled.contains(need) && schedule.is_watched(need);
             schedule.settle(need, settling, now);
+            if settling && doubted.contains(need) {
+                schedule.look_again(need, DOUBT, now);
+            }
         }
     }
 

@@ -11,7 +11,6 @@ use aws_sdk_ec2::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    budget::Who,
     calls::{self, Which, about},
     convert,
     errors::{AwsError, AwsErrorKind},
@@ -355,14 +354,15 @@ impl Store {
 
     /// Waits for a write's turn in the budget. Whoever would wait long is refused, and comes again.
     pub(super) async fn write_turn(&self, operation: &'static str, resource: &str) -> Result<(), AwsError> {
-        self.clients.budgets.turn("ec2", operation, Who::Pass, TURN).await.map_err(|wait| spent(operation, resource, wait))
+        self.clients.budgets().turn_within("ec2", operation, TURN).await.map_err(|wait| spent(operation, resource, wait))
     }
 }
 
 /// The refusal of a call that had no turn in time.
 fn spent(operation: &'static str, resource: &str, wait: Duration) -> AwsError {
-    let text = format!("AWS allows no more of these calls for {:.0} s: too many wait already", wait.as_secs_f64().ceil());
-    AwsError::new(AwsErrorKind::Throttled, "ec2", operation, resource, text)
+    // Without the time: what is told in status must not differ from pass to pass.
+    let text = "AWS grants the account only so many of these calls, and others are ahead";
+    AwsError::new(AwsErrorKind::NoTurn(wait), "ec2", operation, resource, text)
 }
 
 #[cfg(test)]

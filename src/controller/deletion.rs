@@ -71,6 +71,7 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
     let (plans, locked) = sites.confirm(&owned, plans).await;
     let (done, refused) = sites.apply(&plans).await;
     let failures = failures(&refused);
+    let turn = failures.iter().filter_map(|f| f.wait).max().map(|wait| wait.max(WAITING));
     let plan = settle(&sites, owned, locked.blind).await;
     reporter.done(&done).await;
     if plan.ledger.is_empty() && unreachable.is_empty() {
@@ -108,7 +109,7 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
     }
     report(&reporter, old, status, &rest).await?;
     let action = match &rest {
-        Rest::Waiting(_) => Action::requeue(WAITING),
+        Rest::Waiting(_) => Action::requeue(turn.unwrap_or(WAITING)),
         Rest::Blocked(failures) => Action::requeue(retry(failures, blocked)),
     };
     Ok((action, Outcome::Waiting))
@@ -140,7 +141,7 @@ fn rest(plan: &Plan, failures: Vec<Failure>) -> Rest {
     // What AWS does not show for a while is waited for; what it refuses to show is not.
     let refused = plan.problems.iter().filter(|p| p.reason != Reason::Stale);
     let refused: Vec<Failure> =
-        refused.map(|p| Failure { reason: Some(p.reason), message: format!("{}: {}", p.resource, p.message) }).collect();
+        refused.map(|p| Failure { reason: Some(p.reason), message: format!("{}: {}", p.resource, p.message), wait: None }).collect();
     if !refused.is_empty() {
         return Rest::Blocked(refused);
     }

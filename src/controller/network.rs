@@ -175,7 +175,8 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     // Observe and plan.
     let requested = network.annotations().get(RECONCILE_REQUESTED_AT).cloned();
     let news = old.observed_generation != network.meta().generation || requested.is_some() && requested != old.last_handled_reconcile_at;
-    let mut plans = sites.observe(&old.owned, (news && !network.spec.suspend).then(Instant::now)).await;
+    let since = (news && !network.spec.suspend).then(|| ctx.registry.seen(uid, network));
+    let mut plans = sites.observe(&old.owned, since).await;
     if network.spec.suspend {
         // Its wants are known to the others, and not applied.
         for plan in &mut plans {
@@ -208,8 +209,8 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
             let mut intent = status::before_changes(&status, &facts.pass(&sites, &plans, &plan, &drift, &[]));
             ctx.causes.fill(uid, &mut intent.drift, &old.owned, Instant::now(), Timestamp::now());
             if intent.owned != status.owned || intent.drift != status.drift {
-                reporter.drift(&status, &intent, &home).await;
-                status = reporter.write(&status, intent).await?;
+                let (told, written) = (reporter.drift(&status, &intent, &home), reporter.write(&status, intent.clone()));
+                status = tokio::join!(told, written).1?;
             }
             sites.claim(&plans, None);
             (done, refused) = sites.apply(&plans).await;
@@ -260,6 +261,9 @@ fn next(
     ctx: &Context,
 ) -> (Action, Outcome) {
     let now = Instant::now();
+    // AWS was not asked: that is no failure, and comes again when there is a turn for it.
+    let (early, refused): (Vec<_>, Vec<_>) = refused.into_iter().partition(|(_, f)| f.wait.is_some());
+    let turn = early.iter().filter_map(|(_, f)| f.wait).max().map(|wait| wait.max(WAITING));
     if !refused.is_empty() || !held.changes.is_empty() {
         let in_a_row = if refused.is_empty() { 0 } else { ctx.registry.failed(uid, true) };
         let (lasting, passing): (Vec<_>, Vec<_>) = refused.into_iter().partition(|(_, f)| f.reason.is_some());
@@ -270,10 +274,13 @@ fn next(
         let due = held.until.map(|until| until.saturating_duration_since(now));
         ctx.registry.hold(uid, held);
         let soon = (!passing.is_empty()).then(|| retry(&failures(&passing), in_a_row));
-        return (Action::requeue(soon.into_iter().chain(due).min().unwrap_or(WAITING)), Outcome::Failed);
+        return (Action::requeue(soon.into_iter().chain(due).chain(turn).min().unwrap_or(WAITING)), Outcome::Failed);
     }
     ctx.registry.failed(uid, false);
     ctx.registry.hold(uid, Held::default());
+    if let Some(turn) = turn {
+        return (Action::requeue(turn), Outcome::Waiting);
+    }
     let pending = plan.vpc_endpoints.iter().any(|e| matches!(e.state.as_deref(), Some("pending" | "deleting")));
     if !plan.waiting.is_empty() || pending || (mode == Mode::Enforce && !plan.changes.is_empty()) {
         return (Action::requeue(WAITING), Outcome::Waiting);

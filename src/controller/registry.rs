@@ -10,7 +10,7 @@ use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use super::status::Failure;
 use crate::{
-    api::{DmsNetwork, DmsNetworkStatus},
+    api::{DmsNetwork, DmsNetworkStatus, names::RECONCILE_REQUESTED_AT},
     aws::Account,
     plan::{Change, Claim, Claims, Uid},
 };
@@ -30,6 +30,8 @@ pub struct Registry {
     locks: NamedLocks,
     /// The status that we wrote last, and the resourceVersion that it got.
     written: Mutex<HashMap<Uid, (u64, DmsNetworkStatus)>>,
+    /// When each network was first seen as it is wanted now: its generation and request.
+    seen: Mutex<HashMap<Uid, (i64, Option<String>, Instant)>>,
     /// Which networks still have to be looked at before anything is removed.
     looks: Mutex<Looks>,
     /// What counts of each class for its networks, as it was last seen.
@@ -96,6 +98,7 @@ impl Registry {
     /// Forgets a network that is gone; returns those that shared an endpoint with it.
     pub fn forget(&self, uid: &Uid) -> Vec<ObjectRef<DmsNetwork>> {
         lock(&self.written).remove(uid);
+        lock(&self.seen).remove(uid);
         lock(&self.failures).remove(uid);
         lock(&self.held).remove(uid);
         lock(&self.to_test).remove(uid);
@@ -163,9 +166,25 @@ impl Registry {
     pub fn expect(&self, network: &DmsNetwork) {
         let (Some(uid), generation) = (network.uid(), network.metadata.generation.unwrap_or_default()) else { return };
         let uid: Uid = uid.into();
+        self.seen(&uid, network);
         let mut looks = lock(&self.looks);
         if network.metadata.deletion_timestamp.is_none() && looks.tried.get(&uid).is_none_or(|tried| *tried < generation) {
             looks.untried.insert(uid, generation);
+        }
+    }
+
+    /// When this generation and request of a network were first seen: what was read of AWS since then is as fresh as anybody can ask.
+    pub fn seen(&self, uid: &Uid, network: &DmsNetwork) -> Instant {
+        let generation = network.metadata.generation.unwrap_or_default();
+        let request = network.annotations().get(RECONCILE_REQUESTED_AT);
+        let mut seen = lock(&self.seen);
+        match seen.get(uid) {
+            Some((g, r, at)) if *g == generation && r.as_ref() == request => *at,
+            _ => {
+                let now = Instant::now();
+                seen.insert(uid.clone(), (generation, request.cloned(), now));
+                now
+            }
         }
     }
 
@@ -242,6 +261,11 @@ impl Registry {
     /// The tests were started, or are not wanted any more.
     pub fn tested(&self, uid: &Uid) {
         lock(&self.to_test).remove(uid);
+    }
+
+    /// Whether its latest changes failed.
+    pub fn has_failed(&self, uid: &Uid) -> bool {
+        lock(&self.failures).contains_key(uid)
     }
 
     /// Counts failures in a row; 0 after a success.

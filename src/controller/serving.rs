@@ -19,8 +19,8 @@ use crate::api::DmsNetworkClass;
 /// Held by a pass: until it is dropped, the class is not given away.
 pub type InUse = OwnedRwLockReadGuard<()>;
 
-/// Passes through one class at a time.
-const PASSES: usize = 32;
+/// Passes through one class at a time: they mostly wait for AWS, and what they wait for together is asked together.
+const PASSES: usize = 128;
 
 struct Served {
     account: Option<String>,

@@ -21,7 +21,7 @@ use crate::{
     },
     aws::{self, Account, AwsErrorKind, Store},
     model::{Need, Picture, SecurityGroupId, Tags},
-    plan::{self, Change, Elsewhere, GroupRef, Input, Key, Plan, Uid},
+    plan::{self, Change, Elsewhere, GroupRef, Input, Key, Plan, Uid, change::GroupTarget},
 };
 
 /// How long after a start a call of the process before may still show: it was under way, or reads are late.
@@ -140,7 +140,7 @@ impl Site<'_> {
         let outcome = aws::apply(&self.store, &plan.changes, &context).await;
         let mut failures = Vec::new();
         for (change, error) in &outcome.failed {
-            if error.kind == AwsErrorKind::DependencyViolation {
+            if matches!(error.kind, AwsErrorKind::DependencyViolation | AwsErrorKind::NoTurn(_)) {
                 tracing::info!(%error, change = ?change.describe(), "a change waits");
             } else {
                 tracing::warn!(%error, change = ?change.describe(), "AWS refused a change");
@@ -166,7 +166,8 @@ impl Site<'_> {
         if let (Change::DeleteGroup { id, .. }, AwsErrorKind::DependencyViolation) = (change, error.kind) {
             return self.blocked_group(id).await;
         }
-        Failure { reason, message: error.to_string() }
+        let wait = if let AwsErrorKind::NoTurn(wait) = error.kind { Some(wait) } else { None };
+        Failure { reason, message: error.to_string(), wait }
     }
 
     /// Names what keeps a group from being deleted. The interfaces of an endpoint that was deleted go by themselves; anything else
@@ -176,15 +177,16 @@ impl Site<'_> {
         match self.store.interfaces_of(id).await {
             Ok(list) if list.is_empty() => {
                 let message = format!("security group {id} cannot be deleted yet: a rule of another group refers to it");
-                Failure { reason: blocked, message }
+                Failure { reason: blocked, message, wait: None }
             }
             Ok(list) => {
                 let names = list.iter().map(|i| format!("{} ({}, {})", i.id, i.description, i.status)).collect::<Vec<_>>();
                 let message = format!("security group {id} is still used by network interfaces {}", names.join(", "));
-                Failure { reason: blocked.filter(|_| list.iter().any(|i| !i.of_endpoint)), message }
+                Failure { reason: blocked.filter(|_| list.iter().any(|i| !i.of_endpoint)), message, wait: None }
             }
             Err(error) => {
-                Failure { reason: None, message: format!("security group {id} is still in use; what uses it could not be read: {error}") }
+                let message = format!("security group {id} is still in use; what uses it could not be read: {error}");
+                Failure { reason: None, message, wait: None }
             }
         }
     }
@@ -195,6 +197,13 @@ pub fn restore(plan: &mut Plan, ledger: &[OwnedEntry]) {
     let dropped: Vec<OwnedEntry> = ledger.iter().filter(|e| !plan.ledger.iter().any(|p| p.key == e.key)).cloned().collect();
     plan.ledger.extend(dropped);
     plan.ledger.sort_by(|a, b| a.key.cmp(&b.key));
+}
+
+/// Whether a plan only adds rules to groups that are there, or puts rules of ours right: what a moment's delay of the read can spoil of
+/// it, AWS refuses.
+pub fn only_mends_rules(plan: &Plan) -> bool {
+    let mends = |c: &Change| matches!(c, Change::CreateRule { group: GroupTarget::Existing(_), .. } | Change::ModifyRule { .. });
+    !plan.changes.is_empty() && plan.changes.iter().all(mends) && !plan.locks.contains(plan::RELEASE)
 }
 
 /// What must be read afresh before the changes of a plan are made.
@@ -210,6 +219,11 @@ pub fn touched(plan: &Plan) -> BTreeSet<Need> {
         match (change, change.key()) {
             (Change::RevokeForeign { group, .. }, _) | (_, Some(Key::Rule(GroupRef::Id(group), _))) => {
                 narrow.insert(Need::RulesOf(group.clone()));
+            }
+            // The group is ours, and may have gone with its rules.
+            (Change::CreateRule { group: GroupTarget::Existing(id), .. } | Change::ModifyRule { group: id, .. }, _) => {
+                narrow.insert(Need::RulesOf(id.clone()));
+                narrow.extend(plan.needs.iter().filter(|n| matches!(n, Need::GroupsOf(_) | Need::Group(_))).cloned());
             }
             (_, Some(Key::AclEntry(..) | Key::Route(..))) => narrow.extend(plan.needs.iter().filter(|n| is_managed(n)).cloned()),
             _ => wide = true,

@@ -13,7 +13,7 @@ use tokio::{sync::OwnedMutexGuard, time::Instant};
 use super::{
     context::{self, Context},
     network::label,
-    site::{Site, restore, touched},
+    site::{Site, only_mends_rules, restore, touched},
     status::Failure,
 };
 use crate::{
@@ -29,8 +29,15 @@ use crate::{
     plan::{self, Change, Claim, Elsewhere, Plan, Problem, Uid},
 };
 
+/// A read that is no older is as good as a fresh one for a plan that only mends rules: the one that found what is to be mended, such as
+/// an event's, is not made once more for each network that it woke. Its own tries take up to three of these seconds.
+const RECENT: Duration = Duration::from_secs(5);
+
 /// The most rounds of reading: each adds questions that the answers of the one before raised.
 const ROUNDS: usize = 12;
+
+/// How long the first pass waits for what it could do without.
+const LATER: Duration = Duration::from_secs(1);
 
 /// For a class that is gone, and through which nothing is wanted any more: what we own may always be removed.
 static NOTHING_WANTED: LazyLock<Guardrails> = LazyLock::new(|| Guardrails {
@@ -61,6 +68,26 @@ pub struct Locked {
     pub blind: bool,
     names: BTreeSet<(Account, String)>,
     _guards: Vec<OwnedMutexGuard<()>>,
+}
+
+/// What was read for a plan since the locks were taken.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    fresh: BTreeSet<Need>,
+    /// See [`RECENT`].
+    recent: BTreeSet<Need>,
+}
+
+impl Seen {
+    fn add(&mut self, plan: &Plan) {
+        let to = if only_mends_rules(plan) { &mut self.recent } else { &mut self.fresh };
+        to.extend(touched(plan));
+    }
+
+    fn fits(&self, plan: &Plan) -> bool {
+        let is_recent = |n: &Need| only_mends_rules(plan) && self.recent.contains(n);
+        touched(plan).iter().all(|n| self.fresh.contains(n) || is_recent(n))
+    }
 }
 
 /// What was done, and what was refused.
@@ -197,16 +224,24 @@ impl<'a> Sites<'a> {
         let mut plans = self.plan(ledger);
         for _ in 0..ROUNDS {
             let known = |need: &Need, asked: &BTreeSet<Need>| need.is_dns() || not_older_than.is_none() || asked.contains(need);
-            let done = |(plan, asked): (&Plan, &BTreeSet<Need>)| !plan.unread && plan.needs.iter().all(|n| known(n, asked));
+            let done = |(plan, asked): (&Plan, &BTreeSet<Need>)| !plan.unread && plan.awaited().iter().all(|n| known(n, asked));
             if plans.iter().zip(&asked).all(done) {
                 break;
             }
-            let reads = self.list.iter().zip(&plans).map(|(site, plan)| site.store.ensure(&plan.needs, not_older_than));
+            let awaited: Vec<BTreeSet<Need>> = plans.iter().map(Plan::awaited).collect();
+            let reads = self.list.iter().zip(&awaited).map(|(site, needs)| site.store.ensure(needs, not_older_than));
             futures::future::join_all(reads).await;
             for (asked, plan) in asked.iter_mut().zip(&plans) {
                 asked.extend(plan.needs.iter().cloned());
             }
             plans = self.plan(ledger);
+        }
+        if not_older_than.is_some() {
+            // Nothing is known of it yet: where there are few to ask for, its first status tells all.
+            let reads = self.list.iter().zip(&plans).map(|(site, plan)| site.store.ensure(&plan.later, None));
+            if tokio::time::timeout(LATER, futures::future::join_all(reads)).await.is_ok() {
+                plans = self.plan(ledger);
+            }
         }
         self.subscribe(&plans).await;
         plans
@@ -234,13 +269,17 @@ impl<'a> Sites<'a> {
         const TRIES: usize = 6;
         let mut names = self.locks(&plans);
         let mut locked = self.locked(&names).await;
-        let (mut since, mut seen) = (Instant::now(), vec![BTreeSet::new(); self.list.len()]);
+        // What AWS refused may be there already, and unseen.
+        let recent = if self.ctx.registry.has_failed(&self.uid) { Duration::ZERO } else { RECENT };
+        let (mut since, mut seen) = (Instant::now(), vec![Seen::default(); self.list.len()]);
         let mut fits = false;
         for _ in 0..TRIES {
-            let fresh: Vec<BTreeSet<Need>> = plans.iter().map(touched).collect();
-            let reads = self.list.iter().zip(&fresh).map(|(site, needs)| site.store.ensure(needs, Some(since)));
+            let reads = self.list.iter().zip(&plans).map(|(site, plan)| async move {
+                let since = if only_mends_rules(plan) { since.checked_sub(recent).unwrap_or(since) } else { since };
+                site.store.ensure(&touched(plan), Some(since)).await;
+            });
             futures::future::join_all(reads).await;
-            seen.iter_mut().zip(fresh).for_each(|(seen, fresh)| seen.extend(fresh));
+            seen.iter_mut().zip(&plans).for_each(|(seen, plan)| seen.add(plan));
             plans = self.observe(ledger, None).await;
             let wanted = self.locks(&plans);
             if !wanted.is_subset(&locked.names) {
@@ -248,10 +287,10 @@ impl<'a> Sites<'a> {
                 // All of them anew, in their order: holding some while waiting for others could block both.
                 drop(locked);
                 locked = self.locked(&names).await;
-                (since, seen) = (Instant::now(), vec![BTreeSet::new(); self.list.len()]);
+                (since, seen) = (Instant::now(), vec![Seen::default(); self.list.len()]);
                 continue;
             }
-            fits = plans.iter().zip(&seen).all(|(plan, seen)| touched(plan).is_subset(seen));
+            fits = plans.iter().zip(&seen).all(|(plan, seen)| seen.fits(plan));
             if fits {
                 break;
             }
@@ -425,19 +464,20 @@ async fn named<'a>(
 /// The store of a record, if its credentials still belong to its account.
 async fn reach(ctx: &Context, record: &ClassRecord) -> Result<Arc<Store>, Failure> {
     if let Some(message) = ctx.elsewhere(&record.name) {
-        return Err(Failure { reason: Some(Reason::ShardConflict), message });
+        return Err(Failure { reason: Some(Reason::ShardConflict), message, wait: None });
     }
     let store = ctx.stores.get(&context::scope(record)).await;
     let account = store.account().await.map_err(|error| Failure {
         reason: Some(if error.kind == AwsErrorKind::AccessDenied { Reason::AccessDenied } else { Reason::Stale }),
         message: error.to_string(),
+        wait: None,
     })?;
     if record.account_id.as_ref().is_some_and(|pinned| *pinned != account) {
         let message = format!(
             "the objects of this network are in account {}, but the credentials now belong to {account}: bring the credentials back",
             record.account_id.as_deref().unwrap_or_default()
         );
-        return Err(Failure { reason: Some(Reason::ClassChanged), message });
+        return Err(Failure { reason: Some(Reason::ClassChanged), message, wait: None });
     }
     Ok(store)
 }

@@ -28,6 +28,8 @@ pub struct Failure {
     pub reason: Option<Reason>,
     /// What AWS refused, on what, and why.
     pub message: String,
+    /// AWS was not asked yet: after so long it will be.
+    pub wait: Option<Duration>,
 }
 
 /// What a pass found and did.
@@ -65,7 +67,9 @@ pub fn of_pass(old: &DmsNetworkStatus, pass: &Pass<'_>) -> DmsNetworkStatus {
     let drift = drift_records(&old.drift, pass);
     let pending = pending(plan, pass.mode);
     let (available, endpoints) = endpoint_counts(plan);
-    let databases = and_hidden(plan, &connections::dated(&plan.databases, old, pass.now), &old.databases, |d| &d.name);
+    let known = if old.observed_generation == Some(pass.generation) { old.databases.as_slice() } else { &[] };
+    let databases = proof::as_known(connections::dated(&plan.databases, old, pass.now), known);
+    let databases = and_hidden(plan, &databases, &old.databases, |d| &d.name);
     let (open, paths) = proof::counts(&databases);
     let mut status = DmsNetworkStatus {
         observed_generation: Some(pass.generation),

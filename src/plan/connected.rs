@@ -54,7 +54,9 @@ pub fn connections(spec: &DmsNetworkSpec, facts: &Facts<'_>, databases: &mut [Da
     };
     let known = facts.connections_of(&instance.arn);
     let need = Need::ConnectionsOf(instance.arn.as_str().into());
-    if let Some(Some(failure)) = facts.picture().asked.get(&need) {
+    let seen = facts.picture().read.contains(&need);
+    // What was read stays, unless AWS lets us look no longer: how old it may get, Synced tells.
+    if let Some(Some(failure)) = facts.picture().asked.get(&need).filter(|f| f.as_ref().is_some_and(|f| f.denied || !seen)) {
         out.why_not = Some(format!("the last tests could not be read: {}", failure.message));
     }
     for (database, endpoint) in named() {

@@ -14,12 +14,14 @@ pub struct Facts<'a> {
     picture: &'a Picture,
     needs: RefCell<BTreeSet<Need>>,
     fresh: RefCell<BTreeSet<Need>>,
+    /// Those whose answers decide what is made now.
+    decisive: RefCell<BTreeSet<Need>>,
 }
 
 impl<'a> Facts<'a> {
     /// Looks at `picture`.
     pub fn new(picture: &'a Picture) -> Self {
-        Self { picture, needs: RefCell::default(), fresh: RefCell::default() }
+        Self { picture, needs: RefCell::default(), fresh: RefCell::default(), decisive: RefCell::default() }
     }
 
     /// The picture itself, for what needs no note.
@@ -32,9 +34,24 @@ impl<'a> Facts<'a> {
         (self.needs.into_inner(), self.fresh.into_inner())
     }
 
-    /// Questions so far that AWS was never asked; DNS does not count.
+    /// Questions so far that AWS was never asked; DNS does not count, nor does what no pass waits for.
     pub fn unread(&self) -> bool {
-        self.needs.borrow().iter().any(|n| !n.is_dns() && !self.picture.asked.contains_key(n))
+        self.needs.borrow().iter().any(|n| !n.is_dns() && !self.picture.asked.contains_key(n) && !self.is_later(n))
+    }
+
+    /// Questions so far that no pass waits for: AWS answers them for one VPC at a time, so that a start with many would take minutes,
+    /// and they hardly ever change. Until they are answered, what hangs on them is as it was last known.
+    pub fn later(&self) -> BTreeSet<Need> {
+        self.needs.borrow().iter().filter(|n| self.is_later(n)).cloned().collect()
+    }
+
+    fn is_later(&self, need: &Need) -> bool {
+        matches!(need, Need::VpcDns(_)) && !self.decisive.borrow().contains(need)
+    }
+
+    /// Whether AWS was asked this.
+    pub fn was_asked(&self, need: &Need) -> bool {
+        self.picture.asked.contains_key(need)
     }
 
     /// Lists of what is there that AWS refused and never gave: what cannot be seen may well be there.
@@ -64,6 +81,7 @@ impl<'a> Facts<'a> {
     /// Notes that this is read every interval, though its kind is slow: it is ours to keep (design.md 2, Freshness).
     pub fn keep_fresh(&self, need: Need) {
         self.need(need.clone());
+        self.decisive.borrow_mut().insert(need.clone());
         self.fresh.borrow_mut().insert(need);
     }
 
@@ -102,8 +120,9 @@ impl<'a> Facts<'a> {
         self.ask(Need::Vpc(id.clone()), self.picture.vpcs.get(id))
     }
 
-    /// The DNS attributes of a VPC.
+    /// The DNS attributes of a VPC, for something that is made now.
     pub fn vpc_dns(&self, id: &VpcId) -> Lookup<'a, VpcDns> {
+        self.decisive.borrow_mut().insert(Need::VpcDns(id.clone()));
         self.ask(Need::VpcDns(id.clone()), self.picture.vpc_dns.get(id))
     }
 

@@ -5,6 +5,7 @@ pub mod claims;
 pub mod class;
 mod compare;
 pub mod connected;
+mod covered;
 pub mod derive;
 pub mod drift;
 pub mod evidence;
@@ -120,7 +121,9 @@ pub struct Plan {
     pub needs: BTreeSet<Need>,
     /// Those of them whose answers must not grow older than the interval, though their kind is slow.
     pub fresh: BTreeSet<Need>,
-    /// Whether some of them were never asked: read, and plan again.
+    /// Those of them that nobody has to wait for.
+    pub later: BTreeSet<Need>,
+    /// Whether some of the others were never asked: read, and plan again.
     pub unread: bool,
     /// For status.
     pub replication: Option<ReplicationStatus>,
@@ -139,6 +142,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What has to be read before it can be told what is to be done.
+    pub fn awaited(&self) -> BTreeSet<Need> {
+        self.needs.difference(&self.later).cloned().collect()
+    }
+
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
@@ -170,6 +178,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             let wanted = derived.wanted.remove(*name).unwrap_or_default();
             guarded.elsewhere.extend(guardrails::guard(wanted, spec, name, other.guardrails, facts).wanted.keys());
         }
+        guarded.wanted.leave_out_covered(input.picture, input.owner);
         plan.problems.append(&mut guarded.violations);
     }
     let deleting = input.spec.is_none();
@@ -197,6 +206,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.problems.sort();
     plan.problems.dedup();
     plan.unread = facts.unread();
+    plan.later = facts.later();
     (plan.needs, plan.fresh) = facts.into_needs();
     plan
 }
@@ -217,7 +227,12 @@ fn derived(
         return (derive::Derived { problems, ..derive::Derived::default() }, vec![]);
     };
     let views = view::Views { home, others };
-    let derived = derive::derive(input.label, spec, &views);
+    let subnets = |share: &wanted::Share| match input.class == input.home {
+        true => sharing::unite(input.uid, input.created, input.label, share, None, input.claims).subnets.unwrap_or_default(),
+        false => share.subnets.keys().cloned().collect(),
+    };
+    let others = |endpoint: &EndpointRef| sharing::without(input.uid, endpoint, input.claims);
+    let derived = derive::derive(input.label, spec, &views, derive::Joint { owner: input.owner, subnets: &subnets, others: &others });
     let paths = proof::prove(&derived, &views);
     (derived, paths)
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{
-    derive::{Derived, Host, Location, Replication, ReplicationKind},
+    derive::{Derived, Host, Location, Replication, ReplicationKind, services_called},
     view::{View, Views},
 };
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
     },
     model::{
         Need, Resolution, VpcId,
-        endpoint::service_name,
-        engine::{default_port, services_needed},
+        endpoint::{service_host, service_name},
+        engine::default_port,
     },
     reach::{Code, Explorer, NatHost, Query, Report, Side, Source, SourceKind, State, Target, Way},
 };
@@ -102,7 +102,7 @@ impl<'a> Asked<'a> {
                 };
                 let groups = vec![(&proxy.security_group_id).into()];
                 let target = Target { host: proxy.host.clone(), port: proxy.port, addresses, groups, ..Target::default() };
-                let services = services(location, views);
+                let services = services(near, location, views);
                 return Some(Self { location, view, way: Way::ClassicLink, targets: vec![target], services });
             }
             (PathType::PeeredVpc | PathType::ClassicLink, ..) => return None,
@@ -113,7 +113,7 @@ impl<'a> Asked<'a> {
             _ => location.vpc.clone(),
         };
         let targets = location.hosts.iter().map(|h| target(location, h, vpc.as_ref(), &cidrs)).collect();
-        Some(Self { location, view, way, targets, services: services(location, views) })
+        Some(Self { location, view, way, targets, services: services(near, location, views) })
     }
 }
 
@@ -138,15 +138,14 @@ fn is_aws(host: &str) -> bool {
 }
 
 /// Other AWS services that DMS must reach for this database (domain.md 2).
-fn services(location: &Location, views: &Views<'_, '_>) -> Vec<(Way, Target)> {
+fn services(near: &Replication, location: &Location, views: &Views<'_, '_>) -> Vec<(Way, Target)> {
     let region = views.home.region;
-    let names = services_needed(&location.engine, location.secret.is_some());
     let one = |service: &str| {
-        let host = format!("{}.{region}.amazonaws.com", if service == "kinesis-streams" { "kinesis" } else { service });
+        let host = service_host(region, service);
         let port = default_port("s3").unwrap_or(443);
         (Way::Service { service: service_name(region, service) }, Target { host, port, aws_name: true, ..Target::default() })
     };
-    names.into_iter().map(one).collect()
+    services_called(near, location).into_iter().map(one).collect()
 }
 
 fn source(near: &Replication) -> Source {
@@ -205,6 +204,20 @@ fn short(text: &str) -> String {
     }
 }
 
+/// The paths as they were last known, where nothing is against them but that something was not read yet: after a start what AWS tells
+/// of one VPC at a time comes last.
+pub fn as_known(mut now: Vec<DatabaseStatus>, before: &[DatabaseStatus]) -> Vec<DatabaseStatus> {
+    let unread = Code::NotRead.to_string();
+    for database in now.iter_mut().filter(|d| d.blocked_by.is_empty() && d.unknown.iter().any(|u| u.code == unread)) {
+        if let Some(known) = before.iter().find(|b| b.name == database.name && b.verdict.is_some()) {
+            database.verdict = known.verdict;
+            database.blocked_by.clone_from(&known.blocked_by);
+            database.unknown.clone_from(&known.unknown);
+        }
+    }
+    now
+}
+
 /// Open paths, and all paths.
 pub fn counts(databases: &[DatabaseStatus]) -> (usize, usize) {
     (databases.iter().filter(|d| d.verdict == Some(PathVerdict::Open)).count(), databases.len())
@@ -254,6 +267,20 @@ mod tests {
     fn said(databases: &[DatabaseStatus]) -> (Truth, Reason, String) {
         let condition = paths_open(databases);
         (condition.status, condition.reason, condition.message)
+    }
+
+    #[test]
+    fn what_was_not_read_yet_is_as_it_was_known() {
+        let unknown = |code: Code| UnknownFact { code: code.to_string(), resource: "vpc-1".into(), message: "why".into() };
+        let unread = DatabaseStatus { unknown: vec![unknown(Code::NotRead)], ..database("a", Some(PathVerdict::Unknown)) };
+        let open = database("a", Some(PathVerdict::Open));
+        assert_eq!(as_known(vec![unread.clone()], std::slice::from_ref(&open)), [open.clone()]);
+        assert_eq!(as_known(vec![unread.clone()], &[database("b", Some(PathVerdict::Open)), database("a", None)]), [unread.clone()]);
+        let refused = DatabaseStatus { unknown: vec![unknown(Code::NotReadable)], ..unread.clone() };
+        assert_eq!(as_known(vec![refused.clone()], std::slice::from_ref(&open)), [refused], "AWS was asked");
+        let hop = BlockingHop { code: "AclOut".into(), ..BlockingHop::default() };
+        let blocked = DatabaseStatus { blocked_by: vec![hop], ..unread };
+        assert_eq!(as_known(vec![blocked.clone()], &[open]), [blocked], "what blocks is known");
     }
 
     #[test]

@@ -248,6 +248,18 @@ const FAULTS: &[Fault] = {
             Code::ReservedSourceRange,
             "subnet-0",
         ),
+        (
+            "a database in 192.168.0.0/24",
+            same_vpc,
+            |w| {
+                vpc(w, NEAR).cidrs.push(net("192.168.0.0/24"));
+                subnet(w, "subnet-2").cidrs = vec![net("192.168.0.2/31")];
+                more_specific(w, "rtb-public", "192.168.0.0/24", Target::Local);
+                more_specific(w, "rtb-own", "192.168.0.0/24", Target::Local);
+            },
+            Code::ReservedSourceRange,
+            "db.example.com",
+        ),
         ("IPv6 alone", same_vpc, |w| w.targets[0].addresses = vec![net("2600:1::5/128")], Code::FamilyMismatch, "db.example.com"),
         // Two VPCs
         ("no egress", peered, |w| drop_rules(w, SOURCE_GROUP), Code::EgressMissing, SOURCE_GROUP),
@@ -544,6 +556,45 @@ fn each_fault_is_named_and_its_fix_opens_the_path() {
             assert_eq!(fixed.verdict, before.verdict, "{what}: {:#?}", fixed.findings);
         }
     }
+}
+
+/// AWS lets a virtual private gateway propagate table by table: the line that does so is printed where one is known.
+#[test]
+fn routes_of_a_vpn_gateway_come_by_propagation() {
+    let learned = |w: &mut World| {
+        for id in ["rtb-main", "rtb-own", "rtb-public"] {
+            table(w, id).routes.retain(|r| !matches!(r.target, Target::VpnGateway(_)));
+        }
+    };
+    let propagated = |w: &mut World, destination: &str| {
+        more_specific(w, "rtb-main", destination, Target::VpnGateway("vgw-1".into()));
+        table(w, "rtb-main").routes.last_mut().unwrap().origin = RouteOrigin::Propagated;
+        table(w, "rtb-main").propagating.push("vgw-1".into());
+    };
+    let first = |w: &World| explain(&w.query()).findings.first().cloned().unwrap();
+
+    let mut w = vpn();
+    learned(&mut w);
+    assert!(first(&w).fix.contains("attach the virtual private gateway") && first(&w).cli.is_empty(), "{:?}", first(&w));
+    propagated(&mut w, "172.16.0.0/12");
+    let found = first(&w);
+    assert_eq!((found.code, found.resource.as_str()), (Code::RouteMissing, "rtb-own"));
+    assert_eq!(found.fix, "let vgw-1 propagate its routes to rtb-own");
+    let line =
+        format!("aws ec2 enable-vgw-route-propagation --route-table-id rtb-own --gateway-id vgw-1 --region {}", w.query().near.region);
+    assert_eq!(found.cli, [line]);
+    for remedy in &found.remedies {
+        apply(&mut w, remedy);
+    }
+    assert_ne!(explain(&w.query()).verdict, State::Blocked);
+
+    // It propagates here, and brings no such route: nothing in AWS mends that.
+    let mut w = vpn();
+    learned(&mut w);
+    propagated(&mut w, "172.31.0.0/16");
+    let found = first(&w);
+    assert!(found.fix.starts_with("vgw-1 propagates routes, but none to ") && found.fix.contains("(BGP)"), "{found:?}");
+    assert_eq!(found.cli, Vec::<String>::new());
 }
 
 /// Findings about the replication as a whole, at no hop of a single packet.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures::future::join_all;
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::wake_classes;
@@ -20,8 +20,6 @@ use crate::{
 
 /// A call changes several things, and people several more: what comes within this is looked at together.
 const GATHER: Duration = Duration::from_millis(20);
-/// From one look to the next, at least: so a storm costs two reads a second of each kind.
-const PACE: Duration = Duration::from_millis(500);
 /// Most messages in one look.
 const TOGETHER: usize = 2000;
 /// Messages that wait for the next look; then no more are taken from the queue.
@@ -123,15 +121,13 @@ impl Reader {
 
     async fn look(&self, waiting: &mut mpsc::Receiver<InHand>) {
         let mut batch = Vec::new();
-        let mut next = Instant::now();
         while waiting.recv_many(&mut batch, TOGETHER).await > 0 {
             sleep(GATHER).await;
-            sleep_until(next).await;
             while batch.len() < TOGETHER {
                 let Ok(message) = waiting.try_recv() else { break };
                 batch.push(message);
             }
-            next = Instant::now() + PACE;
+            // The store merges what comes too fast; meanwhile more comes together here.
             self.handle(std::mem::take(&mut batch)).await;
         }
     }
@@ -146,6 +142,7 @@ impl Reader {
         // What each message makes us ask, by store.
         let mut asked: Vec<(InHand, Vec<BTreeSet<Need>>)> = Vec::new();
         let mut all: Vec<BTreeSet<Need>> = vec![BTreeSet::new(); stores.len()];
+        let named: BTreeSet<Arc<str>> = others.iter().flat_map(|m| m.event.names.of("sgr-").cloned()).collect();
         for message in others {
             let mut needs = Vec::with_capacity(stores.len());
             let mut here = false;
@@ -163,8 +160,13 @@ impl Reader {
             }
             asked.push((message, needs));
         }
+        let named = &named;
         let looks = stores.iter().zip(&all).map(|(store, needs)| async move {
-            if needs.is_empty() { BTreeSet::new() } else { timeout(ANSWER, store.refresh(needs)).await.unwrap_or_else(|_| needs.clone()) }
+            if needs.is_empty() {
+                BTreeSet::new()
+            } else {
+                timeout(ANSWER, store.refresh(needs, named)).await.unwrap_or_else(|_| needs.clone())
+            }
         });
         let failed: Vec<BTreeSet<Need>> = join_all(looks).await;
         let (mut handled, mut unknown, mut left) = (0, 0, 0);

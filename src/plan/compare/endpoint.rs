@@ -326,6 +326,10 @@ impl Compare<'_, '_> {
     /// Private DNS needs both VPC DNS attributes, and no other endpoint of the VPC that answers for the name (domain.md 1.7).
     fn private_dns_possible(&mut self, key: &Key, share: &Share, own: Option<&VpcEndpoint>) -> bool {
         let facts = self.facts;
+        // Until the VPC's endpoints are read it is not known whether one is made, and nothing is made before.
+        if !facts.was_asked(&Need::EndpointsOf(share.vpc.clone())) {
+            return true;
+        }
         let mut possible = true;
         if let Lookup::Found(dns) = facts.vpc_dns(&share.vpc) {
             let off: Vec<&str> = [("enableDnsSupport", dns.support), ("enableDnsHostnames", dns.hostnames)]

@@ -1,16 +1,22 @@
-//! EC2, DMS, RDS and STS, as far as dmsnet speaks with them: a request in, an answer out, over a world in memory. AWS's limits of
+//! EC2, DMS, RDS, STS and SQS, as far as dmsnet speaks with them: a request in, an answer out, over a world in memory. AWS's limits of
 //! filters and pages are kept, and what its writes refuse. Who serves it, and how, is the user's matter.
 #![allow(dead_code)] // what one user needs, another does not
 
+pub mod buckets;
 mod dms;
 mod ec2;
 mod form;
+mod queue;
 mod rds;
 mod world;
 mod writes;
 mod xml;
 
+#[allow(unused_imports)]
+pub use buckets::Buckets;
 pub use form::Form;
+#[allow(unused_imports)]
+pub use queue::Queue;
 #[allow(unused_imports)]
 pub use world::{Endpoint, Group, Ids, Peer, Rule, World, policy_of_all};
 
@@ -30,7 +36,7 @@ pub(crate) type Outcome = Result<Answer, Fault>;
 
 /// A request, read as far as is needed to know what it asks for.
 pub struct Call<'a> {
-    /// `ec2`, `dms`, `rds` or `sts`.
+    /// `ec2`, `dms`, `rds`, `sts` or `sqs`.
     pub service: &'static str,
     /// Such as `DescribeSubnets`.
     pub operation: String,
@@ -54,7 +60,8 @@ impl<'a> Call<'a> {
     pub fn parse(target: Option<&str>, body: &'a [u8]) -> Self {
         if let Some(target) = target {
             let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-            return Self { service: "dms", operation, form: Form::parse(b""), body };
+            let service = if target.starts_with("AmazonSQS") { "sqs" } else { "dms" };
+            return Self { service, operation, form: Form::parse(b""), body };
         }
         let form = Form::parse(body);
         let operation = form.get("Action").unwrap_or_default().to_owned();
@@ -66,9 +73,9 @@ impl<'a> Call<'a> {
         Self { service, operation, form, body }
     }
 
-    /// Whether it changes anything.
+    /// Whether it changes anything; messages are no part of the world.
     pub fn is_write(&self) -> bool {
-        !self.operation.starts_with("Describe") && !self.operation.starts_with("Get")
+        self.service != "sqs" && !self.operation.starts_with("Describe") && !self.operation.starts_with("Get")
     }
 
     /// A parameter of the query protocols.
@@ -84,9 +91,18 @@ impl<'a> Call<'a> {
         named.map(str::to_owned).chain(ports).map(|text| format!(" {text}")).collect()
     }
 
-    /// Does it.
+    /// The same, of messages: it may wait for some.
+    pub async fn of_queue(&self, queue: &Queue) -> Reply {
+        match queue.answer(&self.operation, self.body).await {
+            Ok(body) => Reply { status: 200, content_type: self.content_type(), body: body.to_string(), rows: 0, code: None },
+            Err(fault) => self.refusal(&fault),
+        }
+    }
+
+    /// Does it, to anything but messages.
     pub fn answer(&self, world: &mut World) -> Reply {
         let outcome = match self.service {
+            "sqs" => Err(unknown(&self.operation)),
             "dms" => dms::respond(world, &self.operation, self.body),
             "rds" => rds::respond(world, &self.operation, &self.form),
             "sts" => rds::caller(&self.operation),
@@ -102,7 +118,7 @@ impl<'a> Call<'a> {
     /// The answer that refuses it.
     pub fn refusal(&self, Fault(status, code, text): &Fault) -> Reply {
         let body = match self.service {
-            "dms" => serde_json::json!({ "__type": code, "message": text }).to_string(),
+            "dms" | "sqs" => serde_json::json!({ "__type": code, "message": text }).to_string(),
             "ec2" => format!("<Response><Errors><Error><Code>{code}</Code><Message>{text}</Message></Error></Errors></Response>"),
             _ => format!("<ErrorResponse><Error><Code>{code}</Code><Message>{text}</Message></Error></ErrorResponse>"),
         };
@@ -110,7 +126,11 @@ impl<'a> Call<'a> {
     }
 
     fn content_type(&self) -> &'static str {
-        if self.service == "dms" { "application/x-amz-json-1.1" } else { "text/xml" }
+        match self.service {
+            "dms" => "application/x-amz-json-1.1",
+            "sqs" => "application/x-amz-json-1.0",
+            _ => "text/xml",
+        }
     }
 }
 
