@@ -330,10 +330,9 @@ impl Schedule {
             chosen.extend(self.swept(now));
         }
         if !chosen.is_empty() {
-            let soon = |n: &Need, e: &Entry| {
-                e.in_flight.is_none() && e.settling.is_some_and(|(at, _)| at <= now + SETTLES_ALONG) && !self.gathers(n, false)
-            };
-            chosen.extend(self.entries.iter().filter(|(n, e)| soon(n, e)).map(|(need, _)| need.clone()));
+            let soon = |e: &Entry| e.in_flight.is_none() && e.settling.is_some_and(|(at, _)| at <= now + SETTLES_ALONG);
+            let along = self.entries.iter().filter(|(need, e)| soon(e) && !self.gathers(need, false));
+            chosen.extend(along.map(|(need, _)| need.clone()));
         }
         let mut batch = Batch::default();
         for need in chosen {

@@ -341,6 +341,9 @@ fn followed(ctx: &Arc<Context>, event: &Result<watcher::Event<DmsNetwork>, watch
     let gone: Vec<plan::Uid> = match event {
         Ok(watcher::Event::Apply(network)) => {
             ctx.registry.expect(network);
+            if let (Some(uid), Some(cached)) = (network.uid(), ctx.networks.get(&ObjectRef::from_obj(network))) {
+                ctx.registry.caught_up(&uid.into(), cached);
+            }
             return;
         }
         Ok(watcher::Event::Delete(network)) => network.uid().map(Into::into).into_iter().collect(),

@@ -14,9 +14,20 @@ impl Wanted {
             let denies = acl.entries(shape.direction).filter(|e| !e.allow && !is_ours(e.number)).map(|e| e.shape());
             denies.filter(|d| d.overlaps(wider)).all(|d| d.overlaps(shape))
         };
-        self.acl_entries.retain(|(id, shape), _| {
-            let covered = |(acl, wider): &&(NetworkAclId, AclShape)| acl == id && wider.covers(shape) && free(id, wider, shape);
-            !all.iter().any(|e| covered(&e) && e.1 != *shape)
-        });
+        let covering = |(id, shape): &(NetworkAclId, AclShape)| {
+            all.iter().find(|(acl, wider)| acl == id && wider != shape && wider.covers(shape) && free(id, wider, shape))
+        };
+        for place in all.iter().filter(|place| covering(place).is_some()) {
+            let Some(narrow) = self.acl_entries.remove(place) else { continue };
+            // The widest that stays takes its reasons on.
+            let mut by = covering(place);
+            while let Some(next) = by.and_then(covering) {
+                by = Some(next);
+            }
+            if let Some(wide) = by.and_then(|by| self.acl_entries.get_mut(by)) {
+                wide.why.extend(narrow.why);
+                wide.serves.extend(narrow.serves);
+            }
+        }
     }
 }

@@ -298,7 +298,7 @@ fn applied(ledger: &[OwnedEntry]) -> BTreeMap<EndpointRef, String> {
 
 /// Authorize before revoke; an endpoint before the group that it uses goes (design.md 2, Order).
 fn order(changes: &mut [Change]) {
-    changes.sort_by_key(|c| match c {
+    let rank = |c: &Change| match c {
         Change::CreateGroup { .. } => 0,
         Change::CreateRule { .. } => 1,
         Change::ModifyRule { .. } => 2,
@@ -316,5 +316,11 @@ fn order(changes: &mut [Change]) {
         Change::RevokeRule { .. } => 14,
         Change::DeleteGroup { .. } => 15,
         Change::Untag { .. } => 16,
-    });
+    };
+    // Entries in the order in which AWS asks them, for those who read it.
+    let number = |c: &Change| match c {
+        Change::CreateAclEntry { acl, number, shape, .. } => Some((acl.clone(), shape.direction, *number)),
+        _ => None,
+    };
+    changes.sort_by_cached_key(|c| (rank(c), number(c)));
 }

@@ -44,8 +44,6 @@ codes! {
             "security group with the rule", "Admit the address or CIDR that is printed: `ingressFrom: Auto` chooses what applies.";
         ReferenceStale: "A rule refers to a security group that exists in neither VPC of the path: it was deleted, or its peering is gone.",
             "security group with the rule", "Add the rule that is printed, and remove the stale one when it suits.";
-        SecurityGroupNotFound: "A security group that the path names does not exist.",
-            "the group that is named", "Correct `securityGroupId`, or create the group.";
     }
     "Network ACLs" {
         AclDeniesOut: "A network ACL does not let the packet out of its subnet.",

@@ -9,6 +9,7 @@ use dmsnet::{
 };
 
 use crate::{
+    in_memory,
     mend::apply,
     random::{Dice, FAR, HOST_GROUP, NEAR, SOURCE_GROUP, TARGET_GROUP, World, net, open, route, rule},
 };
@@ -354,6 +355,7 @@ const FAULTS: &[Fault] = {
             Code::AddressInsideVpc,
             "orders.abc.eu-central-1.rds.amazonaws.com",
         ),
+        ("a subnet of the other VPC", peered, |w| w.source.subnets.push("subnet-9".into()), Code::SubnetInOtherVpc, "subnet-9"),
         // Direct Connect or VPN
         ("no egress", vpn, |w| drop_rules(w, SOURCE_GROUP), Code::EgressMissing, SOURCE_GROUP),
         ("no route", vpn, |w| unroute(w, "rtb-own", "172.16.0.0/12"), Code::RouteMissing, "rtb-own"),
@@ -475,6 +477,18 @@ const FAULTS: &[Fault] = {
             "db.example.com",
         ),
         // NAT gateway
+        (
+            "IPv6",
+            nat,
+            |w| {
+                w.targets[0].addresses = vec![net("2600:9::1/128")];
+                w.source.dual_stack = true;
+                more_specific(w, "rtb-own", "2600:9::/32", Target::NatGateway("nat-1".into()));
+                rule(&mut w.near, SOURCE_GROUP, RuleShape::tcp(Out, 5432, Peer::Cidr(net("2600:9::/32"))));
+            },
+            Code::NatGatewayIpv4Only,
+            "nat-1",
+        ),
         ("failed", nat, |w| gateway(w).state = "failed".into(), Code::NatGatewayNotAvailable, "nat-1"),
         ("gone", nat, |w| w.near.nat_gateways.clear(), Code::NatGatewayNotFound, "nat-1"),
         ("private", nat, |w| gateway(w).public = false, Code::NatGatewayNotPublic, "nat-1"),
@@ -597,15 +611,23 @@ fn routes_of_a_vpn_gateway_come_by_propagation() {
     assert_eq!(found.cli, Vec::<String>::new());
 }
 
+/// What the matrix on real parts leaves to this one.
+#[test]
+fn what_is_broken_in_memory_only_is_broken_here() {
+    for (code, _) in in_memory::ONLY {
+        assert!(FAULTS.iter().any(|(.., found, _)| found == code), "{code} is in neither matrix");
+    }
+}
+
 /// Findings about the replication as a whole, at no hop of a single packet.
 fn code_of_all(code: Code) -> bool {
-    matches!(code, Code::SubnetGroupOneZone | Code::SubnetNotFound | Code::FamilyMismatch)
+    matches!(code, Code::SubnetGroupOneZone | Code::SubnetNotFound | Code::SubnetInOtherVpc | Code::FamilyMismatch)
 }
 
 /// One fault has one finding, unless one thing broken is several things to see.
 #[test]
 fn a_single_fault_has_a_single_finding() {
-    let several = ["gone", "wrong port", "gateway detached", "far gateway detached", "address elsewhere"];
+    let several = ["gone", "IPv6", "wrong port", "gateway detached", "far gateway detached", "address elsewhere"];
     for (what, start, fault, ..) in FAULTS.iter().filter(|(what, ..)| !several.contains(what)) {
         let mut w = start();
         fault(&mut w);
