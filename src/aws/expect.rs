@@ -24,9 +24,9 @@ use crate::{
 /// How long a write is expected at most.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Once a read has agreed, those that differ for so long without a break are believed.
-const DOUBT: Duration = Duration::from_secs(2);
+pub(super) const DOUBT: Duration = Duration::from_secs(1);
 /// A read that is late by more than this, or after one that was not, makes AWS one that lags; for how long.
-const LATE: Duration = Duration::from_secs(5);
+const LATE: Duration = Duration::from_secs(2);
 const LAGS: Duration = Duration::from_secs(600);
 
 /// A part of an object that we may write.
@@ -122,6 +122,11 @@ impl Write {
         !self.shown || self.differed.is_some()
     }
 
+    /// Whether reads differ from what one has shown: the next tells whether that was late.
+    fn is_doubted(&self) -> bool {
+        self.shown && self.differed.is_some_and(|(first, last)| last.saturating_duration_since(first) < DOUBT)
+    }
+
     fn is_over(&self, now: Instant) -> bool {
         now >= self.at + PATIENCE
     }
@@ -173,6 +178,16 @@ impl Expectations {
         all.extend(self.endpoints.open());
         all.extend(self.acls.open());
         all.extend(self.route_tables.open());
+        all
+    }
+
+    /// Those of them that are to be read at once, since the last read may have been late.
+    pub(super) fn doubted(&self) -> BTreeSet<Need> {
+        let mut all = self.rules.doubted();
+        all.extend(self.groups.doubted());
+        all.extend(self.endpoints.doubted());
+        all.extend(self.acls.doubted());
+        all.extend(self.route_tables.doubted());
         all
     }
 
@@ -304,6 +319,12 @@ impl<T: Expectable> Expected<T> {
     fn open(&self) -> Vec<Vec<Need>> {
         let objects = self.created.values().chain(self.gone.values()).filter(|(_, w)| w.is_open()).map(|(o, _)| o.needs());
         let fields = self.fields.values().flat_map(BTreeMap::values).filter(|w| w.write.is_open()).map(|w| w.needs.clone());
+        objects.chain(fields).collect()
+    }
+
+    fn doubted(&self) -> BTreeSet<Need> {
+        let objects = self.created.values().filter(|(_, w)| w.is_doubted()).flat_map(|(o, _)| o.needs());
+        let fields = self.fields.values().flat_map(BTreeMap::values).filter(|w| w.write.is_doubted()).flat_map(|w| w.needs.clone());
         objects.chain(fields).collect()
     }
 }

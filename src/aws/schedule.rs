@@ -506,6 +506,14 @@ impl Schedule {
         }
     }
 
+    /// A read differs from what our own write has shown: it is read again after that time, to see whether it was late.
+    pub(super) fn look_again(&mut self, need: &Need, after: Duration, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(need) {
+            entry.settling = Some((now + after, SETTLE));
+        }
+        self.comes(need, now);
+    }
+
     /// Something new is settling: the next look is soon, however long it has been settling before.
     pub(super) fn settle_anew(&mut self, need: &Need, now: Instant) {
         if let Some(entry) = self.entries.get_mut(need) {

@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     apply::{self, Effect},
     errors::AwsErrorKind,
-    expect::Expectations,
+    expect::{DOUBT, Expectations},
     held::Held,
     lock,
     reads::{Answer, Reader},
@@ -140,7 +140,7 @@ impl Store {
         failed: Option<AwsErrorKind>,
         now: Instant,
     ) {
-        let unsettled = unsettled(picture, expected);
+        let (unsettled, doubted) = (unsettled(picture, expected), expected.doubted());
         let mut schedule = lock(&self.schedule);
         for need in &effect.answered {
             let outcome = match failed {
@@ -151,6 +151,9 @@ impl Store {
             schedule.finish(need, batch, started, outcome, now);
             let settling = unsettled.contains(need) && schedule.is_watched(need);
             schedule.settle(need, settling, now);
+            if settling && doubted.contains(need) {
+                schedule.look_again(need, DOUBT, now);
+            }
         }
     }
 

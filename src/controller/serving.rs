@@ -19,7 +19,7 @@ use crate::api::DmsNetworkClass;
 /// Held by a pass: until it is dropped, the class is not given away.
 pub type InUse = OwnedRwLockReadGuard<()>;
 
-/// Passes through one class at a time.
+/// Passes through one class at a time: they mostly wait for AWS, and what they wait for together is asked together.
 const PASSES: usize = 128;
 
 struct Served {

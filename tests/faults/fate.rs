@@ -117,7 +117,7 @@ impl Weather {
             slow: rate(0.3),
         };
         let (watch_cut, watch_late) = (rate(0.8), rate(0.8));
-        Self { aws, kubernetes, watch_cut, watch_late, stalest: Duration::from_secs(pick(rng, &[1, 5, 15, 40])) }
+        Self { aws, kubernetes, watch_cut, watch_late, stalest: Duration::from_secs(pick(rng, &[1, 5, 15])) }
     }
 }
 

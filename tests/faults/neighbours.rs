@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Networks of the class that does not work: more than the controller has passes at a time.
-const DEAD: usize = 50;
+const DEAD: usize = 140;
 /// How long anything may take at most.
 const BOUND: Duration = Duration::from_secs(300);
 
@@ -31,7 +31,7 @@ pub struct Took {
     pub mended: Duration,
 }
 
-/// Three networks in an account that works, beside fifty in one where this becomes of all that is asked, or of all but the look
+/// Three networks in an account that works, beside many in one where this becomes of all that is asked, or of all but the look
 /// whose credentials these are. What the first of those says of itself, too.
 pub async fn beside(dead: Option<(Fate, bool)>) -> (Took, String) {
     let schedule = Schedule { queue: false, replicas: 1, clocks: vec![0], interval: 60, ..Schedule::of(0) };
