@@ -26,7 +26,7 @@ use crate::{
     fate::{Fates, Weather},
     meddle::meddle,
     replica::Life,
-    schedule::{Deed, NETWORKS, Schedule},
+    schedule::{Deed, Schedule},
     stub::World,
     trace::Trace,
     wants::Wish,

@@ -33,7 +33,7 @@ use crate::{
     checker::{Checker, OWNER},
     clock::Clock,
     cluster::{Cluster, Kind, Server},
-    fate::Fates,
+    fate::{Fates, Weather},
     replica::Life,
     stub::{Call, Fault, Ids, World},
     trace::Trace,
@@ -151,7 +151,7 @@ impl Place {
         let aws = Aws { world: Mutex::new(world), buckets: Mutex::default(), calls: Mutex::default(), refused: Mutex::default() };
         let cluster = Arc::new(Cluster::new(clock));
         let checker = Arc::new(Checker::new(clock, trace.clone(), networks, cluster.clone()));
-        let fates = Arc::new(Fates::new(0, trace.clone()));
+        let fates = Arc::new(Fates::new(0, Weather::default(), trace.clone()));
         fates.set(false);
         let place = Self { clock, trace, aws: Arc::new(aws), cluster, fates, checker };
         let make = |kind, object| place.cluster.create(kind, object).map(drop).unwrap();
