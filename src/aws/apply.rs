@@ -15,7 +15,7 @@ use super::{
 use crate::model::{
     Connection, InternetGateway, NatGateway, Need, NetworkAcl, NetworkInterface, NetworkInterfaceId, PeeringConnection, Picture,
     PrefixList, ReadFailure, RouteTable, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, TransitGatewayAttachment, VpcDns,
-    VpcEndpoint, VpcId,
+    VpcEndpoint, VpcId, tags::is_managed,
 };
 
 /// What an answer did.
@@ -41,28 +41,31 @@ pub(super) fn answer(
     let changed = &mut effect.changed;
     match objects {
         Objects::Rules(mut rules) => {
-            expected.rules.overlay(&mut rules, |r| asked.contains(&Need::RulesOf(r.group.clone())), started, now);
+            expected.rules.overlay(&mut rules, |r| asked.contains(&Need::RulesOf(r.group.clone())), started, now, &mut expected.lag);
             rules_of(picture, needs, rules, changed);
         }
         Objects::Groups(mut list) => {
             let covers = |g: &SecurityGroup| g.needs().iter().any(|n| asked.contains(n));
-            expected.groups.overlay(&mut list, covers, started, now);
+            expected.groups.overlay(&mut list, covers, started, now, &mut expected.lag);
             held(picture, &asked, list, &mut effect);
         }
         Objects::Endpoints(mut list) => {
             let covers = |e: &VpcEndpoint| e.needs().iter().any(|n| asked.contains(n));
-            expected.endpoints.overlay(&mut list, covers, started, now);
+            expected.endpoints.overlay(&mut list, covers, started, now, &mut expected.lag);
+            // One that a late read hid would be made a second time.
+            let new = |e: &&VpcEndpoint| is_managed(&e.tags) && !picture.endpoints.contains_key(&e.id);
+            list.iter().filter(new).for_each(|e| expected.endpoints.came(e, now));
             held(picture, &asked, list, &mut effect);
         }
         Objects::Subnets(list) => held(picture, &asked, list, &mut effect),
         Objects::Vpcs(list) => held(picture, &asked, list, &mut effect),
         Objects::VpcDns(list) => dns_of(picture, needs, list.into_iter().collect(), changed),
         Objects::Acls(mut list) => {
-            expected.acls.overlay(&mut list, |a| a.needs().iter().any(|n| asked.contains(n)), started, now);
+            expected.acls.overlay(&mut list, |a| a.needs().iter().any(|n| asked.contains(n)), started, now, &mut expected.lag);
             held(picture, &asked, list, &mut effect);
         }
         Objects::RouteTables(mut list) => {
-            expected.route_tables.overlay(&mut list, |t| t.needs().iter().any(|n| asked.contains(n)), started, now);
+            expected.route_tables.overlay(&mut list, |t| t.needs().iter().any(|n| asked.contains(n)), started, now, &mut expected.lag);
             held(picture, &asked, list, &mut effect);
         }
         Objects::NatGateways(list) => held(picture, &asked, list, &mut effect),

@@ -142,15 +142,17 @@ pub(super) struct Expected<T> {
     created: BTreeMap<String, (T, Write)>,
     gone: BTreeMap<String, (T, Write)>,
     fields: BTreeMap<String, BTreeMap<Field, Wish>>,
-    /// When AWS was last seen to lag.
-    lagged: Option<Instant>,
 }
 
 impl<T> Default for Expected<T> {
     fn default() -> Self {
-        Self { created: BTreeMap::new(), gone: BTreeMap::new(), fields: BTreeMap::new(), lagged: None }
+        Self { created: BTreeMap::new(), gone: BTreeMap::new(), fields: BTreeMap::new() }
     }
 }
+
+/// When AWS was last seen to lag, whatever it was asked.
+#[derive(Debug, Default)]
+pub(super) struct Lag(Option<Instant>);
 
 /// What is expected, of all kinds.
 #[derive(Debug, Default)]
@@ -160,6 +162,7 @@ pub(super) struct Expectations {
     pub(super) endpoints: Expected<VpcEndpoint>,
     pub(super) acls: Expected<NetworkAcl>,
     pub(super) route_tables: Expected<RouteTable>,
+    pub(super) lag: Lag,
 }
 
 impl Expectations {
@@ -215,12 +218,23 @@ impl<T: Expectable> Expected<T> {
         wishes.insert(field, Wish { stale, now, needs: after.needs(), write: Write::new(written) });
     }
 
+    /// A read shows one that was not known: we may have made it, and not have heard of it. So it is expected as if we had now.
+    pub(super) fn came(&mut self, object: &T, now: Instant) {
+        if !self.created.contains_key(object.id()) && !self.gone.contains_key(object.id()) && !object.is_going() {
+            let write = Write { shown: true, ..Write::new(now) };
+            self.created.insert(object.id().to_owned(), (object.clone(), write));
+        }
+    }
+
     /// Corrects a list that AWS gave to a read that began at `started`, by what is expected. `covers` tells whether
     /// an object, if it exists, must be in the list.
-    pub(super) fn overlay(&mut self, list: &mut Vec<T>, covers: impl Fn(&T) -> bool, started: Instant, now: Instant) {
+    pub(super) fn overlay(&mut self, list: &mut Vec<T>, covers: impl Fn(&T) -> bool, started: Instant, now: Instant, lag: &mut Lag) {
         self.expire(now);
-        let lags = self.lagged.is_some();
-        let mut late = false;
+        lag.0 = lag.0.filter(|at| now < *at + LAGS);
+        let (lags, mut late) = (lag.0.is_some(), false);
+        let going: BTreeSet<String> = list.iter().filter(|o| o.is_going()).map(|o| o.id().to_owned()).collect();
+        // That somebody takes it down is no late news.
+        self.created.retain(|id, _| !going.contains(id));
         let listed: BTreeSet<String> = list.iter().map(|o| o.id().to_owned()).collect();
         self.created.retain(|id, (object, write)| {
             if listed.contains(id) {
@@ -260,8 +274,14 @@ impl<T: Expectable> Expected<T> {
             });
         }
         self.fields.retain(|_, wishes| !wishes.is_empty());
+        // What it is by now, should the next read not show it.
+        for object in list.iter().filter(|o| listed.contains(o.id())) {
+            if let Some((known, _)) = self.created.get_mut(object.id()) {
+                known.clone_from(object);
+            }
+        }
         if late {
-            self.lagged = Some(now);
+            lag.0 = Some(now);
         }
     }
 
@@ -279,7 +299,6 @@ impl<T: Expectable> Expected<T> {
         self.gone.retain(|_, (_, write)| !write.is_over(now));
         self.fields.values_mut().for_each(|wishes| wishes.retain(|_, w| !w.write.is_over(now)));
         self.fields.retain(|_, wishes| !wishes.is_empty());
-        self.lagged = self.lagged.filter(|at| now < *at + LAGS);
     }
 
     fn open(&self) -> Vec<Vec<Need>> {

@@ -39,16 +39,39 @@ fn clock() -> impl Fn(i64) -> Instant {
     move |s| if s < 0 { zero - Duration::from_secs(s.unsigned_abs()) } else { zero + Duration::from_secs(s.unsigned_abs()) }
 }
 
+/// What is expected of one kind, and whether AWS lags.
+struct Tested<T>(Expected<T>, Lag);
+
+impl<T> Default for Tested<T> {
+    fn default() -> Self {
+        Self(Expected::default(), Lag::default())
+    }
+}
+
+impl<T> std::ops::Deref for Tested<T> {
+    type Target = Expected<T>;
+
+    fn deref(&self) -> &Expected<T> {
+        &self.0
+    }
+}
+
+impl<T> std::ops::DerefMut for Tested<T> {
+    fn deref_mut(&mut self) -> &mut Expected<T> {
+        &mut self.0
+    }
+}
+
 /// What a read that starts and ends at `at` shows after the overlay.
-fn read<T: Expectable>(expected: &mut Expected<T>, list: &[T], at: Instant) -> Vec<T> {
+fn read<T: Expectable>(Tested(expected, lag): &mut Tested<T>, list: &[T], at: Instant) -> Vec<T> {
     let mut list = list.to_vec();
-    expected.overlay(&mut list, |_| true, at, at);
+    expected.overlay(&mut list, |_| true, at, at, lag);
     list
 }
 
 #[test]
 fn a_rule_that_reads_do_not_show_yet_is_kept_until_one_does() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     e.created(rule("sgr-1", 5432), at(0));
     assert_eq!(read(&mut e, &[], at(1)), [rule("sgr-1", 5432)]);
     assert_eq!(read(&mut e, &[], at(59)), [rule("sgr-1", 5432)]);
@@ -58,7 +81,7 @@ fn a_rule_that_reads_do_not_show_yet_is_kept_until_one_does() {
 
 #[test]
 fn what_a_read_has_shown_is_gone_when_those_that_follow_do_not_show_it() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     let made = [rule("sgr-1", 5432)];
     e.created(rule("sgr-1", 5432), at(0));
     read(&mut e, &made, at(1));
@@ -71,7 +94,7 @@ fn what_a_read_has_shown_is_gone_when_those_that_follow_do_not_show_it() {
 
 #[test]
 fn where_aws_goes_back_and_forth_a_write_is_expected_for_the_whole_while() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     let made = [rule("sgr-1", 5432)];
     e.created(rule("sgr-1", 5432), at(0));
     read(&mut e, &made, at(1));
@@ -90,7 +113,7 @@ fn where_aws_goes_back_and_forth_a_write_is_expected_for_the_whole_while() {
 
 #[test]
 fn a_read_that_is_later_than_usual_is_remembered_too() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     e.created(rule("sgr-1", 1), at(0));
     read(&mut e, &[], at(2));
     read(&mut e, &[rule("sgr-1", 1)], at(4));
@@ -105,7 +128,7 @@ fn a_read_that_is_later_than_usual_is_remembered_too() {
 
 #[test]
 fn a_strangers_change_ends_what_was_shown_and_nothing_else() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     let of_group = BTreeSet::from([Need::RulesOf("sg-1".into())]);
     e.created(rule("sgr-1", 1), at(0));
     e.touched(&of_group);
@@ -116,7 +139,7 @@ fn a_strangers_change_ends_what_was_shown_and_nothing_else() {
     read(&mut e, &[rule("sgr-1", 1)], at(3));
     e.touched(&of_group);
     assert_eq!(read(&mut e, &[], at(4)), [], "at once");
-    let mut e = Expected::default();
+    let mut e = Tested::default();
     e.created(endpoint(EndpointState::Available), at(0));
     read(&mut e, &[endpoint(EndpointState::Available)], at(1));
     e.touched(&BTreeSet::from([Need::EndpointsOf("vpc-1".into())]));
@@ -125,7 +148,7 @@ fn a_strangers_change_ends_what_was_shown_and_nothing_else() {
 
 #[test]
 fn patience_ends() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     e.created(rule("sgr-1", 5432), at(0));
     assert_eq!(read(&mut e, &[], at(60)), []);
     assert!(e.open().is_empty());
@@ -137,12 +160,14 @@ fn what_somebody_else_names_by_its_id_was_there() {
     all.rules.created(rule("sgr-1", 1), at(0));
     all.rules.created(rule("sgr-2", 2), at(0));
     all.named(&BTreeSet::from(["sgr-1".into(), "sgr-9".into()]));
-    assert_eq!(read(&mut all.rules, &[], at(1)), [rule("sgr-2", 2)], "no read has shown it, and yet it was there to be revoked");
+    let mut list = Vec::new();
+    all.rules.overlay(&mut list, |_| true, at(1), at(1), &mut all.lag);
+    assert_eq!(list, [rule("sgr-2", 2)], "no read has shown it, and yet it was there to be revoked");
 }
 
 #[test]
 fn a_read_from_before_the_write_proves_nothing() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     e.removed(rule("sgr-1", 5432), at(0));
     assert_eq!(read(&mut e, &[rule("sgr-1", 5432)], at(-1)), []);
     assert_eq!(read(&mut e, &[], at(-1)), []);
@@ -154,17 +179,17 @@ fn a_read_from_before_the_write_proves_nothing() {
 
 #[test]
 fn an_object_outside_what_was_asked_is_not_put_in() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     e.created(rule("sgr-1", 5432), at(0));
     let mut list = Vec::new();
-    e.overlay(&mut list, |r: &Rule| r.group.as_str() == "sg-other", at(1), at(1));
+    e.overlay(&mut list, |r: &Rule| r.group.as_str() == "sg-other", at(1), at(1), &mut Lag::default());
     assert_eq!(list, []);
     assert_eq!(e.open().len(), 1);
 }
 
 #[test]
 fn old_values_are_late_and_third_values_are_somebody_elses() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     e.wrote(Field::Shape, &rule("sgr-1", 1), &rule("sgr-1", 2), at(0));
     e.wrote(Field::Shape, &rule("sgr-1", 2), &rule("sgr-1", 3), at(1));
     assert_eq!(read(&mut e, &[rule("sgr-1", 1)], at(2)), [rule("sgr-1", 3)]);
@@ -175,7 +200,7 @@ fn old_values_are_late_and_third_values_are_somebody_elses() {
 
 #[test]
 fn tags_are_expected_one_by_one() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     let (before, after) = (rule("sgr-1", 1), tagged(rule("sgr-1", 1), "a", "1"));
     e.wrote(Field::Tag("a".into()), &before, &after, at(0));
     let by_others = tagged(before.clone(), "b", "2");
@@ -187,7 +212,7 @@ fn tags_are_expected_one_by_one() {
 
 #[test]
 fn what_was_made_is_kept_as_it_was_written_since() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     let (made, edited) = (rule("sgr-1", 1), rule("sgr-1", 2));
     e.created(made.clone(), at(0));
     e.wrote(Field::Shape, &made, &edited, at(1));
@@ -197,7 +222,7 @@ fn what_was_made_is_kept_as_it_was_written_since() {
 
 #[test]
 fn a_deleted_endpoint_is_on_its_way_until_aws_says_so_or_lists_it_no_more() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     e.removed(endpoint(EndpointState::Deleting), at(0));
     assert_eq!(read(&mut e, &[endpoint(EndpointState::Available)], at(1)), [endpoint(EndpointState::Deleting)]);
     assert_eq!(read(&mut e, &[endpoint(EndpointState::Deleting)], at(2)), [endpoint(EndpointState::Deleting)]);
@@ -207,7 +232,7 @@ fn a_deleted_endpoint_is_on_its_way_until_aws_says_so_or_lists_it_no_more() {
 
 #[test]
 fn a_change_of_an_endpoint_does_not_hide_what_aws_does_to_it() {
-    let (at, mut e) = (clock(), Expected::default());
+    let (at, mut e) = (clock(), Tested::default());
     let before = endpoint(EndpointState::Pending);
     let after = VpcEndpoint { private_dns: false, ..before.clone() };
     e.wrote(Field::PrivateDns, &before, &after, at(0));
@@ -216,4 +241,25 @@ fn a_change_of_an_endpoint_does_not_hide_what_aws_does_to_it() {
     assert_eq!(read(&mut e, &[late], at(1)), std::slice::from_ref(&shown));
     assert_eq!(read(&mut e, &[shown], at(2)).len(), 1);
     assert!(e.open().is_empty());
+}
+
+#[test]
+fn what_somebody_takes_down_is_not_expected_any_more() {
+    let (at, mut e) = (clock(), Tested::default());
+    e.created(endpoint(EndpointState::Available), at(0));
+    read(&mut e, &[endpoint(EndpointState::Available)], at(1));
+    assert_eq!(read(&mut e, &[endpoint(EndpointState::Deleting)], at(2)), [endpoint(EndpointState::Deleting)]);
+    assert_eq!(read(&mut e, &[], at(3)), [], "it was seen to go");
+}
+
+#[test]
+fn one_that_came_unheard_of_is_not_given_up_for_one_late_read() {
+    let (at, mut e) = (clock(), Tested::default());
+    e.came(&endpoint(EndpointState::Available), at(0));
+    assert!(e.open().is_empty(), "a read has shown it");
+    assert_eq!(read(&mut e, &[], at(1)), [endpoint(EndpointState::Available)]);
+    assert_eq!(read(&mut e, &[], at(3)), [], "those that follow say the same");
+    e.removed(endpoint(EndpointState::Available), at(4));
+    e.came(&endpoint(EndpointState::Available), at(5));
+    assert_eq!(read(&mut e, &[], at(6)), [], "we have removed it ourselves");
 }

@@ -505,7 +505,7 @@ impl Schedule {
     /// When there is next something to take, if nothing happens meanwhile.
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
         let (sweeps, passes) = self.slow.map_or((now, now), |(_, sweeps, passes)| (sweeps, passes));
-        let waits = |n: &&Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none()) && !self.gathers(n, true);
+        let waits = |n: &&Need| self.entries.get(*n).is_some_and(|e| e.in_flight.is_none()) && !self.gathers(n, true);
         let wanted = self.wanted.iter().filter(waits).map(|n| self.may_go(n, now).max(passes)).min();
         let due = self.earliest.or_else(|| self.earliest_due(now)).map(|due| due.max(sweeps));
         [wanted, due].into_iter().flatten().min()

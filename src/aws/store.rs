@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, OnceCell, Semaphore, mpsc, watch},
+    sync::{Mutex as AsyncMutex, Notify, OnceCell, Semaphore, mpsc, watch},
     time::Instant,
 };
 
@@ -19,9 +19,6 @@ use crate::model::{Need, Picture};
 
 /// DNS lookups under way at a time.
 const LOOKUPS: usize = 8;
-
-/// So long after a refusal to tell the account it is not asked for again.
-const UNTOLD: Duration = Duration::from_secs(2);
 
 /// What is known, and what our own writes will show. Locked before the schedule, never while it is held.
 #[derive(Debug, Default)]
@@ -46,8 +43,10 @@ pub struct Store {
     pub(super) lookups: Arc<Semaphore>,
     pub(super) memory: Arc<Memory>,
     account: OnceCell<String>,
-    /// The last refusal to tell it.
-    untold: Mutex<Option<(Instant, AwsError)>>,
+    /// Held by whoever asks for the account.
+    asking: AsyncMutex<()>,
+    /// Why AWS did not tell it the last time.
+    refused: Mutex<Option<AwsError>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -74,7 +73,8 @@ impl Store {
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             memory: Arc::default(),
             account: OnceCell::new(),
-            untold: Mutex::default(),
+            asking: AsyncMutex::default(),
+            refused: Mutex::default(),
         });
         tokio::spawn(sweep::run(Arc::downgrade(&store), store.kick.clone()));
         store
@@ -85,19 +85,27 @@ impl Store {
         &self.clients
     }
 
-    /// The account that the credentials belong to, 12 digits. Asked once; where AWS refuses, all who ask at that time share the refusal:
-    /// thousands that waited for it one by one would be in the way of others.
+    /// The account that the credentials belong to, 12 digits. Asked once. Where AWS did not tell, one asks again, and all others hear
+    /// meanwhile what was said last: an account that does not answer at all would keep them one after the other.
     pub async fn account(&self) -> Result<String, AwsError> {
-        let asked = Instant::now();
-        let ask = async || {
-            if let Some((_, error)) = lock(&self.untold).as_ref().filter(|(at, _)| *at + UNTOLD > asked) {
-                return Err(error.clone());
+        if let Some(account) = self.account.get() {
+            return Ok(account.clone());
+        }
+        let refused = lock(&self.refused).clone();
+        let _asking = match (self.asking.try_lock(), refused) {
+            (Ok(asking), _) => asking,
+            (Err(_), Some(error)) => return Err(error),
+            (Err(_), None) => {
+                let asking = self.asking.lock().await;
+                if let Some(error) = lock(&self.refused).clone() {
+                    return Err(error);
+                }
+                asking
             }
-            let answer = self.clients.account().await;
-            *lock(&self.untold) = answer.as_ref().err().map(|error| (Instant::now(), error.clone()));
-            answer
         };
-        self.account.get_or_try_init(ask).await.cloned()
+        let answer = self.account.get_or_try_init(|| self.clients.account()).await.cloned();
+        *lock(&self.refused) = answer.as_ref().err().cloned();
+        answer
     }
 
     /// The account, once AWS has told it.

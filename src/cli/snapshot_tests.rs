@@ -183,7 +183,15 @@ fn everything() -> Picture {
         state: RouteState::Blackhole,
         origin: RouteOrigin::Propagated,
     });
-    let table = RouteTable { id: "rtb-1".into(), vpc: vpc.clone(), main: true, subnets: vec![], routes, tags: tags() };
+    let table = RouteTable {
+        id: "rtb-1".into(),
+        vpc: vpc.clone(),
+        main: true,
+        subnets: vec![],
+        routes,
+        propagating: vec!["vgw-1".into()],
+        tags: tags(),
+    };
     p.route_tables.insert("rtb-1".into(), Arc::new(table));
     let address =
         NatAddress { public_ip: Some(ip("203.0.113.7")), private_ip: Some(ip("10.0.9.9")), interface: Some("eni-2".into()), in_use: true };

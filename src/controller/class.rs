@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::{
-        DmsNetwork, DmsNetworkClass, DmsNetworkClassStatus,
+        DmsNetwork, DmsNetworkClass, DmsNetworkClassStatus, DmsNetworkStatus,
         conditions::{self, NewCondition, READY, Reason, Truth},
         names::CLASS_FINALIZER,
     },
@@ -78,8 +78,10 @@ pub fn on_error(_: Arc<DmsNetworkClass>, error: &Error, _: Arc<Context>) -> Acti
 pub fn uses(network: &DmsNetwork, class: &str, ctx: &Context) -> bool {
     let databases = || network.spec.databases.iter().filter_map(|d| d.class_name.as_deref());
     let named = network.spec.class_name.as_deref() == Some(class) || databases().any(|c| c == class);
-    let status = network.uid().map(|uid| ctx.registry.latest_status(&uid.into(), network)).unwrap_or_default();
-    named || status.default_class.as_deref() == Some(class) || status.classes.iter().any(|c| c.name == class)
+    let of_status = |status: Option<&DmsNetworkStatus>| {
+        status.is_some_and(|s| s.default_class.as_deref() == Some(class) || s.classes.iter().any(|c| c.name == class))
+    };
+    named || network.uid().is_some_and(|uid| ctx.registry.with_latest_status(&uid.into(), network, of_status))
 }
 
 /// Whether a class is left alone since another shard serves its account and Region.

@@ -47,14 +47,23 @@ pub enum Error {
     Gone,
 }
 
-/// The entry point of kube's controller: one pass, measured, with the network's name on every log line.
+/// The entry point of kube's controller: one pass, as soon as there is room for it.
 pub async fn reconcile(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Action, Error> {
+    ctx.started.cancelled().await;
+    let class = network.uid().and_then(|uid| ctx.home(&network, &ctx.registry.latest_status(&uid.into(), &network)));
+    let Some(_slot) = ctx.serving.slot(class.as_deref().unwrap_or_default()).await else { return Ok(Action::await_change()) };
+    // It may have waited for long. In a box: what waits is small.
+    let now = ctx.networks.get(&ObjectRef::from_obj(&*network)).unwrap_or(network);
+    Box::pin(measured(now, ctx)).await
+}
+
+/// One pass, measured, with the network's name on every log line.
+async fn measured(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Action, Error> {
     let label = label(&network);
     let span = tracing::info_span!("pass", network = %label);
     let started = Instant::now();
     let Some(uid) = network.uid() else { return Ok(Action::await_change()) };
     let uid: Uid = uid.into();
-    ctx.started.cancelled().await;
     let (term, _in_use) = match ctx.turn(&network, &uid).await {
         Turn::Serve(term, in_use) => (Some(term), in_use),
         Turn::StandBy => (None, vec![]),

@@ -29,7 +29,7 @@ pub struct Registry {
     places: Mutex<HashMap<Uid, Place>>,
     locks: NamedLocks,
     /// The status that we wrote last, and the resourceVersion that it got.
-    written: Mutex<HashMap<Uid, (u64, DmsNetworkStatus)>>,
+    written: Mutex<HashMap<Uid, (u64, Written)>>,
     /// When each network was first seen as it is wanted now: its generation and request.
     seen: Mutex<HashMap<Uid, (i64, Option<String>, Instant)>>,
     /// Which networks still have to be looked at before anything is removed.
@@ -42,6 +42,21 @@ pub struct Registry {
     held: Mutex<HashMap<Uid, Held>>,
     /// Networks whose connections are to be tested once their changes are complete.
     to_test: Mutex<HashSet<Uid>>,
+}
+
+/// A status that we wrote: ours until the cache shows it.
+enum Written {
+    Ours(Box<DmsNetworkStatus>),
+    Cached(Arc<DmsNetwork>),
+}
+
+impl Written {
+    fn status(&self) -> Option<&DmsNetworkStatus> {
+        match self {
+            Self::Ours(status) => Some(status),
+            Self::Cached(network) => network.status.as_ref(),
+        }
+    }
 }
 
 /// Changes that AWS refused for a lasting reason, and until when they are not asked again.
@@ -126,17 +141,33 @@ impl Registry {
 
     /// The latest status: our own last write, unless the object is newer than it.
     pub fn latest_status(&self, uid: &Uid, network: &DmsNetwork) -> DmsNetworkStatus {
+        self.with_latest_status(uid, network, |status| status.cloned().unwrap_or_default())
+    }
+
+    /// Looks at the latest status, if there is any. It is large: whoever looks at those of all networks takes no copy. Call nothing of
+    /// the registry's meanwhile.
+    pub fn with_latest_status<R>(&self, uid: &Uid, network: &DmsNetwork, look: impl FnOnce(Option<&DmsNetworkStatus>) -> R) -> R {
+        let written = lock(&self.written);
         let seen = version(network);
-        match lock(&self.written).get(uid) {
-            Some((wrote, status)) if seen.is_none_or(|seen| seen < *wrote) => status.clone(),
-            _ => network.status.clone().unwrap_or_default(),
+        match written.get(uid) {
+            Some((wrote, written)) if seen.is_none_or(|seen| seen < *wrote) => look(written.status()),
+            _ => look(network.status.as_ref()),
+        }
+    }
+
+    /// The cache shows this network. Where that is what we wrote last, its copy serves for ours; not none at all, since a pass under way
+    /// may still hold an older one.
+    pub fn caught_up(&self, uid: &Uid, network: Arc<DmsNetwork>) {
+        let Some(seen) = version(&network) else { return };
+        if let Some(written) = lock(&self.written).get_mut(uid).filter(|(wrote, _)| *wrote <= seen) {
+            *written = (seen, Written::Cached(network));
         }
     }
 
     /// Notes a status that the API server has taken.
     pub fn wrote(&self, uid: &Uid, answer: &DmsNetwork, status: &DmsNetworkStatus) {
         if let Some(version) = version(answer) {
-            lock(&self.written).insert(uid.clone(), (version, status.clone()));
+            lock(&self.written).insert(uid.clone(), (version, Written::Ours(Box::new(status.clone()))));
         }
     }
 

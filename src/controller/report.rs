@@ -161,13 +161,15 @@ pub async fn gauges(ctx: &Context) {
         if !ctx.registry.serves(&uid) {
             continue;
         }
-        let status = ctx.registry.latest_status(&uid, &network);
-        let class = network.spec.class_name.clone().or(status.default_class).unwrap_or_default();
-        let ready = conditions::find(&status.conditions, READY).map_or("Unknown", |c| c.status.as_str()).to_owned();
-        for verdict in status.databases.iter().filter_map(|d| d.verdict) {
-            *paths.entry((class.clone(), verdict.to_string())).or_default() += 1;
-        }
-        *counts.entry((class, ready)).or_default() += 1;
+        let tell = |status: Option<&DmsNetworkStatus>| {
+            let class = network.spec.class_name.clone().or_else(|| status?.default_class.clone()).unwrap_or_default();
+            let ready = status.and_then(|s| conditions::find(&s.conditions, READY)).map_or("Unknown", |c| c.status.as_str()).to_owned();
+            for verdict in status.iter().flat_map(|s| &s.databases).filter_map(|d| d.verdict) {
+                *paths.entry((class.clone(), verdict.to_string())).or_default() += 1;
+            }
+            *counts.entry((class, ready)).or_default() += 1;
+        };
+        ctx.registry.with_latest_status(&uid, &network, tell);
     }
     let mut shards: BTreeMap<String, i64> = BTreeMap::new();
     for class in ctx.classes.state().into_iter().filter(|_| leads) {

@@ -44,8 +44,8 @@ use crate::{
     plan,
 };
 
-/// Passes that run at once: they mostly wait for AWS, and what they wait for together is asked together.
-const CONCURRENCY: u16 = 128;
+/// Any number of passes: [`Serving::slot`] lets so many of each class begin.
+const CONCURRENCY: u16 = 0;
 /// How long passes that have begun may take once a stop is asked for; a pod is given 30 s.
 const GRACE: Duration = Duration::from_secs(20);
 /// How often gauges are brought up to date.
@@ -213,6 +213,7 @@ pub async fn run_with(options: Options, parts: Parts) -> Result<(), RunError> {
 
     let served = server.await.map_err(|e| RunError::Http(options.http_addr, e));
     stop.cancel();
+    ctx.serving.close();
     // What has begun is finished, so that the ledger tells all; what hangs is dropped, and found again by its tags.
     let rest = future::join4(passes, class_passes, gauges, queues);
     if tokio::time::timeout(GRACE, rest).await.is_ok() {
@@ -340,6 +341,9 @@ fn followed(ctx: &Arc<Context>, event: &Result<watcher::Event<DmsNetwork>, watch
     let gone: Vec<plan::Uid> = match event {
         Ok(watcher::Event::Apply(network)) => {
             ctx.registry.expect(network);
+            if let (Some(uid), Some(cached)) = (network.uid(), ctx.networks.get(&ObjectRef::from_obj(network))) {
+                ctx.registry.caught_up(&uid.into(), cached);
+            }
             return;
         }
         Ok(watcher::Event::Delete(network)) => network.uid().map(Into::into).into_iter().collect(),

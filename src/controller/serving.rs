@@ -10,7 +10,7 @@ use kube::{
     core::{Selector, SelectorExt},
 };
 use tokio::{
-    sync::{OwnedRwLockReadGuard, RwLock},
+    sync::{OwnedRwLockReadGuard, OwnedSemaphorePermit, RwLock, Semaphore},
     time::Instant,
 };
 
@@ -18,6 +18,9 @@ use crate::api::DmsNetworkClass;
 
 /// Held by a pass: until it is dropped, the class is not given away.
 pub type InUse = OwnedRwLockReadGuard<()>;
+
+/// Passes through one class at a time.
+const PASSES: usize = 128;
 
 struct Served {
     account: Option<String>,
@@ -34,12 +37,14 @@ pub struct Serving {
     classes: Mutex<HashMap<String, Served>>,
     /// For which other shard each class was last said to wait.
     waits: Mutex<HashMap<String, String>>,
+    /// Room for passes, by class.
+    slots: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Serving {
     /// None yet.
     pub fn new(shard: String, selector: Selector) -> Self {
-        Self { shard, selector, classes: Mutex::default(), waits: Mutex::default() }
+        Self { shard, selector, classes: Mutex::default(), waits: Mutex::default(), slots: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Served>> {
@@ -80,6 +85,25 @@ impl Serving {
     /// Since when a class is served.
     pub fn since(&self, class: &str) -> Option<Instant> {
         self.lock().get(class).map(|s| s.since)
+    }
+
+    /// Waits until a pass through a class may begin. Each class has room of its own: one whose account does not answer holds up no
+    /// other. None: it must not begin any more.
+    pub async fn slot(&self, class: &str) -> Option<OwnedSemaphorePermit> {
+        let slots = {
+            let mut all = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            if !all.contains_key(class) {
+                // Classes that nobody names any more.
+                all.retain(|_, slots| Arc::strong_count(slots) > 1);
+            }
+            all.entry(class.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(PASSES))).clone()
+        };
+        slots.acquire_owned().await.ok()
+    }
+
+    /// From now on no pass that waits begins.
+    pub fn close(&self) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|slots| slots.close());
     }
 
     /// Keeps a class for a pass; none where it is not served.

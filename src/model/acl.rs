@@ -86,6 +86,16 @@ impl AclShape {
             && (self.cidr.contains(&other.cidr) || other.cidr.contains(&self.cidr))
     }
 
+    /// Whether it matches every packet that the other does.
+    pub fn covers(&self, other: &Self) -> bool {
+        let (ports, theirs) = (self.ports.unwrap_or(Ports::ALL), other.ports.unwrap_or(Ports::ALL));
+        self.direction == other.direction
+            && (self.protocol == other.protocol || self.protocol == Protocol::All)
+            && ports.from <= theirs.from
+            && theirs.to <= ports.to
+            && self.cidr.contains(&other.cidr)
+    }
+
     /// Whether its ports are a client's ephemeral ones: it carries answers (domain.md 1.0).
     pub fn is_ephemeral(&self) -> bool {
         self.ports.is_some_and(|p| p.from >= 1024 && p.to == Ports::ALL.to)

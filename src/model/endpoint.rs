@@ -159,6 +159,13 @@ pub fn gateway_service_name(region: &str, service: &str) -> String {
     format!("com.amazonaws.{region}.{service}")
 }
 
+/// The public host name of a service: the one that private DNS of its endpoint answers. In China names end in `.cn`.
+pub fn service_host(region: &str, service: &str) -> String {
+    let label = if service == "kinesis-streams" { "kinesis" } else { service };
+    let end = if region.starts_with("cn-") { ".cn" } else { "" };
+    format!("{label}.{region}.amazonaws.com{end}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +182,14 @@ mod tests {
         let both = gateway.clone().and(interface.clone());
         assert_eq!(both, interface.and(gateway), "in any order");
         assert_eq!((both.types, both.zones), (vec!["Gateway".to_owned(), "Interface".to_owned()], vec!["us-east-1a".to_owned()]));
+    }
+
+    #[test]
+    fn names_in_china_differ() {
+        assert_eq!(service_name("cn-north-1", "s3"), "cn.com.amazonaws.cn-north-1.s3");
+        assert_eq!(gateway_service_name("cn-north-1", "s3"), "com.amazonaws.cn-north-1.s3");
+        assert_eq!(service_host("cn-north-1", "s3"), "s3.cn-north-1.amazonaws.com.cn");
+        assert_eq!(service_host("eu-west-1", "kinesis-streams"), "kinesis.eu-west-1.amazonaws.com");
     }
 
     #[test]

@@ -22,14 +22,13 @@ pub fn default_port(engine: &str) -> Option<u16> {
 }
 
 /// Other AWS services that DMS must reach for a database of this engine, and for its secret if it has one: short names of their
-/// endpoint services. Needed since DMS 3.4.7, and always with DMS Serverless (domain.md 2). Redshift and Neptune are loaded through
-/// S3. OpenSearch's own endpoint is the database itself, so it is none of these.
+/// endpoint services (domain.md 2). Redshift and Neptune are loaded through S3. Redshift's cluster and OpenSearch's domain are the
+/// databases themselves, on ports of their own; what their endpoint services carry is management, which DMS does not call.
 pub fn services_needed(engine: &str, has_secret: bool) -> Vec<&'static str> {
     let mut services = match engine.to_ascii_lowercase().as_str() {
-        "s3" | "neptune" => vec!["s3"],
+        "s3" | "neptune" | "redshift" | "redshift-serverless" => vec!["s3"],
         "dynamodb" => vec!["dynamodb"],
         "kinesis" => vec!["kinesis-streams"],
-        "redshift" | "redshift-serverless" => vec!["redshift", "s3"],
         _ => vec![],
     };
     services.extend(has_secret.then_some("secretsmanager"));
@@ -42,7 +41,7 @@ mod tests {
 
     #[test]
     fn engines_and_secrets_need_services() {
-        assert_eq!(services_needed("redshift", true), ["redshift", "s3", "secretsmanager"]);
+        assert_eq!(services_needed("redshift", true), ["s3", "secretsmanager"]);
         assert_eq!(services_needed("Neptune", false), ["s3"]);
         assert_eq!(services_needed("kinesis", false), ["kinesis-streams"]);
         assert!(services_needed("postgres", false).is_empty());

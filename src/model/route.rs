@@ -24,6 +24,9 @@ pub struct RouteTable {
     pub subnets: Vec<SubnetId>,
     /// Its routes, sorted.
     pub routes: Vec<Route>,
+    /// Virtual private gateways that may put routes into it (EC2 `PropagatingVgws`), sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub propagating: Vec<VpnGatewayId>,
     /// Its tags: they record which routes are ours (design.md 2).
     pub tags: Tags,
 }

@@ -8,7 +8,7 @@ use super::{
     facts::Facts,
     key::{EndpointRef, GroupRef, Key},
     problem::Problem,
-    wanted::{Purpose, Share, Wanted, WantedAclEntry, WantedRoute, WantedRule},
+    wanted::{Purpose, Serves, Share, Wanted, WantedAclEntry, WantedRoute, WantedRule},
 };
 use crate::{
     api::{
@@ -73,7 +73,7 @@ pub fn guard(wanted: Wanted, spec: &DmsNetworkSpec, class: &str, rails: &Guardra
         out.violations.extend(breach.clone().map(|b| violation(class, field, b)));
     }
     for (place, entry) in wanted.acl_entries {
-        match acls.is_some().then(String::new).or_else(|| entry_breach(&entry, rails)) {
+        match acls.is_some().then(String::new).or_else(|| entry_breach(&entry, rails, &out.dropped)) {
             None => {
                 out.wanted.acl_entries.insert(place, entry);
             }
@@ -123,14 +123,33 @@ fn upkeep(field: &str, wanted: Upkeep, allowed: Upkeep) -> Option<String> {
     (wanted > allowed).then(|| format!("{field}: Manage needs the guardrail {field}: Manage"))
 }
 
-/// Ports of answers are the caller's: no guardrail names them.
-fn entry_breach(entry: &WantedAclEntry, rails: &Guardrails) -> Option<String> {
+/// Allowed if one of the things that it serves is.
+fn entry_breach(entry: &WantedAclEntry, rails: &Guardrails, dropped: &BTreeSet<Key>) -> Option<String> {
     if !vpc_allowed(&entry.vpc, rails) {
         return Some(format!("{} is in {}, which is not in the guardrail vpcIds", entry.acl, entry.vpc));
     }
-    let ports = entry.shape.ports.unwrap_or(Ports::ALL);
-    let port = || port_breach(ports, rails.ports.as_deref());
-    cidr_breach(&entry.shape.cidr, rails.peer_cidrs.as_deref()).or_else(|| if entry.shape.is_ephemeral() { None } else { port() })
+    let mut breaches: Vec<String> = Vec::new();
+    for serves in &entry.serves {
+        breaches.push(service_breach(entry, serves, rails, dropped)?);
+    }
+    breaches.sort_by_key(String::is_empty);
+    breaches.into_iter().next()
+}
+
+/// Why one of the things that an entry serves does not allow it; empty where it follows from an endpoint that was dropped and named
+/// already. Ports of answers are the caller's: no guardrail names them. Port 443 of an endpoint comes with its service, and so do
+/// AWS's own addresses behind a gateway endpoint.
+fn service_breach(entry: &WantedAclEntry, serves: &Serves, rails: &Guardrails, dropped: &BTreeSet<Key>) -> Option<String> {
+    let shape = &entry.shape;
+    let is_dropped = |e: &Option<EndpointRef>| e.as_ref().is_some_and(|e| dropped.contains(&Key::Endpoint(e.clone())));
+    let cidr = || cidr_breach(&shape.cidr, rails.peer_cidrs.as_deref());
+    match serves {
+        Serves::Endpoint(endpoint) | Serves::Gateway(endpoint) if is_dropped(endpoint) => Some(String::new()),
+        Serves::Gateway(_) => None,
+        Serves::Endpoint(_) => cidr(),
+        Serves::Database if shape.is_ephemeral() => cidr(),
+        Serves::Database => cidr().or_else(|| port_breach(shape.ports.unwrap_or(Ports::ALL), rails.ports.as_deref())),
+    }
 }
 
 fn route_breach(route: &WantedRoute, rails: &Guardrails) -> Option<String> {

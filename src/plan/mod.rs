@@ -5,6 +5,7 @@ pub mod claims;
 pub mod class;
 mod compare;
 pub mod connected;
+mod covered;
 pub mod derive;
 pub mod drift;
 pub mod evidence;
@@ -177,6 +178,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             let wanted = derived.wanted.remove(*name).unwrap_or_default();
             guarded.elsewhere.extend(guardrails::guard(wanted, spec, name, other.guardrails, facts).wanted.keys());
         }
+        guarded.wanted.leave_out_covered(input.picture, input.owner);
         plan.problems.append(&mut guarded.violations);
     }
     let deleting = input.spec.is_none();
@@ -225,7 +227,12 @@ fn derived(
         return (derive::Derived { problems, ..derive::Derived::default() }, vec![]);
     };
     let views = view::Views { home, others };
-    let derived = derive::derive(input.label, spec, &views);
+    let subnets = |share: &wanted::Share| match input.class == input.home {
+        true => sharing::unite(input.uid, input.created, input.label, share, None, input.claims).subnets.unwrap_or_default(),
+        false => share.subnets.keys().cloned().collect(),
+    };
+    let others = |endpoint: &EndpointRef| sharing::without(input.uid, endpoint, input.claims);
+    let derived = derive::derive(input.label, spec, &views, derive::Joint { owner: input.owner, subnets: &subnets, others: &others });
     let paths = proof::prove(&derived, &views);
     (derived, paths)
 }
@@ -291,7 +298,7 @@ fn applied(ledger: &[OwnedEntry]) -> BTreeMap<EndpointRef, String> {
 
 /// Authorize before revoke; an endpoint before the group that it uses goes (design.md 2, Order).
 fn order(changes: &mut [Change]) {
-    changes.sort_by_key(|c| match c {
+    let rank = |c: &Change| match c {
         Change::CreateGroup { .. } => 0,
         Change::CreateRule { .. } => 1,
         Change::ModifyRule { .. } => 2,
@@ -309,5 +316,11 @@ fn order(changes: &mut [Change]) {
         Change::RevokeRule { .. } => 14,
         Change::DeleteGroup { .. } => 15,
         Change::Untag { .. } => 16,
-    });
+    };
+    // Entries in the order in which AWS asks them, for those who read it.
+    let number = |c: &Change| match c {
+        Change::CreateAclEntry { acl, number, shape, .. } => Some((acl.clone(), shape.direction, *number)),
+        _ => None,
+    };
+    changes.sort_by_cached_key(|c| (rank(c), number(c)));
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{
-    derive::{Derived, Host, Location, Replication, ReplicationKind},
+    derive::{Derived, Host, Location, Replication, ReplicationKind, services_called},
     view::{View, Views},
 };
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
     },
     model::{
         Need, Resolution, VpcId,
-        endpoint::service_name,
-        engine::{default_port, services_needed},
+        endpoint::{service_host, service_name},
+        engine::default_port,
     },
     reach::{Code, Explorer, NatHost, Query, Report, Side, Source, SourceKind, State, Target, Way},
 };
@@ -102,7 +102,7 @@ impl<'a> Asked<'a> {
                 };
                 let groups = vec![(&proxy.security_group_id).into()];
                 let target = Target { host: proxy.host.clone(), port: proxy.port, addresses, groups, ..Target::default() };
-                let services = services(location, views);
+                let services = services(near, location, views);
                 return Some(Self { location, view, way: Way::ClassicLink, targets: vec![target], services });
             }
             (PathType::PeeredVpc | PathType::ClassicLink, ..) => return None,
@@ -113,7 +113,7 @@ impl<'a> Asked<'a> {
             _ => location.vpc.clone(),
         };
         let targets = location.hosts.iter().map(|h| target(location, h, vpc.as_ref(), &cidrs)).collect();
-        Some(Self { location, view, way, targets, services: services(location, views) })
+        Some(Self { location, view, way, targets, services: services(near, location, views) })
     }
 }
 
@@ -138,15 +138,14 @@ fn is_aws(host: &str) -> bool {
 }
 
 /// Other AWS services that DMS must reach for this database (domain.md 2).
-fn services(location: &Location, views: &Views<'_, '_>) -> Vec<(Way, Target)> {
+fn services(near: &Replication, location: &Location, views: &Views<'_, '_>) -> Vec<(Way, Target)> {
     let region = views.home.region;
-    let names = services_needed(&location.engine, location.secret.is_some());
     let one = |service: &str| {
-        let host = format!("{}.{region}.amazonaws.com", if service == "kinesis-streams" { "kinesis" } else { service });
+        let host = service_host(region, service);
         let port = default_port("s3").unwrap_or(443);
         (Way::Service { service: service_name(region, service) }, Target { host, port, aws_name: true, ..Target::default() })
     };
-    names.into_iter().map(one).collect()
+    services_called(near, location).into_iter().map(one).collect()
 }
 
 fn source(near: &Replication) -> Source {

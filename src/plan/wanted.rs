@@ -1,7 +1,7 @@
 //! What a network wants of AWS, before it is compared with what is there.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -129,7 +129,20 @@ pub struct WantedAclEntry {
     /// What it lets through.
     pub shape: AclShape,
     /// Whom it is for, for people: `orders-team/orders source`.
-    pub why: String,
+    pub why: BTreeSet<String>,
+    /// What it serves: often several at once.
+    pub serves: BTreeSet<Serves>,
+}
+
+/// What an entry serves; guardrails differ.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Serves {
+    /// The way to a database.
+    Database,
+    /// 443 of an interface endpoint; none: of one that the network does not ask for.
+    Endpoint(Option<EndpointRef>),
+    /// 443 of AWS's own addresses behind a gateway endpoint; none: one that the network does not ask for.
+    Gateway(Option<EndpointRef>),
 }
 
 impl WantedAclEntry {
@@ -165,6 +178,18 @@ impl Wanted {
             }
         }
         keys
+    }
+
+    /// Adds an entry, or its reasons to the one that is the same.
+    pub fn add_entry(&mut self, entry: WantedAclEntry) {
+        match self.acl_entries.entry((entry.acl.clone(), entry.shape.clone())) {
+            Entry::Vacant(place) => drop(place.insert(entry)),
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                known.why.extend(entry.why);
+                known.serves.extend(entry.serves);
+            }
+        }
     }
 
     /// Adds a rule; the first reason for it stays.

@@ -44,8 +44,6 @@ codes! {
             "security group with the rule", "Admit the address or CIDR that is printed: `ingressFrom: Auto` chooses what applies.";
         ReferenceStale: "A rule refers to a security group that exists in neither VPC of the path: it was deleted, or its peering is gone.",
             "security group with the rule", "Add the rule that is printed, and remove the stale one when it suits.";
-        SecurityGroupNotFound: "A security group that the path names does not exist.",
-            "the group that is named", "Correct `securityGroupId`, or create the group.";
     }
     "Network ACLs" {
         AclDeniesOut: "A network ACL does not let the packet out of its subnet.",
@@ -88,8 +86,8 @@ codes! {
             "host of the database", "Correct `path.type`, or the address.";
         FamilyMismatch: "The replication and the database have no IP version in common.",
             "host of the database", "Give the database an IPv4 address, or make the replication dual-stack (`NetworkType`).";
-        ReservedSourceRange: "The replication's address is in 192.168.0.0/24, which DMS keeps for itself: connections from there fail.",
-            "subnet of the replication", "Move the replication to subnets outside 192.168.0.0/24, or put a proxy in between.";
+        ReservedSourceRange: "The address of the database, or of the replication, is in 192.168.0.0/24, which DMS keeps for itself: the connection fails.",
+            "host of the database, or subnet of the replication", "Put a TCP proxy outside 192.168.0.0/24 in front of the database; move a replication to other subnets.";
         SubnetGroupOneZone: "All subnets of the replication are in one Availability Zone: DMS asks for two.",
             "the replication", "Add a subnet in another Availability Zone.";
     }

@@ -117,11 +117,27 @@ impl<'t, 'a> Trip<'t, 'a> {
                 found: format!("{net} in {} is in {RESERVED}, which DMS keeps for itself", self.from.id),
                 needed: "a replication subnet outside that range".into(),
                 fix: format!(
-                    "the subnets of a replication cannot be changed: create a new one in other subnets, or put a TCP proxy on a host outside {RESERVED} in between"
+                    "the subnets of a replication cannot be changed: create a new one in subnets outside {RESERVED}, and move the tasks to it"
                 ),
                 remedies: vec![],
             };
             self.block(HopKind::Host, &near.atlas, Asked::State, Decided::Words("reserved".into()), fault);
+        }
+        // Where a path names a site's networks, the host itself tells more.
+        let host = &self.target.host;
+        let literal = host.parse::<IpAddr>().ok().map(IpNet::from);
+        if let Some(net) = far.nets.iter().copied().chain(literal).find(|n| RESERVED.contains(n)) {
+            let fault = Fault {
+                code: Code::ReservedSourceRange,
+                resource: host.clone(),
+                found: format!("{net} is in {RESERVED}, which DMS keeps for itself: it reaches no database there"),
+                needed: "an address outside that range".into(),
+                fix: format!(
+                    "put a TCP proxy (such as socat) on a host outside {RESERVED} in front of {host} and name the proxy in the DMS endpoint, or move the database"
+                ),
+                remedies: vec![],
+            };
+            self.block(HopKind::Host, &far.atlas, Asked::State, Decided::Words("reserved".into()), fault);
         }
         let inside: Vec<_> = far.nets.iter().filter(|n| self.here.holds(n) == Some(true)).copied().collect();
         let outside: Vec<_> = far.nets.iter().filter(|n| self.here.holds(n) == Some(false)).copied().collect();

@@ -246,7 +246,9 @@ fn zones<'a>(query: &Query<'a>, atlas: &Atlas<'a>, here: &Area<'a>, notes: &mut 
         found: format!("all subnets ({}) are in {}", List(&ids), subnets[0].zone),
         needed: "subnets in at least two Availability Zones".into(),
         fix: match query.source.kind {
-            SourceKind::Placement => "name a subnet of another zone as well: DMS refuses a subnet group in one zone".into(),
+            SourceKind::Placement => {
+                "add to placement.subnetIds a subnet of another Availability Zone: DMS makes no subnet group in one".into()
+            }
             _ => "the subnet group of a replication cannot be changed: create a new replication whose subnet group covers two zones".into(),
         },
         remedies: vec![],

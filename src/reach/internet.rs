@@ -176,6 +176,7 @@ impl<'t, 'a> Trip<'t, 'a> {
             words: "its internet gateway",
             target: gateway.map(|g| Target::InternetGateway(g.id.clone())),
             destination: default_route(v6),
+            by_vpn: false,
             otherwise: "attach an internet gateway to the database's VPC and add a default route to it",
         };
         self.routes(&far.atlas, area, subnet, senders, &want);
@@ -282,6 +283,7 @@ impl<'t, 'a> Trip<'t, 'a> {
             words: "an internet gateway, from the NAT gateway's own subnet",
             target: gateway.map(|g| Target::InternetGateway(g.id.clone())),
             destination: default_route(false),
+            by_vpn: false,
             otherwise: "attach an internet gateway to the VPC and let the NAT gateway's subnet have a default route to it",
         };
         let named = self.routes(&near.atlas, &here, subnet, &far.nets, &want);

@@ -11,6 +11,7 @@ mod nets;
 mod notes;
 mod onprem;
 mod places;
+mod propagation;
 pub mod query;
 pub mod remedy;
 pub mod report;

@@ -124,6 +124,7 @@ impl<'t, 'a> Trip<'t, 'a> {
                 words: "a gateway, from the host's own subnet",
                 target: None,
                 destination: vec![],
+                by_vpn: true,
                 otherwise: "give the host's subnet a route to the gateway that leads there (a virtual private gateway or a transit gateway)",
             };
             onward = self.routes(&near.atlas, &here, subnet, &far.nets, &want);

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use crate::model::{
     Destination, Direction, NetworkAclId, NetworkInterfaceId, Peer, PeeringConnectionId, Ports, Protocol, RouteTableId, RuleShape,
-    SecurityGroupId, SubnetId, Target, VpcEndpointId, VpcId,
+    SecurityGroupId, SubnetId, Target, VpcEndpointId, VpcId, VpnGatewayId,
 };
 
 /// One change of AWS that a finding asks for.
@@ -67,6 +67,13 @@ pub enum Remedy {
         table: RouteTableId,
         /// Where packets want to go.
         destination: Destination,
+    },
+    /// A virtual private gateway's routes let into a table.
+    EnableRoutePropagation {
+        /// The table.
+        table: RouteTableId,
+        /// The gateway.
+        gateway: VpnGatewayId,
     },
     /// `SourceDestCheck` off.
     DisableSourceDestCheck {
@@ -167,6 +174,9 @@ impl Remedy {
                 ec2(format!("replace-route --route-table-id {table} {} {}", to(destination), via(target, destination)))
             }
             Self::RemoveRoute { table, destination } => ec2(format!("delete-route --route-table-id {table} {}", to(destination))),
+            Self::EnableRoutePropagation { table, gateway } => {
+                ec2(format!("enable-vgw-route-propagation --route-table-id {table} --gateway-id {gateway}"))
+            }
             Self::DisableSourceDestCheck { interface } => {
                 ec2(format!("modify-network-interface-attribute --network-interface-id {interface} --no-source-dest-check"))
             }

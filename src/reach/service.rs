@@ -23,10 +23,15 @@ static ANY_NAT_GATEWAY: Way = Way::NatGateway { gateways: Vec::new() };
 /// Explains the way to a service from every subnet.
 pub(super) fn explain<'a>(between: &Between<'_, 'a>, service: &str, near: &[Spot<'a>], notes: &mut Notes, walks: &mut Vec<super::Walk>) {
     let Some(first) = near.first() else { return };
-    let endpoints = match first.atlas.endpoints(&between.here.id, service) {
+    // In China a gateway endpoint's service has another name than an interface endpoint's.
+    let gateway_service = service.strip_prefix("cn.").unwrap_or(service);
+    let mut endpoints = match first.atlas.endpoints(&between.here.id, service) {
         Ok(found) => found,
         Err(gap) => return notes.unknown((false, 0), gap.code, gap.resource, gap.reason),
     };
+    if gateway_service != service {
+        endpoints.extend(first.atlas.endpoints(&between.here.id, gateway_service).unwrap_or_default());
+    }
     for spot in near.iter().filter(|s| s.nets.iter().any(|n| n.addr().is_ipv4())) {
         let Some(from) = spot.subnet else { continue };
         let table = match between.here.table(&from.id) {
@@ -40,7 +45,7 @@ pub(super) fn explain<'a>(between: &Between<'_, 'a>, service: &str, near: &[Spot
         let gateway = endpoints.iter().filter(usable).find(|e| is_gateway(e) && table.is_some_and(|t| e.route_tables.contains(&t.id)));
         let interface = endpoints.iter().filter(usable).find(|e| !is_gateway(e) && e.private_dns);
         match (gateway, interface, table.and_then(default_route)) {
-            (Some(endpoint), _, _) => through_gateway(between, spot, from, endpoint, service, notes, walks),
+            (Some(endpoint), _, _) => through_gateway(between, spot, from, endpoint, gateway_service, notes, walks),
             (None, Some(endpoint), _) => through_interface(between, spot, endpoint, notes, walks),
             (None, None, Some(route)) => public(between, spot, table, route, notes, walks),
             (None, None, None) => notes.finding((false, 1), unreachable(&spot.atlas, service, &endpoints, from, table)),
@@ -137,7 +142,7 @@ fn through_gateway<'a>(
         &here,
         from,
         &far.nets,
-        &Want { fits: &|t| *t == target, words: &words, target: None, destination: vec![], otherwise: &otherwise },
+        &Want { fits: &|t| *t == target, words: &words, target: None, destination: vec![], by_vpn: false, otherwise: &otherwise },
     );
     trip.open(HopKind::VpcEndpoint, &endpoint.id, Asked::State, Decided::Words(endpoint.state.to_string()));
     trip.arrive();

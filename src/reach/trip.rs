@@ -9,6 +9,7 @@ use super::{
     atlas::{Area, Atlas, Gap},
     group::{Ask, Membership, Verdict},
     notes::Notes,
+    propagation::propagation,
     report::List,
     route::{Choice, choose},
 };
@@ -94,6 +95,8 @@ pub(super) struct Want<'w> {
     pub target: Option<RouteTarget>,
     /// The destination that a new route would get, where nothing else matches.
     pub destination: Vec<IpNet>,
+    /// Whether a virtual private gateway may lead there: it brings its routes along.
+    pub by_vpn: bool,
     /// What to do where no target is known.
     pub otherwise: &'w str,
 }
@@ -106,6 +109,7 @@ impl Want<'_> {
             words: "local",
             target: Some(RouteTarget::Local),
             destination: vec![],
+            by_vpn: false,
             otherwise: "let the VPC's local route be as it was",
         }
     }
@@ -465,6 +469,10 @@ impl<'a> Trip<'_, 'a> {
         if let Some((route, trouble)) = ill.and_then(|r| Some((r, atlas.trouble(&r.target)?))) {
             let fix = format!("mend {}, which is {trouble}: the route is active again as soon as its target is", route.target);
             return Fault { code, resource: table.id.to_string(), found, needed, fix, remedies: vec![] };
+        }
+        let by_vpn = (want.by_vpn && taken.is_none()).then(|| propagation(area, table, nets, want.target.is_some())).flatten();
+        if let Some((fix, remedies)) = by_vpn {
+            return Fault { code, resource: table.id.to_string(), found, needed, fix, remedies };
         }
         let remedies = remedies(area, table, taken, nets, want);
         let fix = match (&remedies[..], &want.target) {

@@ -60,7 +60,8 @@ impl<'t, 'a> Trip<'t, 'a> {
                     fits(way, inside, v6, t) && !matches!((t, attached), (Target::InternetGateway(id), Some(own)) if id != own)
                 };
                 let Claim { words, target, destination, otherwise } = &claim;
-                let want = Want { fits: &fits, words, target: target.clone(), destination: destination.clone(), otherwise };
+                let by_vpn = matches!(self.query.path, Way::OnPremises { nat_host: None });
+                let want = Want { fits: &fits, words, target: target.clone(), destination: destination.clone(), by_vpn, otherwise };
                 self.route(&near.atlas, &self.here.clone(), table, choice, &far.nets, &want)
             }
             Start::SameSubnet => None,
@@ -139,6 +140,7 @@ impl<'t, 'a> Trip<'t, 'a> {
             words: "local",
             target: Some(Target::Local),
             destination: vec![],
+            by_vpn: false,
             otherwise: "let the VPC's own routes be as they were",
         };
         self.deliver(members, &want);
@@ -213,7 +215,7 @@ impl<'t, 'a> Trip<'t, 'a> {
         };
         let words = id.to_string();
         let target = Some(Target::PeeringConnection(id.clone()));
-        self.deliver(same_region, &Want { fits: &wanted, words: &words, target, destination, otherwise: "" });
+        self.deliver(same_region, &Want { fits: &wanted, words: &words, target, destination, by_vpn: false, otherwise: "" });
         self.arrive();
     }
 
@@ -341,7 +343,7 @@ impl<'t, 'a> Trip<'t, 'a> {
                 "a virtual private gateway, a transit gateway or a host",
                 sibling(&|t| matches!(t, Target::VpnGateway(_) | Target::TransitGateway(_))),
                 vec![],
-                "let the virtual private gateway propagate its routes to this table (aws ec2 enable-vgw-route-propagation), or add a route to the gateway that leads there",
+                "attach the virtual private gateway and let it propagate its routes to this table (aws ec2 enable-vgw-route-propagation), or add a route to the gateway that leads there",
             ),
             Way::Internet => {
                 let gateway = self.near.atlas.internet_gateway(&self.here.id).ok().flatten();

@@ -10,6 +10,7 @@ use std::{
 };
 
 mod docs;
+mod ends;
 
 const GOOD: &str = "\
 apiVersion: dmsnet.dev/v1alpha1

@@ -176,7 +176,8 @@ async fn same_vpc() {
     story.ends().await;
 }
 
-/// Both ends in one VPC, whose ACL lets nothing through: four entries of its own for each pair of subnets and port.
+/// Both ends in one VPC, whose ACL lets nothing through: entries for each pair of subnets and port, and for the callers of the
+/// endpoint.
 #[tokio::test(flavor = "multi_thread")]
 async fn same_vpc_with_managed_acls_and_routes() {
     let manage = |[class, network]: &mut [Value; 2]| {
@@ -185,20 +186,7 @@ async fn same_vpc_with_managed_acls_and_routes() {
         merge(&mut network["spec"], json!({ "routes": "Manage", "networkAcls": "Manage" }));
     };
     let story = told("story-same-vpc-managed", "same-vpc", manage).await;
-    let entries = [
-        "acl-0a1b2c3d in tcp/3306 10.0.1.0/24",
-        "acl-0a1b2c3d in tcp/3306 10.0.2.0/24",
-        "acl-0a1b2c3d in tcp/32768-65535 10.0.3.0/24",
-        "acl-0a1b2c3d in tcp/32768-65535 10.0.4.0/24",
-        "acl-0a1b2c3d in tcp/5432 10.0.1.0/24",
-        "acl-0a1b2c3d in tcp/5432 10.0.2.0/24",
-        "acl-0a1b2c3d out tcp/3306 10.0.3.0/24",
-        "acl-0a1b2c3d out tcp/3306 10.0.4.0/24",
-        "acl-0a1b2c3d out tcp/32768-65535 10.0.1.0/24",
-        "acl-0a1b2c3d out tcp/32768-65535 10.0.2.0/24",
-        "acl-0a1b2c3d out tcp/5432 10.0.3.0/24",
-    ];
-    story.is("True AllOpen", &[], &[&TO_SOURCE[..], &entries].concat()).await;
+    story.is("True AllOpen", &[], &[&TO_SOURCE[..], &SOURCE_ENTRIES, &TARGET_ENTRIES].concat()).await;
     story.ends().await;
 }
 
@@ -224,16 +212,36 @@ async fn peered_vpc() {
     story.ends().await;
 }
 
-/// What an ACL that is closed needs for the target, in the VPC of the replication.
-const TARGET_ENTRIES: [&str; 8] = [
+/// What an ACL that is closed needs for the target, in the VPC of the replication, and for the callers of the DMS API's endpoint:
+/// from all of the VPC, and from the replication's subnets to each of the endpoint's, which are the same two (domain.md 1.7). Answers
+/// to the VPC are answers to the replication, too.
+const TARGET_ENTRIES: [&str; 12] = [
     "acl-0a1b2c3d in tcp/3306 10.0.1.0/24",
     "acl-0a1b2c3d in tcp/3306 10.0.2.0/24",
+    "acl-0a1b2c3d in tcp/32768-65535 10.0.1.0/24",
+    "acl-0a1b2c3d in tcp/32768-65535 10.0.2.0/24",
     "acl-0a1b2c3d in tcp/32768-65535 10.0.3.0/24",
     "acl-0a1b2c3d in tcp/32768-65535 10.0.4.0/24",
+    "acl-0a1b2c3d in tcp/443 10.0.0.0/16",
     "acl-0a1b2c3d out tcp/3306 10.0.3.0/24",
     "acl-0a1b2c3d out tcp/3306 10.0.4.0/24",
-    "acl-0a1b2c3d out tcp/32768-65535 10.0.1.0/24",
-    "acl-0a1b2c3d out tcp/32768-65535 10.0.2.0/24",
+    "acl-0a1b2c3d out tcp/32768-65535 10.0.0.0/16",
+    "acl-0a1b2c3d out tcp/443 10.0.1.0/24",
+    "acl-0a1b2c3d out tcp/443 10.0.2.0/24",
+];
+
+/// The same for a source beside it; answers take the entries of the target's.
+const SOURCE_ENTRIES: [&str; 3] =
+    ["acl-0a1b2c3d in tcp/5432 10.0.1.0/24", "acl-0a1b2c3d in tcp/5432 10.0.2.0/24", "acl-0a1b2c3d out tcp/5432 10.0.3.0/24"];
+
+/// For the emulator's addresses of S3.
+const S3_ENTRIES: [&str; 6] = [
+    "acl-0a1b2c3d in tcp/32768-65535 52.216.0.0/15",
+    "acl-0a1b2c3d in tcp/32768-65535 3.5.0.0/19",
+    "acl-0a1b2c3d in tcp/32768-65535 54.231.0.0/16",
+    "acl-0a1b2c3d out tcp/443 52.216.0.0/15",
+    "acl-0a1b2c3d out tcp/443 3.5.0.0/19",
+    "acl-0a1b2c3d out tcp/443 54.231.0.0/16",
 ];
 
 /// Open as far as AWS shows; what lies behind its last gateway is said to be unknown (domain.md 1.3).
@@ -290,7 +298,6 @@ async fn nat_gateway() {
         "sg-0b1b2c3d in tcp/5432 198.51.100.11/32",
         "sg-0b1b2c3d in tcp/5432 198.51.100.12/32",
         "acl-0a1b2c3d in tcp/1024-65535 203.0.113.10/32",
-        "acl-0a1b2c3d in tcp/32768-65535 203.0.113.10/32",
         "acl-0a1b2c3d in tcp/5432 10.0.1.0/24",
         "acl-0a1b2c3d in tcp/5432 10.0.2.0/24",
         "acl-0a1b2c3d out tcp/5432 203.0.113.10/32",
@@ -328,6 +335,26 @@ async fn serverless() {
         "sg-0a1b2c3d out tcp/443 prefix list",
     ];
     story.is("True AllOpen", &[], &[&TO_SOURCE[..], &made].concat()).await;
+    story.ends().await;
+}
+
+/// The same behind an ACL that lets nothing through: to S3's own addresses, since ACLs take no prefix list. To Secrets Manager it needs
+/// what the DMS API's endpoint has in the same subnets.
+#[tokio::test(flavor = "multi_thread")]
+async fn serverless_with_managed_acls() {
+    let manage = |[class, network]: &mut [Value; 2]| {
+        let more = json!({ "networkAcls": "Manage", "networkAclRuleNumbers": { "from": 20000, "to": 20099 } });
+        merge(&mut class["spec"]["guardrails"], more);
+        merge(&mut network["spec"], json!({ "networkAcls": "Manage" }));
+    };
+    let story = told("story-serverless-managed", "serverless", manage).await;
+    let conditions = ["Ready", "Synced", "PathsOpen"].map(|c| story.reason(c));
+    assert_eq!(conditions, ["True Ready", "True InSync", "True AllOpen"]);
+    let made = story.made().await;
+    let entries: Vec<&str> = made.iter().map(String::as_str).filter(|l| l.starts_with("acl-")).collect();
+    let mut expected = [&SOURCE_ENTRIES[..], &TARGET_ENTRIES, &S3_ENTRIES].concat();
+    expected.sort_unstable();
+    assert_eq!(entries, expected);
     story.ends().await;
 }
 

@@ -128,8 +128,8 @@ pub struct Fates {
     pub trace: Trace,
     asked: Mutex<HashMap<String, u64>>,
     deaf: Mutex<Option<Deaf>>,
-    /// What becomes of every request to a host.
-    dead: Mutex<HashMap<String, Fate>>,
+    /// What becomes of every request to a host, and whether that goes for STS, too.
+    dead: Mutex<HashMap<String, (Fate, bool)>>,
     on: AtomicBool,
     down: AtomicBool,
     restarts: watch::Sender<u64>,
@@ -225,14 +225,14 @@ impl Fates {
         let mut rng = self.rng(life, operation);
         let judged = self.judged(&mut rng, &self.weather.aws, write);
         match self.dead.lock().unwrap().get(host) {
-            Some(what) => Judged { what: *what, ..judged },
-            None => judged,
+            Some((what, all)) if *all || operation != "GetCallerIdentity" => Judged { what: *what, ..judged },
+            _ => judged,
         }
     }
 
-    /// From now on nothing that is asked at this host is done.
-    pub fn kill_host(&self, host: &str, what: Fate) {
-        self.dead.lock().unwrap().insert(host.to_owned(), what);
+    /// From now on nothing that is asked at this host is done; maybe but for whose credentials these are.
+    pub fn kill_host(&self, host: &str, what: Fate, all: bool) {
+        self.dead.lock().unwrap().insert(host.to_owned(), (what, all));
     }
 
     /// An endpoint is about to be made at `now`: whether the answer is lost, and those to the tries that follow. One lost answer

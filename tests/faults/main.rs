@@ -146,12 +146,15 @@ fn a_dead_account_delays_nobody() {
     let (alone, _) = paused(0, neighbours::beside(None));
     println!("alone: {alone:?}");
     for what in [Fate::Silent, Fate::Refused(500), Fate::Throttled, Fate::Denied, Fate::Reset] {
-        let (took, says) = paused(0, neighbours::beside(Some(what)));
-        println!("beside one where all is {what:?}: {took:?}");
-        assert!(says.contains(r#""status":"False""#), "{says}");
-        for (took, alone) in [(took.made, alone.made), (took.changed, alone.changed)] {
-            assert!(took <= alone + Duration::from_secs(1), "{what:?}: {took:?}, and alone {alone:?}");
+        for all in [true, false] {
+            let (took, says) = paused(0, neighbours::beside(Some((what, all))));
+            println!("beside one where {} is {what:?}: {took:?}", if all { "all" } else { "all but STS" });
+            assert!(says.contains("\"dead\"") || says.contains("AWS"), "{what:?}: it says why: {says}");
+            assert!(!says.contains(r#""status":"True""#), "{what:?}: {says}");
+            for (took, alone) in [(took.made, alone.made), (took.changed, alone.changed)] {
+                assert!(took <= alone + Duration::from_secs(1), "{what:?}: {took:?}, and alone {alone:?}");
+            }
+            assert!(took.mended <= Duration::from_secs(62), "{what:?}: the interval, and two seconds: {:?}", took.mended);
         }
-        assert!(took.mended <= Duration::from_secs(62), "{what:?}: the interval, and two seconds: {:?}", took.mended);
     }
 }

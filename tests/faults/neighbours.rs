@@ -31,14 +31,14 @@ pub struct Took {
     pub mended: Duration,
 }
 
-/// Three networks in an account that works, beside fifty in one where this becomes of all that is asked. What the class of those
-/// says of itself, too.
-pub async fn beside(dead: Option<Fate>) -> (Took, String) {
+/// Three networks in an account that works, beside fifty in one where this becomes of all that is asked, or of all but the look
+/// whose credentials these are. What the first of those says of itself, too.
+pub async fn beside(dead: Option<(Fate, bool)>) -> (Took, String) {
     let schedule = Schedule { queue: false, replicas: 1, clocks: vec![0], interval: 60, ..Schedule::of(0) };
     let mut sim = Sim::new(0, schedule, Weather::default());
     sim.furnish();
-    if let Some(what) = dead {
-        sim.fates.kill_host("dead.test", what);
+    if let Some((what, all)) = dead {
+        sim.fates.kill_host("dead.test", what, all);
         let spec = json!({
             "region": "dead-1", "endpointUrl": "http://dead.test", "allowedNamespaces": { "from": "All" }, "guardrails": { "vpcIds": ["*"] },
         });
@@ -62,11 +62,11 @@ pub async fn beside(dead: Option<Fate>) -> (Took, String) {
     meddle(Meddling::RevokeOurs, &mut chance::of(0, "neighbours"), &sim.history, None, &sim.checker, sim.clock, &sim.trace);
     assert!(sim.whole().is_err(), "a rule is gone");
     let mended = until_whole(&sim).await;
-    let class = sim.cluster.get(&Key::new(Kind::Class, "", "dead")).unwrap_or_default();
-    let says = class["status"]["conditions"].to_string();
+    let network = sim.cluster.get(&Key::new(Kind::Network, "team", "dead-0")).unwrap_or_default();
+    let says = network["status"]["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == "Ready").map(ToString::to_string);
     sim.end();
     assert_eq!(sim.checker.broken(), [""; 0]);
-    (Took { made, changed, mended }, says)
+    (Took { made, changed, mended }, says.unwrap_or_default())
 }
 
 fn wish(n: usize, target: bool) -> Wish {

@@ -99,6 +99,12 @@ fn wish(rng: &mut Rng, n: usize, private_dns: bool) -> Wish {
 }
 
 impl Schedule {
+    /// How many processes there will be, one after the other or side by side.
+    pub fn lives(&self) -> usize {
+        let deeds = self.deeds.iter().chain(&self.late_deeds);
+        self.replicas + deeds.filter(|(_, deed)| matches!(deed, Deed::Kill(..) | Deed::Stop(_))).count()
+    }
+
     pub fn of(seed: u64) -> Self {
         let rng = &mut chance::of(seed, "schedule");
         let first = Duration::from_secs(rng.u64(30..150));

@@ -5,9 +5,11 @@
 mod world;
 
 mod managed;
+mod opposed;
 mod paths;
 mod properties;
 mod purity;
 mod reference;
 mod refusals;
+mod services;
 mod sharing;

@@ -9,6 +9,7 @@ use dmsnet::{
 };
 
 use crate::{
+    in_memory,
     mend::apply,
     random::{Dice, FAR, HOST_GROUP, NEAR, SOURCE_GROUP, TARGET_GROUP, World, net, open, route, rule},
 };
@@ -248,6 +249,18 @@ const FAULTS: &[Fault] = {
             Code::ReservedSourceRange,
             "subnet-0",
         ),
+        (
+            "a database in 192.168.0.0/24",
+            same_vpc,
+            |w| {
+                vpc(w, NEAR).cidrs.push(net("192.168.0.0/24"));
+                subnet(w, "subnet-2").cidrs = vec![net("192.168.0.2/31")];
+                more_specific(w, "rtb-public", "192.168.0.0/24", Target::Local);
+                more_specific(w, "rtb-own", "192.168.0.0/24", Target::Local);
+            },
+            Code::ReservedSourceRange,
+            "db.example.com",
+        ),
         ("IPv6 alone", same_vpc, |w| w.targets[0].addresses = vec![net("2600:1::5/128")], Code::FamilyMismatch, "db.example.com"),
         // Two VPCs
         ("no egress", peered, |w| drop_rules(w, SOURCE_GROUP), Code::EgressMissing, SOURCE_GROUP),
@@ -342,6 +355,7 @@ const FAULTS: &[Fault] = {
             Code::AddressInsideVpc,
             "orders.abc.eu-central-1.rds.amazonaws.com",
         ),
+        ("a subnet of the other VPC", peered, |w| w.source.subnets.push("subnet-9".into()), Code::SubnetInOtherVpc, "subnet-9"),
         // Direct Connect or VPN
         ("no egress", vpn, |w| drop_rules(w, SOURCE_GROUP), Code::EgressMissing, SOURCE_GROUP),
         ("no route", vpn, |w| unroute(w, "rtb-own", "172.16.0.0/12"), Code::RouteMissing, "rtb-own"),
@@ -463,6 +477,18 @@ const FAULTS: &[Fault] = {
             "db.example.com",
         ),
         // NAT gateway
+        (
+            "IPv6",
+            nat,
+            |w| {
+                w.targets[0].addresses = vec![net("2600:9::1/128")];
+                w.source.dual_stack = true;
+                more_specific(w, "rtb-own", "2600:9::/32", Target::NatGateway("nat-1".into()));
+                rule(&mut w.near, SOURCE_GROUP, RuleShape::tcp(Out, 5432, Peer::Cidr(net("2600:9::/32"))));
+            },
+            Code::NatGatewayIpv4Only,
+            "nat-1",
+        ),
         ("failed", nat, |w| gateway(w).state = "failed".into(), Code::NatGatewayNotAvailable, "nat-1"),
         ("gone", nat, |w| w.near.nat_gateways.clear(), Code::NatGatewayNotFound, "nat-1"),
         ("private", nat, |w| gateway(w).public = false, Code::NatGatewayNotPublic, "nat-1"),
@@ -546,15 +572,62 @@ fn each_fault_is_named_and_its_fix_opens_the_path() {
     }
 }
 
+/// AWS lets a virtual private gateway propagate table by table: the line that does so is printed where one is known.
+#[test]
+fn routes_of_a_vpn_gateway_come_by_propagation() {
+    let learned = |w: &mut World| {
+        for id in ["rtb-main", "rtb-own", "rtb-public"] {
+            table(w, id).routes.retain(|r| !matches!(r.target, Target::VpnGateway(_)));
+        }
+    };
+    let propagated = |w: &mut World, destination: &str| {
+        more_specific(w, "rtb-main", destination, Target::VpnGateway("vgw-1".into()));
+        table(w, "rtb-main").routes.last_mut().unwrap().origin = RouteOrigin::Propagated;
+        table(w, "rtb-main").propagating.push("vgw-1".into());
+    };
+    let first = |w: &World| explain(&w.query()).findings.first().cloned().unwrap();
+
+    let mut w = vpn();
+    learned(&mut w);
+    assert!(first(&w).fix.contains("attach the virtual private gateway") && first(&w).cli.is_empty(), "{:?}", first(&w));
+    propagated(&mut w, "172.16.0.0/12");
+    let found = first(&w);
+    assert_eq!((found.code, found.resource.as_str()), (Code::RouteMissing, "rtb-own"));
+    assert_eq!(found.fix, "let vgw-1 propagate its routes to rtb-own");
+    let line =
+        format!("aws ec2 enable-vgw-route-propagation --route-table-id rtb-own --gateway-id vgw-1 --region {}", w.query().near.region);
+    assert_eq!(found.cli, [line]);
+    for remedy in &found.remedies {
+        apply(&mut w, remedy);
+    }
+    assert_ne!(explain(&w.query()).verdict, State::Blocked);
+
+    // It propagates here, and brings no such route: nothing in AWS mends that.
+    let mut w = vpn();
+    learned(&mut w);
+    propagated(&mut w, "172.31.0.0/16");
+    let found = first(&w);
+    assert!(found.fix.starts_with("vgw-1 propagates routes, but none to ") && found.fix.contains("(BGP)"), "{found:?}");
+    assert_eq!(found.cli, Vec::<String>::new());
+}
+
+/// What the matrix on real parts leaves to this one.
+#[test]
+fn what_is_broken_in_memory_only_is_broken_here() {
+    for (code, _) in in_memory::ONLY {
+        assert!(FAULTS.iter().any(|(.., found, _)| found == code), "{code} is in neither matrix");
+    }
+}
+
 /// Findings about the replication as a whole, at no hop of a single packet.
 fn code_of_all(code: Code) -> bool {
-    matches!(code, Code::SubnetGroupOneZone | Code::SubnetNotFound | Code::FamilyMismatch)
+    matches!(code, Code::SubnetGroupOneZone | Code::SubnetNotFound | Code::SubnetInOtherVpc | Code::FamilyMismatch)
 }
 
 /// One fault has one finding, unless one thing broken is several things to see.
 #[test]
 fn a_single_fault_has_a_single_finding() {
-    let several = ["gone", "wrong port", "gateway detached", "far gateway detached", "address elsewhere"];
+    let several = ["gone", "IPv6", "wrong port", "gateway detached", "far gateway detached", "address elsewhere"];
     for (what, start, fault, ..) in FAULTS.iter().filter(|(what, ..)| !several.contains(what)) {
         let mut w = start();
         fault(&mut w);

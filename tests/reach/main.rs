@@ -3,6 +3,8 @@
 
 mod docs;
 mod faults;
+#[path = "../support/in_memory.rs"]
+mod in_memory;
 mod mend;
 mod model;
 mod random;

@@ -51,6 +51,17 @@ pub fn apply(w: &mut World, remedy: &Remedy) {
             (route.target, route.state) = (target.clone(), RouteState::Active);
         }
         Remedy::RemoveRoute { table, destination } => routes(w, table).retain(|r| r.destination != *destination),
+        Remedy::EnableRoutePropagation { table, gateway } => {
+            let of = |r: &&Route| r.origin == RouteOrigin::Propagated && r.target == Target::VpnGateway(gateway.clone());
+            let announced: Vec<Route> = w.near.route_tables.values().flat_map(|t| &t.routes).filter(of).cloned().collect();
+            let table = Arc::make_mut(w.near.route_tables.get_mut(table).unwrap());
+            table.propagating.push(gateway.clone());
+            for route in announced {
+                if !table.routes.iter().any(|r| r.destination == route.destination) {
+                    table.routes.push(route);
+                }
+            }
+        }
         Remedy::DisableSourceDestCheck { interface } => {
             Arc::make_mut(w.near.interfaces.get_mut(interface).unwrap()).source_dest_check = false
         }

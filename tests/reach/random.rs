@@ -148,6 +148,7 @@ fn table(picture: &mut Picture, id: &str, vpc: &str, main: bool, subnets: &[&str
         main,
         subnets: subnets.iter().map(|s| (*s).into()).collect(),
         routes: cidrs.into_iter().map(local).collect(),
+        propagating: vec![],
         tags: Tags::new(),
     };
     picture.route_tables.insert(id.into(), Arc::new(table));

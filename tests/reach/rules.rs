@@ -342,6 +342,50 @@ fn a_service_is_reached_by_an_interface_endpoint() {
     assert_eq!(codes(&explain(&w.query())), [Code::DnsHostnamesOff]);
 }
 
+/// In China a gateway endpoint's service, and so its prefix list, has another name than an interface endpoint's.
+#[test]
+fn in_china_a_gateway_endpoint_is_found_by_its_own_name() {
+    let plain = "com.amazonaws.cn-north-1.s3";
+    let mut w = to_service("cn.com.amazonaws.cn-north-1.s3");
+    w.near.endpoints.insert("vpce-1".into(), Arc::new(endpoint("Gateway", plain)));
+    Arc::make_mut(w.near.prefix_lists.get_mut("pl-s3").unwrap()).name = plain.into();
+    let list = w.near.prefix_lists.remove("pl-s3").unwrap();
+    w.near.prefix_lists.insert("pl-s3".into(), list);
+    w.near.asked.insert(Need::PrefixListNamed(plain.into()), None);
+    route(&mut w.near, "rtb-own", "pl-s3", Target::VpcEndpoint("vpce-1".into()));
+    rule(&mut w.near, SOURCE_GROUP, RuleShape::tcp(Direction::Out, 443, Peer::PrefixList("pl-s3".into())));
+    let report = explain(&w.query());
+    assert_eq!(report.verdict, State::Open, "{:#?} {:#?}", report.findings, report.unknown);
+}
+
+#[test]
+fn closed_acls_on_the_way_to_a_service_are_found_both_ways_and_the_fixes_open_them() {
+    use Code::{AclDeniesIn, AclDeniesOut, AclDeniesReplyIn, AclDeniesReplyOut};
+    let secrets = "com.amazonaws.eu-central-1.secretsmanager";
+    let mut gateway = to_service(S3);
+    gateway.near.endpoints.insert("vpce-1".into(), Arc::new(endpoint("Gateway", S3)));
+    route(&mut gateway.near, "rtb-own", "pl-s3", Target::VpcEndpoint("vpce-1".into()));
+    rule(&mut gateway.near, SOURCE_GROUP, RuleShape::tcp(Direction::Out, 443, Peer::PrefixList("pl-s3".into())));
+    let mut interface = to_service(secrets);
+    interface.near.endpoints.insert("vpce-1".into(), Arc::new(endpoint("Interface", secrets)));
+    let all = vec![AclDeniesOut, AclDeniesIn, AclDeniesReplyOut, AclDeniesReplyIn];
+    for (mut w, expected) in [(gateway, vec![AclDeniesOut, AclDeniesReplyIn]), (interface, all)] {
+        assert_eq!(explain(&w.query()).verdict, State::Open);
+        let acls: Vec<NetworkAclId> = w.near.acls.values().map(|a| a.id.clone()).collect();
+        for acl in acls {
+            Arc::make_mut(w.near.acls.get_mut(&acl).unwrap()).entries.clear();
+        }
+        let report = explain(&w.query());
+        let found: std::collections::BTreeSet<Code> = codes(&report).into_iter().collect();
+        assert_eq!(found, expected.into_iter().collect(), "{:#?}", report.findings);
+        for remedy in report.findings.iter().flat_map(|f| &f.remedies) {
+            apply(&mut w, remedy);
+        }
+        let report = explain(&w.query());
+        assert_eq!(report.verdict, State::Open, "{:#?}", report.findings);
+    }
+}
+
 #[test]
 fn a_service_is_reached_over_the_internet() {
     let mut w = to_service(S3);

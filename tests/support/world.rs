@@ -68,6 +68,8 @@ pub const SECOND_TABLE: &str = "rtb-0a000002";
 pub const FAR_TABLE: &str = "rtb-0b000001";
 pub const PEERING: &str = "pcx-0a000001";
 pub const OTHER_PEERING: &str = "pcx-0a000002";
+/// AWS's own addresses of S3 in this Region.
+pub const S3: [&str; 2] = ["3.5.76.0/22", "52.92.128.0/17"];
 
 /// Source and target by DMS endpoint and address, and the DMS API's endpoint: the reference topology.
 pub fn reference_spec() -> Value {
@@ -195,7 +197,8 @@ impl World {
             let local = Route { destination, target: Target::Local, state: RouteState::Active, origin: RouteOrigin::CreateRouteTable };
             let subnets: Vec<SubnetId> = subnets.into_iter().map(Into::into).collect();
             let main = subnets.is_empty();
-            let table = RouteTable { id: id.into(), vpc: vpc.into(), main, subnets, routes: vec![local], tags: Tags::new() };
+            let table =
+                RouteTable { id: id.into(), vpc: vpc.into(), main, subnets, routes: vec![local], propagating: vec![], tags: Tags::new() };
             world.picture.route_tables.insert(id.into(), Arc::new(table));
         }
         let side = |vpc: &str, cidr: &str| PeeringSide {
@@ -214,8 +217,16 @@ impl World {
         let types = vec!["Gateway".into(), "Interface".into()];
         let zones = vec!["us-east-1a".into(), "us-east-1b".into()];
         let service = ServiceDetail { name: name.into(), zones, private_dns_name: None, types };
+        let kinesis = ServiceDetail {
+            name: "com.amazonaws.us-east-1.kinesis-streams".into(),
+            private_dns_name: Some("kinesis.us-east-1.amazonaws.com".into()),
+            types: vec!["Interface".into()],
+            ..service.clone()
+        };
+        world.picture.services.insert(kinesis.name.as_str().into(), Arc::new(kinesis));
+        let cidrs = S3.iter().map(|c| c.parse().expect("a CIDR")).collect();
+        let list = PrefixList { id: "pl-0a000001".into(), name: name.into(), cidrs, max_entries: None };
         world.picture.services.insert(name.into(), Arc::new(service));
-        let list = PrefixList { id: "pl-0a000001".into(), name: name.into(), cidrs: vec![], max_entries: None };
         world.picture.prefix_lists.insert(list.id.clone(), Arc::new(list));
         world.guardrails.network_acls = Upkeep::Manage;
         world.guardrails.routes = Upkeep::Manage;
@@ -472,6 +483,17 @@ impl World {
         }
     }
 
+    /// The routes to its prefix list that AWS keeps for a gateway endpoint. Only for a look at the end: plans do not see them.
+    pub fn lead_to_gateway_endpoints(&mut self) {
+        for endpoint in self.picture.endpoints.values().filter(|e| !e.route_tables.is_empty()).cloned().collect::<Vec<_>>() {
+            let list = self.picture.prefix_lists.within(&endpoint.service_name).next().expect("its prefix list").id.clone();
+            for id in &endpoint.route_tables {
+                let to = route(Destination::PrefixList(list.clone()), Target::VpcEndpoint(endpoint.id.clone()));
+                self.edit_table(id, |t| t.routes.push(to.clone()));
+            }
+        }
+    }
+
     /// Edits tags of whatever has this ID.
     pub fn retag(&mut self, id: &str, edit: impl FnOnce(&mut Tags)) {
         if let Some(group) = self.picture.groups.get_mut(id) {
@@ -576,6 +598,8 @@ pub fn settable(network: &Network, plan: &Plan) -> Vec<BlockingHop> {
     let may_set = |code: &str| match code {
         "EgressMissing" | "IngressMissing" | "ReferenceNotApplicable" | "ReferenceStale" => true,
         code if code.starts_with("Acl") => spec.network_acls == Upkeep::Manage,
+        // Which tables it is on is the spec's to say.
+        "EndpointNotOnRouteTable" => false,
         code => code.contains("Route") && spec.routes == Upkeep::Manage,
     };
     let hops = plan.databases.iter().flat_map(|d| &d.blocked_by);

@@ -94,6 +94,7 @@ pub(in crate::aws) fn route_table(row: ec2::RouteTable) -> Option<RouteTable> {
         main: associations.iter().any(|a| a.main == Some(true)),
         subnets: ids(associations.into_iter().filter_map(|a| a.subnet_id)),
         routes,
+        propagating: ids(row.propagating_vgws.into_iter().flatten().filter_map(|v| v.gateway_id)),
         tags: tags(row.tags),
     })
 }

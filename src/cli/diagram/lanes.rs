@@ -85,7 +85,7 @@ pub struct Lane {
 /// Why a lane is not open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// Blocked or unknown.
+    /// Blocked, unknown, or open and to be known all the same.
     pub state: State,
     /// Names of the databases.
     pub names: Vec<String>,
@@ -156,7 +156,8 @@ impl Lanes {
     fn note(&mut self, path: &Report) {
         let found = path.findings.iter().map(|f| (State::Blocked, f.code, &f.resource, format!("{}. Fix: {}.", f.found, f.fix)));
         let unknown = path.unknown.iter().map(|u| (State::Unknown, u.code, &u.resource, format!("{}.", u.reason)));
-        for (state, code, resource, text) in found.chain(unknown) {
+        let warned = path.warnings.iter().map(|w| (State::Open, w.code, &w.resource, format!("{}. Better: {}.", w.found, w.fix)));
+        for (state, code, resource, text) in found.chain(unknown).chain(warned) {
             let about = format!("{code} {resource}");
             match self.notes.iter_mut().find(|n| n.about == about && n.text == text) {
                 Some(known) => push(&mut known.names, &path.name),
@@ -237,8 +238,8 @@ impl Lane {
 }
 
 /// What a walk meets, and where. Hops that are not asked are left out, and so are names that resolve and ends that are as they
-/// should be.
-fn stages(walk: &Walk) -> Vec<(Stage, &Hop, bool)> {
+/// should be. True: the answer meets it.
+pub fn stages(walk: &Walk) -> Vec<(Stage, &Hop, bool)> {
     let is_device = |h: &Hop| matches!(h.kind, HopKind::NatGateway | HopKind::NetworkInterface | HopKind::VpcEndpoint);
     let leads_on = |hops: &[Hop]| {
         let on = |h: &Hop| {

@@ -8,9 +8,13 @@ use crate::reach::State;
 impl Diagram {
     /// As Mermaid text. Colours are those of lines alone, so that it reads on light and dark.
     pub fn mermaid(&self) -> String {
-        let mut out = format!("---\ntitle: {}\n---\nflowchart LR\n", text(&self.title));
+        // Hosts are long, and have no good place to break.
+        let config = "config:\n  flowchart:\n    wrappingWidth: 480";
+        let mut out = format!("---\ntitle: {}\n{config}\n---\nflowchart LR\n", text(&self.title));
         for vpc in self.vpcs() {
             let _ = writeln!(out, "  subgraph {}[\"{}\"]", vpc.replace('-', "_"), text(vpc));
+            // Where no line leaves it, it does not follow the chart's own.
+            out.push_str("    direction LR\n");
             for (i, node) in self.nodes.iter().enumerate().filter(|(_, n)| n.vpc.as_deref() == Some(vpc)) {
                 let _ = writeln!(out, "    {}", declared(i, node));
             }

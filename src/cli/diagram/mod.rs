@@ -16,6 +16,7 @@ use crate::{
     reach::{Hop, HopKind, Report, State, Walk},
 };
 
+use lanes::{Stage, stages};
 pub use places::Places;
 
 /// What a picture is made of.
@@ -148,28 +149,22 @@ impl Drawing<'_> {
     }
 
     fn walk(&mut self, path: &Report, walk: &Walk) {
-        let (mut at, mut state, mut far) = (0, State::Open, false);
-        for hop in &walk.out {
-            far |= hop.kind == HopKind::RouteTable;
-            if !is_drawn(hop) {
-                continue;
-            }
-            let next = self.hop(hop, far);
+        let (mut at, mut state, mut forwarded) = (0, State::Open, false);
+        let met = stages(walk);
+        for (stage, hop, _) in met.iter().filter(|(.., back)| !back) {
+            let next = self.hop(*stage, hop, forwarded);
+            forwarded |= *stage == Stage::Device && shape(hop.kind) == Shape::Gateway;
             // What lies behind a hop that blocks is not reached.
             state = state.max(hop.state);
-            self.edge(at, next, state);
+            // The groups of a host are asked twice, on the way in and on the way out.
+            if at != next {
+                self.edge(at, next, state);
+            }
             at = next;
         }
-        let mut far = true;
-        let mut in_the_way = Vec::new();
-        for hop in &walk.back {
-            // An answer may meet what the packet did not: it is drawn only where it is in the way.
-            if is_drawn(hop) && (hop.state != State::Open || self.known.contains_key(&key(hop, far))) {
-                let node = self.hop(hop, far);
-                in_the_way.extend((hop.state != State::Open).then_some((node, hop.state)));
-            }
-            far &= hop.kind != HopKind::RouteTable;
-        }
+        // An answer may meet what the packet did not: it is drawn only where it is in the way.
+        let in_the_way = met.iter().filter(|(_, hop, back)| *back && hop.state != State::Open);
+        let in_the_way: Vec<_> = in_the_way.map(|(stage, hop, _)| (self.hop(*stage, hop, false), hop.state)).collect();
         let end = self.end(path, Some(walk));
         self.edge(at, end, walk.verdict.max(State::Open));
         // A hop in the way of answers alone hangs on the database.
@@ -180,15 +175,10 @@ impl Drawing<'_> {
         }
     }
 
-    fn hop(&mut self, hop: &Hop, far: bool) -> usize {
-        let shape = match hop.kind {
-            HopKind::Host | HopKind::Dns | HopKind::SecurityGroups | HopKind::NetworkAcl | HopKind::RouteTable | HopKind::Subnet => {
-                Shape::Check
-            }
-            _ => Shape::Gateway,
-        };
+    fn hop(&mut self, stage: Stage, hop: &Hop, forwarded: bool) -> usize {
         let label = vec![kind(hop.kind).to_owned(), hop.resource.clone()];
-        self.node(key(hop, far), Node { label, vpc: self.places.vpc(&hop.resource), shape, state: hop.state.max(State::Open) })
+        let node = Node { label, vpc: self.places.vpc(&hop.resource), shape: shape(hop.kind), state: hop.state.max(State::Open) };
+        self.node(key(stage, hop, forwarded), node)
     }
 
     fn end(&mut self, path: &Report, walk: Option<&Walk>) -> usize {
@@ -200,16 +190,25 @@ impl Drawing<'_> {
     }
 }
 
-/// One ACL may stand before both ends: it is drawn at each, so that the way leads on.
-fn key(hop: &Hop, far: bool) -> String {
-    let side = if hop.kind == HopKind::NetworkAcl && far { " far" } else { "" };
+/// One ACL may stand before several subnets, and one table lead on from two: each is drawn where packets meet it, so that the way
+/// leads on.
+fn key(stage: Stage, hop: &Hop, forwarded: bool) -> String {
+    let side = match (hop.kind, stage) {
+        (HopKind::NetworkAcl, Stage::FarAcl) => " far",
+        (HopKind::NetworkAcl | HopKind::RouteTable, Stage::Device) if forwarded => " on",
+        (HopKind::NetworkAcl | HopKind::RouteTable, Stage::Device) => " in",
+        _ => "",
+    };
     format!("{} {}{side}", hop.kind, hop.resource)
 }
 
-/// Hops that are not asked are left out, and so are names that resolve and places that are as they should be.
-fn is_drawn(hop: &Hop) -> bool {
-    let quiet = matches!(hop.kind, HopKind::Host | HopKind::Dns | HopKind::Subnet);
-    hop.state > State::Open || (hop.state == State::Open && !quiet)
+fn shape(kind: HopKind) -> Shape {
+    match kind {
+        HopKind::Host | HopKind::Dns | HopKind::SecurityGroups | HopKind::NetworkAcl | HopKind::RouteTable | HopKind::Subnet => {
+            Shape::Check
+        }
+        _ => Shape::Gateway,
+    }
 }
 
 #[cfg(test)]

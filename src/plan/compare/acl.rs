@@ -48,7 +48,7 @@ impl Compare<'_, '_> {
             let ahead: Vec<_> = others.iter().copied().filter(|e| e.number < found.number).collect();
             let ahead = passage(ahead, shape);
             if !ahead.unmatched && ahead.allowed_by.is_empty() {
-                self.denied(&key, acl, &ahead.denied_by);
+                self.denied(&key, acl, wanted, &ahead.denied_by);
             } else if let Some(late) = denies.iter().find(|d| d.number > found.number) {
                 let message = format!(
                     "our entry {} comes ahead of entry {late}, which was added since and denies a part of what the path needs: \
@@ -67,7 +67,7 @@ impl Compare<'_, '_> {
             }
             self.keep_or_intend(&key);
             if let Some(late) = denies.iter().find(|d| d.number > edited.number) {
-                return self.behind(&key, acl, late);
+                return self.behind(&key, acl, wanted, late);
             }
             return self.change(Change::ReplaceAclEntry { key, acl: acl.id.clone(), from: edited.clone(), to: shape.clone() });
         }
@@ -86,9 +86,9 @@ impl Compare<'_, '_> {
         }
         if !open.unmatched && open.allowed_by.is_empty() {
             self.keep_or_intend(&key);
-            return self.denied(&key, acl, &open.denied_by);
+            return self.denied(&key, acl, wanted, &open.denied_by);
         }
-        self.create_entry(key, acl, shape, known, denies.last().copied());
+        self.create_entry(key, acl, wanted, known, denies.last().copied());
     }
 
     /// Whether its ACL lets through what it is wanted for, whoever made the entries.
@@ -98,7 +98,8 @@ impl Compare<'_, '_> {
     }
 
     /// Finds a number for a new entry: behind every deny of others that has to do with it.
-    fn create_entry(&mut self, key: Key, acl: &NetworkAcl, shape: &AclShape, known: Option<u16>, deny: Option<&AclEntry>) {
+    fn create_entry(&mut self, key: Key, acl: &NetworkAcl, wanted: &WantedAclEntry, known: Option<u16>, deny: Option<&AclEntry>) {
+        let shape = &wanted.shape;
         self.keep_or_intend(&key);
         // Guardrails have dropped it where the class names no numbers.
         let Some(range) = self.input.guardrails.and_then(|g| g.network_acl_rule_numbers) else { return };
@@ -121,8 +122,14 @@ impl Compare<'_, '_> {
         let free = |n: &u16| !used.contains(n) && owner(*n).is_none_or(|o| o == self.input.owner.as_str());
         let mut numbers: Vec<u16> = (range.from..=range.to).filter(free).collect();
         if numbers.is_empty() {
+            let theirs: BTreeSet<&str> = (range.from..=range.to).filter_map(owner).filter(|o| *o != self.input.owner.as_str()).collect();
+            let theirs = match theirs.len() {
+                0 => String::new(),
+                _ => format!(", some of them of {} by its tags", join(theirs)),
+            };
             let message = format!(
-                "{} has entries with all numbers of the class's networkAclRuleNumbers ({} to {}): widen the range, or delete entries in it",
+                "{} has entries with all numbers of the class's networkAclRuleNumbers ({} to {}){theirs}: give the class another range, or delete \
+                 entries in it",
                 acl.id, range.from, range.to
             );
             return self.problem(Reason::QuotaExceeded, &key, message);
@@ -132,7 +139,7 @@ impl Compare<'_, '_> {
         let recorded = || numbers.iter().find(|n| owner(**n).is_some());
         let Some(number) = numbers.iter().find(|n| Some(**n) == known).or_else(recorded).or_else(|| numbers.first()).copied() else {
             if let Some(deny) = deny {
-                self.behind(&key, acl, deny);
+                self.behind(&key, acl, wanted, deny);
             }
             return;
         };
@@ -155,21 +162,25 @@ impl Compare<'_, '_> {
     }
 
     /// All of it is denied on purpose, ahead of whatever we could write.
-    fn denied(&mut self, key: &Key, acl: &NetworkAcl, by: &[u16]) {
+    fn denied(&mut self, key: &Key, acl: &NetworkAcl, wanted: &WantedAclEntry, by: &[u16]) {
         let message = format!(
-            "{} denies all of it by its entries {}, and an explicit deny is never overruled: narrow or delete them if the path is to be open",
+            "{} denies all of it by its entries {}, and {} needs it; an explicit deny is never overruled: narrow or delete them if the path is \
+             to be open",
             acl.id,
-            join(by)
+            join(by),
+            join(&wanted.why)
         );
         self.problem(Reason::Conflict, key, message);
     }
 
     /// The only free places are ahead of a deny.
-    fn behind(&mut self, key: &Key, acl: &NetworkAcl, deny: &AclEntry) {
+    fn behind(&mut self, key: &Key, acl: &NetworkAcl, wanted: &WantedAclEntry, deny: &AclEntry) {
         let message = format!(
-            "an entry of ours would come ahead of entry {deny} of {}, and an explicit deny is never overruled: narrow or delete that entry, \
-             give it a lower number, or let the class's networkAclRuleNumbers reach beyond {}",
-            acl.id, deny.number
+            "{} needs it, but an entry of ours would come ahead of entry {deny} of {}, and an explicit deny is never overruled: narrow or \
+             delete that entry, give it a lower number, or let the class's networkAclRuleNumbers reach beyond {}",
+            join(&wanted.why),
+            acl.id,
+            deny.number
         );
         self.problem(Reason::Conflict, key, message);
     }

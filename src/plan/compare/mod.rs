@@ -20,6 +20,7 @@ use super::{
     problem::Problem,
     record::TAGS_MAX,
     release::Release,
+    wanted::Serves,
 };
 use crate::{
     api::{
@@ -61,7 +62,10 @@ impl<'a, 'p> Compare<'a, 'p> {
         for rule in guarded.wanted.rules.values() {
             self.rule(rule);
         }
-        for entry in guarded.wanted.acl_entries.values() {
+        // Where an ACL has too few places, the ways to databases come before those to services.
+        let (databases, services): (Vec<_>, Vec<_>) =
+            guarded.wanted.acl_entries.values().partition(|e| e.serves.contains(&Serves::Database));
+        for entry in databases.into_iter().chain(services) {
             self.acl_entry(entry);
         }
         for route in guarded.wanted.routes.values() {

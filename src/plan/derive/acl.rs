@@ -1,13 +1,18 @@
 //! The entries that a path needs on network ACLs, which know no connections: packets there and their answers, at the border of
 //! every subnet that they cross (domain.md 1.0). In `Check` none is wanted: the proof asks whether packets pass.
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 
 use super::{Deriver, Location, Replication};
 use crate::{
     api::{conditions::Reason, network::Database},
     model::{AclShape, Direction, NatGateway, Need, NetworkInterface, Ports, SubnetId, VpcId},
-    plan::{view::View, wanted::WantedAclEntry},
+    plan::{
+        view::View,
+        wanted::{Serves, WantedAclEntry},
+    },
 };
 
 /// Ports that a replication takes answers on. DMS does not document its range: Linux's is within this one.
@@ -17,17 +22,31 @@ pub(super) const NAT: Ports = Ports { from: 1024, to: 65_535 };
 
 /// Which way a connection crosses the border of a subnet: answers go the other way.
 #[derive(Clone, Copy)]
-enum Opened {
+pub(super) enum Opened {
     FromWithin,
     FromOutside,
 }
 
 /// A subnet with its place and CIDRs.
-struct Border<'b, 'v, 'p> {
-    view: View<'v, 'p>,
-    vpc: &'b VpcId,
-    subnet: &'b SubnetId,
-    cidrs: Vec<IpNet>,
+pub(super) struct Border<'b, 'v, 'p> {
+    pub view: View<'v, 'p>,
+    pub vpc: &'b VpcId,
+    pub subnet: &'b SubnetId,
+    pub cidrs: Vec<IpNet>,
+}
+
+/// What is to pass, and where answers come to.
+pub(super) struct Passing {
+    pub why: String,
+    pub serves: Serves,
+    pub ephemeral: Ports,
+}
+
+impl Passing {
+    /// To the service behind an endpoint, whose callers take answers where a replication does.
+    pub fn service(why: String, serves: Serves) -> Self {
+        Self { why, serves, ephemeral: CLIENT }
+    }
 }
 
 impl<'v, 'p> Deriver<'_, 'v, 'p> {
@@ -45,10 +64,11 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         }
         let near = self.borders(self.home, &replication.vpc, &replication.subnets)?;
         let far = self.borders(view, vpc, located.places())?;
+        let passing = self.to_database(database, CLIENT);
         for a in &near {
             for b in far.iter().filter(|b| b.subnet != a.subnet) {
-                self.cross(a, Opened::FromWithin, database, &on_ports(located, &b.cidrs), CLIENT)?;
-                self.cross(b, Opened::FromOutside, database, &on_ports(located, &a.cidrs), CLIENT)?;
+                self.cross(a, Opened::FromWithin, &on_ports(located, &b.cidrs), &passing)?;
+                self.cross(b, Opened::FromOutside, &on_ports(located, &a.cidrs), &passing)?;
             }
         }
         Some(())
@@ -59,8 +79,9 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         if !self.manages_acls() {
             return Some(());
         }
+        let passing = self.to_database(database, CLIENT);
         for border in self.borders(self.home, &replication.vpc, &replication.subnets)? {
-            self.cross(&border, Opened::FromWithin, database, far, CLIENT)?;
+            self.cross(&border, Opened::FromWithin, far, &passing)?;
         }
         Some(())
     }
@@ -78,8 +99,9 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         if !self.manages_acls() {
             return Some(());
         }
+        let passing = self.to_database(database, ephemeral);
         for border in self.borders(view, vpc, located.places())? {
-            self.cross(&border, Opened::FromOutside, database, &on_ports(located, from), ephemeral)?;
+            self.cross(&border, Opened::FromOutside, &on_ports(located, from), &passing)?;
         }
         Some(())
     }
@@ -124,16 +146,21 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
             return Some(());
         }
         let near = self.borders(self.home, &replication.vpc, &replication.subnets)?;
+        let (from, out) = (self.to_database(database, CLIENT), self.to_database(database, ephemeral));
         for middle in self.borders(self.home, &replication.vpc, std::slice::from_ref(between))? {
             for a in near.iter().filter(|a| a.subnet != middle.subnet) {
-                self.cross(&middle, Opened::FromOutside, database, &on_ports(located, &a.cidrs), CLIENT)?;
+                self.cross(&middle, Opened::FromOutside, &on_ports(located, &a.cidrs), &from)?;
             }
-            self.cross(&middle, Opened::FromWithin, database, far, ephemeral)?;
+            self.cross(&middle, Opened::FromWithin, far, &out)?;
         }
         Some(())
     }
 
-    fn borders<'b>(&mut self, view: View<'v, 'p>, vpc: &'b VpcId, subnets: &'b [SubnetId]) -> Option<Vec<Border<'b, 'v, 'p>>> {
+    fn to_database(&self, database: &Database, ephemeral: Ports) -> Passing {
+        Passing { why: self.why(database), serves: Serves::Database, ephemeral }
+    }
+
+    pub(super) fn borders<'b>(&mut self, view: View<'v, 'p>, vpc: &'b VpcId, subnets: &'b [SubnetId]) -> Option<Vec<Border<'b, 'v, 'p>>> {
         let mut borders = Vec::new();
         for subnet in subnets {
             let cidrs = self.subnet_cidrs(view, subnet, vpc, &format!("network ACL of {subnet}"))?;
@@ -143,14 +170,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
     }
 
     /// Wants packets of connections with `others`, and their answers, to pass the ACL of one subnet.
-    fn cross(
-        &mut self,
-        border: &Border<'_, 'v, 'p>,
-        opened: Opened,
-        database: &Database,
-        others: &[(u16, IpNet)],
-        ephemeral: Ports,
-    ) -> Option<()> {
+    pub(super) fn cross(&mut self, border: &Border<'_, 'v, 'p>, opened: Opened, others: &[(u16, IpNet)], passing: &Passing) -> Option<()> {
         let Border { view, vpc, subnet, cidrs } = border;
         self.listed(*view, Need::NetworkAclsOf((*vpc).clone()), &format!("network ACLs of {vpc}"))?;
         let Some(acl) = view.facts.picture().acl_of(subnet).map(|a| a.id.clone()) else {
@@ -162,15 +182,19 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
             Opened::FromWithin => (Direction::Out, Direction::In),
             Opened::FromOutside => (Direction::In, Direction::Out),
         };
-        let why = self.why(database);
         // A packet has one family: entries for one that the subnet has not would let nothing through.
         let is_v4 = |c: &IpNet| c.addr().is_ipv4();
         for other in others.iter().filter(|(_, o)| cidrs.iter().any(|c| is_v4(c) == is_v4(o))) {
             let (port, other) = other;
-            for (direction, ports) in [(there, Ports::one(*port)), (back, ephemeral)] {
-                let shape = AclShape::tcp(direction, ports, *other);
-                let entry = WantedAclEntry { acl: acl.clone(), vpc: (*vpc).clone(), shape: shape.clone(), why: why.clone() };
-                self.wanted(view.class).acl_entries.entry((acl.clone(), shape)).or_insert(entry);
+            for (direction, ports) in [(there, Ports::one(*port)), (back, passing.ephemeral)] {
+                let entry = WantedAclEntry {
+                    acl: acl.clone(),
+                    vpc: (*vpc).clone(),
+                    shape: AclShape::tcp(direction, ports, *other),
+                    why: BTreeSet::from([passing.why.clone()]),
+                    serves: BTreeSet::from([passing.serves.clone()]),
+                };
+                self.wanted(view.class).add_entry(entry);
             }
         }
         Some(())

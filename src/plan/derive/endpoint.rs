@@ -42,11 +42,14 @@ impl Deriver<'_, '_, '_> {
                 self.problem(Reason::InvalidSpec, resource, message);
                 continue;
             }
+            // What a problem hides stays hidden: it is told, and nothing of it is given up (`Problem::hides_wants`).
+            let _derived = self.pass_callers(replication, spec, &share, &resource);
             self.wanted(self.home.class).shares.insert(share.endpoint.clone(), share);
             for rule in rules {
                 self.wanted(self.home.class).add(rule);
             }
         }
+        let _derived = self.pass_to_services(replication);
     }
 
     fn share(&mut self, replication: &Replication, spec: &Spec, resource: &str) -> Option<Share> {

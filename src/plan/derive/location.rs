@@ -9,8 +9,8 @@ use crate::{
         network::{Database, HostPort, Path, PathType, Rds},
         status::{DatabaseStatus, EndpointAddress, UnknownFact},
     },
-    model::{RdsDatabase, Resolution, SecurityGroupId, SubnetId, VpcId, engine::default_port},
-    plan::view::View,
+    model::{Lookup, Need, RdsDatabase, Resolution, SecurityGroupId, Subnet, SubnetId, VpcId, engine::default_port},
+    plan::{change::join, view::View},
 };
 
 /// A host and port of a database.
@@ -204,9 +204,9 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         if !located.subnets.is_empty() || !(self.manages_acls() || self.manages_routes()) {
             return;
         }
-        view.facts.need(crate::model::Need::SubnetsOf(vpc.clone()));
+        view.facts.need(Need::SubnetsOf(vpc.clone()));
         let addresses: Vec<IpAddr> = located.hosts.iter().flat_map(|h| h.addresses.iter().copied()).collect();
-        let holds = |s: &&crate::model::Subnet| s.vpc == *vpc && s.cidrs.iter().any(|c| addresses.iter().any(|a| c.contains(a)));
+        let holds = |s: &&Subnet| s.vpc == *vpc && s.cidrs.iter().any(|c| addresses.iter().any(|a| c.contains(a)));
         located.found_in = view.facts.picture().subnets.values().map(|s| &**s).filter(holds).map(|s| s.id.clone()).collect();
         if let (true, Some(group)) = (located.found_in.is_empty(), &located.group) {
             let interfaces = view.facts.interfaces_with(group).into_iter().filter(|i| i.vpc == *vpc);
@@ -214,6 +214,36 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
             located.found_in.sort();
             located.found_in.dedup();
         }
+    }
+
+    /// Refuses addresses that lie in the database's VPC, but in none of its subnets: what is proved and set for those would be for
+    /// another place.
+    pub(super) fn stands_in_its_subnets(&mut self, database: &Database, located: &Location, view: View<'v, 'p>, vpc: &VpcId) -> Option<()> {
+        if located.subnets.is_empty() {
+            return Some(());
+        }
+        view.facts.need(Need::SubnetsOf(vpc.clone()));
+        let (Lookup::Found(facts), picture) = (view.facts.vpc(vpc), view.facts.picture()) else { return Some(()) };
+        let named: Option<Vec<&Subnet>> = located.subnets.iter().map(|id| picture.subnets.get(id).map(|s| &**s)).collect();
+        // A subnet that is not known is told by whoever needs it.
+        let Some(named) = named else { return Some(()) };
+        let holds = |s: &Subnet, ip: IpAddr| s.cidrs.iter().any(|c| c.contains(&ip));
+        for host in &located.hosts {
+            let astray = |ip: &&IpAddr| facts.cidrs.iter().any(|c| c.contains(*ip)) && !named.iter().any(|s| holds(s, **ip));
+            let Some(ip) = host.addresses.iter().find(astray) else { continue };
+            let is = if host.host.parse::<IpAddr>().is_ok() { ip.to_string() } else { format!("{} is {ip}, which", host.host) };
+            let by = if database.subnet_ids.is_empty() { "as RDS says" } else { "as subnetIds says" };
+            let place = picture.subnets.within(vpc.as_str()).find(|s| holds(s, *ip)).map(|s| &s.id);
+            let (lies, fix) = match place {
+                Some(id) => (format!("lies in {id}"), format!("name {id} in subnetIds, too, or correct the host")),
+                None => (format!("lies in no subnet of {vpc}"), "correct the host".to_owned()),
+            };
+            let message =
+                format!("database {:?}: {is} {lies}, but the database is in {}, {by}: {fix}", database.name, join(&located.subnets));
+            self.invalid(format!("database {:?}.subnetIds", database.name), message);
+            return None;
+        }
+        Some(())
     }
 }
 

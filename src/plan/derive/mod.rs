@@ -3,6 +3,7 @@
 mod acl;
 mod classic_link;
 mod endpoint;
+mod https;
 mod location;
 mod on_premises;
 mod path;
@@ -14,12 +15,14 @@ mod route;
 mod same_vpc;
 mod service;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    key::EndpointRef,
     problem::Problem,
+    sharing::Union,
     view::{View, Views},
-    wanted::Wanted,
+    wanted::{Share, Wanted},
 };
 use crate::{
     api::{
@@ -28,11 +31,12 @@ use crate::{
         network::Upkeep,
         status::{DatabaseStatus, ReplicationStatus},
     },
-    model::{Lookup, Need, VpcId},
+    model::{Lookup, Need, Owner, SubnetId, VpcId},
 };
 
 pub use location::{Host, Location};
 pub use replication::{Replication, ReplicationKind};
+pub use service::services_called;
 
 /// What was derived from a spec and the facts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,10 +55,21 @@ pub struct Derived {
     pub databases: Vec<DatabaseStatus>,
 }
 
+/// What other networks have to do with what this one wants.
+#[derive(Clone, Copy)]
+pub struct Joint<'a> {
+    /// Under which name we own AWS objects.
+    pub owner: &'a Owner,
+    /// The subnets that an interface endpoint is to have by the shares of all networks.
+    pub subnets: &'a dyn Fn(&Share) -> BTreeSet<SubnetId>,
+    /// What other networks want of an endpoint that this one does not ask for.
+    pub others: &'a dyn Fn(&EndpointRef) -> Option<Union>,
+}
+
 /// Derives what `spec` wants. `label` names the network in rule descriptions.
-pub fn derive(label: &str, spec: &DmsNetworkSpec, views: &Views<'_, '_>) -> Derived {
+pub fn derive(label: &str, spec: &DmsNetworkSpec, views: &Views<'_, '_>, joint: Joint<'_>) -> Derived {
     let mut out = Derived::default();
-    let mut d = Deriver { label, spec, views, home: views.home, out: &mut out };
+    let mut d = Deriver { label, spec, views, home: views.home, joint, out: &mut out };
     d.unique_names();
     if let Some(replication) = d.replication(&spec.replication) {
         d.out.near = Some(replication.clone());
@@ -76,6 +91,7 @@ struct Deriver<'a, 'v, 'p> {
     spec: &'a DmsNetworkSpec,
     views: &'a Views<'v, 'p>,
     home: View<'v, 'p>,
+    joint: Joint<'a>,
     out: &'a mut Derived,
 }
 

@@ -64,6 +64,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         // Where the far side cannot be seen, its routes and ACLs cannot be derived; the proof says so.
         if view.is_in(&far.account, &far.region) {
             self.find_subnets(located, view, &far.vpc);
+            self.stands_in_its_subnets(database, located, view, &far.vpc)?;
         }
         self.peering_routes(replication, database, located, view, &block.peering_connection_id, &near.cidrs, far)?;
         self.pass_between(replication, database, located, view, &far.vpc)

@@ -50,6 +50,8 @@ pub struct Replication {
     pub publicly_accessible: Option<bool>,
     /// Its own DNS servers instead of the VPC's resolver.
     pub dns_servers: Vec<IpAddr>,
+    /// DMS's `EngineVersion` of an instance, such as `3.5.4`.
+    pub version: Option<String>,
 }
 
 impl Deriver<'_, '_, '_> {
@@ -109,6 +111,7 @@ impl Deriver<'_, '_, '_> {
             public_ips: instance.public_ips.clone(),
             publicly_accessible: instance.publicly_accessible,
             dns_servers: instance.dns_servers.clone(),
+            version: instance.engine_version.clone(),
         })
     }
 
@@ -145,6 +148,7 @@ impl Deriver<'_, '_, '_> {
             public_ips: vec![],
             publicly_accessible: Some(false),
             dns_servers: vec![],
+            version: None,
         })
     }
 
@@ -196,6 +200,7 @@ impl Deriver<'_, '_, '_> {
             public_ips: vec![],
             publicly_accessible: None,
             dns_servers: vec![],
+            version: None,
         })
     }
 

@@ -41,6 +41,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
             self.let_in(view, &group, database, located, &peers);
         }
         self.find_subnets(located, view, vpc);
+        self.stands_in_its_subnets(database, located, view, vpc)?;
         self.pass_between(replication, database, located, view, vpc)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Deriver, Replication, endpoint::HTTPS};
+use super::{Deriver, Location, Replication, ReplicationKind, endpoint::HTTPS};
 use crate::{
     api::{
         conditions::Reason,
@@ -11,7 +11,7 @@ use crate::{
     },
     model::{
         Direction, Need, Peer, Policy, RouteTable, RouteTableId, RuleShape, ServiceDetail, VpcEndpoint, VpcId,
-        endpoint::gateway_service_name,
+        endpoint::gateway_service_name, engine::services_needed,
     },
     plan::{
         key::{EndpointKey, EndpointRef, GroupRef},
@@ -21,6 +21,25 @@ use crate::{
 
 /// Services that a replication calls itself, since DMS 3.4.7. The others, such as `dms`, serve those who steer it.
 const CALLED_BY_DMS: [&str; 5] = ["s3", "dynamodb", "kinesis-streams", "secretsmanager", "redshift"];
+
+/// Whether a replication itself calls the service of this full or short name.
+pub(super) fn is_called_by_dms(service: &str) -> bool {
+    let short = service.rsplit('.').next().unwrap_or(service);
+    CALLED_BY_DMS.contains(&short.strip_suffix("-fips").unwrap_or(short))
+}
+
+/// Services that the replication must reach for a database: since DMS 3.4.7 from its own network, before by a way of DMS's own;
+/// with Serverless always (domain.md 2).
+pub fn services_called(replication: &Replication, location: &Location) -> Vec<&'static str> {
+    let own_way = replication.kind == ReplicationKind::Instance && replication.version.as_deref().is_some_and(is_before_3_4_7);
+    if own_way { vec![] } else { services_needed(&location.engine, location.secret.is_some()) }
+}
+
+/// What cannot be read is taken for a newer one.
+fn is_before_3_4_7(version: &str) -> bool {
+    let numbers: Option<Vec<u32>> = version.split('.').map(|part| part.parse().ok()).collect();
+    numbers.is_some_and(|n| n < vec![3, 4, 7])
+}
 
 impl Deriver<'_, '_, '_> {
     /// A gateway endpoint: a route to the service's prefix list in each of the tables.
@@ -99,8 +118,7 @@ impl Deriver<'_, '_, '_> {
         share: &Share,
         resource: &str,
     ) -> Option<Vec<WantedRule>> {
-        let service = spec.service.strip_suffix("-fips").unwrap_or(&spec.service);
-        if share.vpc != replication.vpc || !CALLED_BY_DMS.contains(&service) {
+        if share.vpc != replication.vpc || !is_called_by_dms(&spec.service) {
             return None;
         }
         let peers = match (share.kind, &share.endpoint, share.groups.first()) {

@@ -66,6 +66,7 @@ impl Release<'_, '_> {
                 Key::Rule(group, _) => self.rule(key, entry, group, &groups_to_go),
                 Key::Endpoint(endpoint) => self.endpoint(key, entry, endpoint),
                 Key::Route(table, destination) => self.route(key, entry, table, destination),
+                Key::AclEntry(acl, shape) if self.awaits_wider(acl, shape) => self.keep(entry),
                 Key::AclEntry(acl, shape) => self.acl_entry(key, entry, acl, shape),
             }
         }

@@ -78,6 +78,18 @@ impl Release<'_, '_> {
         }
     }
 
+    /// Whether a wider entry is to take its place, and none is there yet.
+    pub(super) fn awaits_wider(&self, acl: &NetworkAclId, shape: &AclShape) -> bool {
+        let wider = |k: &&Key| matches!(k, Key::AclEntry(a, w) if a == acl && w != shape && w.covers(shape));
+        let is_there = |key: &Key| {
+            let text = key.to_string();
+            let known = self.plan.ledger.iter().any(|e| e.key == text && e.id.is_some());
+            known && !self.plan.changes.iter().any(|c| c.key() == Some(key))
+        };
+        let mut all = self.wants.iter().filter(wider).peekable();
+        all.peek().is_some() && !all.any(is_there)
+    }
+
     /// Whether another network wants it, or has it in its ledger.
     fn is_others(&self, key: &Key) -> bool {
         self.input.claims.other_claimants(self.input.uid, key).next().is_some()

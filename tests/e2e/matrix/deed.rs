@@ -69,6 +69,12 @@ pub enum Deed {
         table: Id,
         gateway: Id,
     },
+    /// A table no longer takes what a VPN gateway propagates; another of the VPC does.
+    StopPropagation {
+        table: Id,
+        gateway: Id,
+        vpc: Id,
+    },
     /// It propagates again.
     Propagate {
         table: Id,
@@ -191,6 +197,12 @@ impl Deed {
             }
             Self::Withdraw { table, gateway } => {
                 control(env, &format!("route-tables/{table}/propagated"), json!({ "gateway": gateway, "cidrs": [] }));
+            }
+            Self::StopPropagation { table, gateway, vpc } => {
+                let other = ec2.create_route_table().vpc_id(vpc).send().await.unwrap().route_table.unwrap();
+                let other = other.route_table_id.unwrap();
+                ec2.enable_vgw_route_propagation().route_table_id(other).gateway_id(gateway).send().await.unwrap();
+                ec2.disable_vgw_route_propagation().route_table_id(table).gateway_id(gateway).send().await.unwrap();
             }
             Self::Propagate { table, gateway, cidr } => {
                 control(env, &format!("route-tables/{table}/propagated"), json!({ "gateway": gateway, "cidrs": [cidr] }));

@@ -1,14 +1,19 @@
 //! The fault matrix on real parts: an open path of each configuration, each hop broken alone through AWS's own API by somebody
 //! else. dmsnet, in Observe with `Check`, must name exactly that hop; then the AWS CLI lines that it prints are carried out by the
-//! AWS CLI, and the path must be open again. In Enforce with `Manage` it must mend what it may set by itself. Faults that the
-//! emulator does not know (transit gateways, a replication subnet group in one zone) are in `tests/reach/faults.rs`, in memory.
+//! AWS CLI, and the path must be open again. In Enforce with `Manage` it must mend what it may set by itself. What cannot be broken
+//! so is broken in memory, in `tests/reach/faults.rs`: `in_memory::ONLY` lists it with the reasons, and a test holds that it is all.
 
 mod cases;
 mod deed;
+#[path = "../../support/in_memory.rs"]
+mod in_memory;
 mod run;
 mod site;
 
+use std::collections::BTreeSet;
+
 use dmsnet::reach::Code;
+use strum::IntoEnumIterator;
 
 use self::{
     cases::{BLOCK_PUBLIC_ACCESS, CLASSIC_LINK, INTERNET, NAT_GATEWAY, ON_PREMISES, PEERED_VPC, SAME_VPC, SERVICES},
@@ -100,6 +105,18 @@ async fn what_dmsnet_may_set_is_mended_by_itself() {
     let ours = ALL.iter().copied().flatten().filter(|c| c.ours);
     let denies = SAME_VPC.iter().filter(|c| c.code == Code::AclDeniesOut && !c.ours);
     kept("matrix-mends", ours.chain(denies).collect()).await;
+}
+
+/// Every finding that blocks is provoked here, or in memory with a reason.
+#[test]
+fn what_is_not_broken_here_is_broken_in_memory() {
+    let blocks =
+        |c: &Code| !matches!(c.section(), "Not known" | "To be known") && !matches!(c, Code::AclNatPortsClosed | Code::RouteAmbiguous);
+    let cases = || ALL.iter().copied().flatten();
+    let here = |c: &Code| cases().any(|case| case.code == *c || case.also.contains(c));
+    let missing: BTreeSet<Code> = Code::iter().filter(|c| blocks(c) && !here(c)).collect();
+    let listed: BTreeSet<Code> = in_memory::ONLY.iter().map(|(code, _)| *code).collect();
+    assert_eq!(missing, listed);
 }
 
 #[test]

@@ -51,7 +51,8 @@ pub fn borders(world: &mut World, vpc: &str, table: &str, acl: &str, subnets: &[
         origin: RouteOrigin::CreateRouteTable,
     };
     let routes = world.picture.vpcs[&VpcId::from(vpc)].cidrs.iter().map(local).collect();
-    let table = RouteTable { id: table.into(), vpc: vpc.into(), main: true, subnets: vec![], routes, tags: Tags::new() };
+    let table =
+        RouteTable { id: table.into(), vpc: vpc.into(), main: true, subnets: vec![], routes, propagating: vec![], tags: Tags::new() };
     world.picture.route_tables.insert(table.id.clone(), Arc::new(table));
     let acl = NetworkAcl { id: acl.into(), vpc: vpc.into(), is_default: true, subnets, entries: vec![], tags: Tags::new() };
     world.picture.acls.insert(acl.id.clone(), Arc::new(acl));

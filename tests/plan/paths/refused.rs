@@ -183,3 +183,57 @@ fn opposing_routes_are_told() {
     world.picture.interfaces.insert(interface.id.clone(), Arc::new(interface));
     refused("routes", &mut world, spec, &["InvalidSpec", NEAR_TABLE, PEERING, "eni-0a000009", "one table cannot do both"]);
 }
+
+#[test]
+fn an_address_outside_the_subnets_that_are_named() {
+    let named = |host: &str, path: Value, subnet: &str| spec(with(at(host), "subnetIds", json!([subnet])), path);
+    let same = || json!({"type": "SameVpc"});
+    let told = [
+        "InvalidSpec: database \"db\".subnetIds: database \"db\": 10.0.2.9 lies in subnet-0a000002, but the database is in subnet-0a000003, \
+         as subnetIds says: name subnet-0a000002 in subnetIds, too, or correct the host",
+    ];
+    refused("another subnet", &mut near(), named("10.0.2.9", same(), "subnet-0a000003"), &told);
+    let mut checked = named("10.0.2.9", same(), "subnet-0a000003");
+    (checked["routes"], checked["networkAcls"]) = (json!("Check"), json!("Check"));
+    refused("in Check, too", &mut near(), checked, &told);
+    refused(
+        "no subnet",
+        &mut near(),
+        named("10.0.77.9", same(), "subnet-0a000003"),
+        &["10.0.77.9 lies in no subnet of vpc-0a000001", "correct the host"],
+    );
+    let mut resolved = near();
+    let addresses = dmsnet::model::Resolution::Addresses(vec![ip("10.0.2.9")]);
+    resolved.picture.hosts.insert("db.internal".into(), addresses);
+    refused(
+        "by name",
+        &mut resolved,
+        named("db.internal", same(), "subnet-0a000003"),
+        &["db.internal is 10.0.2.9, which lies in subnet-0a000002"],
+    );
+    let mut far = peered_world("active");
+    subnet(&mut far, "subnet-0b000002", FAR_VPC, "us-east-1b", &["10.1.2.0/24"]);
+    refused("peered", &mut far, named("10.1.2.7", peered(), FAR_SUBNET), &["InvalidSpec", "10.1.2.7 lies in subnet-0b000002", FAR_SUBNET]);
+
+    // A public address of a name tells nothing about the subnet.
+    let mut public = near();
+    public.picture.hosts.insert("db.internal".into(), dmsnet::model::Resolution::Addresses(vec![ip("203.0.113.9")]));
+    let plan = public.plan(&Network::new(1, named("db.internal", same(), "subnet-0a000003")), None);
+    assert_eq!(problems(&plan), Vec::<String>::new());
+}
+
+#[test]
+fn a_contradiction_tears_nothing_down() {
+    let mut world = near();
+    let database = with(with(at("10.0.3.7"), "securityGroupId", json!(SOURCE)), "subnetIds", json!(["subnet-0a000003"]));
+    let mut network = Network::new(1, spec(database, json!({"type": "SameVpc"})));
+    world.pass(&mut network, None);
+    let (before, ledger) = (world.shape(), network.ledger.len());
+    network.spec.databases[0].subnet_ids = vec!["subnet-0a000002".into()];
+    let plan = world.pass(&mut network, None);
+    assert!(problems(&plan)[0].contains("10.0.3.7 lies in subnet-0a000003"), "{:?}", problems(&plan));
+    assert_eq!((world.shape(), network.ledger.len()), (before, ledger));
+    // As the message says.
+    network.spec.databases[0].subnet_ids.push("subnet-0a000003".into());
+    assert_eq!(problems(&world.pass(&mut network, None)), Vec::<String>::new());
+}

@@ -272,6 +272,8 @@ def test_propagated_routes(aws, net):
     assert routes(aws, table)["192.168.0.0/16"]["State"] == routes(aws, table)["172.20.0.0/16"]["State"] == "active"
     aws.ec2.disable_vgw_route_propagation(RouteTableId=table, GatewayId=vgw)
     assert "192.168.0.0/16" not in routes(aws, table)
+    aws.ec2.enable_vgw_route_propagation(RouteTableId=table, GatewayId=vgw)
+    assert routes(aws, table)["192.168.0.0/16"]["Origin"] == "EnableVgwRoutePropagation"
 
 
 def test_a_host_that_forwards(aws, net):

@@ -23,6 +23,7 @@ pub const ON_PREMISES: &[Case] = {
         case("no egress", Vpn, no_egress, EgressMissing, replication).ours(),
         case("route withdrawn", Vpn, |t| vec![Withdraw { table: table(t), gateway: vgw(t) }], RouteMissing, table)
             .otherwise("propagate", |t| vec![Propagate { table: table(t), gateway: vgw(t), cidr: to(t) }]),
+        case("propagation off", Vpn, |t| vec![StopPropagation { table: table(t), gateway: vgw(t), vpc: vpc(t) }], RouteMissing, table),
         case("VPN gateway detached", Vpn, |t| vec![DetachVpnGateway { gateway: vgw(t), vpc: vpc(t) }], RouteMissing, table)
             .otherwise("virtual private gateway", |t| vec![AttachVpnGateway { gateway: vgw(t), vpc: vpc(t) }]),
         case(

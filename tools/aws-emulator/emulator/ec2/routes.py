@@ -162,9 +162,15 @@ def allow_propagation(call: Call) -> None:
         raise AwsError("Gateway.NotAttached", f"The gateway {gateway} is not attached to {table.vpc_id}")
     if call.operation.startswith("Enable"):
         propagating(call.ec2, table.id).add(gateway)
+        put(call.ec2, table, gateway, announced(call.ec2).get(gateway, []))
     else:
         propagating(call.ec2, table.id).discard(gateway)
-        propagate(call.ec2, table.id, gateway, [])
+        put(call.ec2, table, gateway, [])
+
+
+def announced(backend: Any) -> dict[str, list[str]]:
+    """What each VPN gateway has learned from the other end."""
+    return extras(backend).setdefault("announced", {})
 
 
 def propagate(backend: Any, table_id: str, gateway: str, cidrs: list[str]) -> None:
@@ -172,11 +178,16 @@ def propagate(backend: Any, table_id: str, gateway: str, cidrs: list[str]) -> No
     table = get_table(backend, table_id)
     if cidrs and gateway not in propagating(backend, table_id):
         raise ValueError(f"{table_id} does not let {gateway} propagate routes")
+    announced(backend)[gateway] = cidrs
+    put(backend, table, gateway, cidrs)
+
+
+def put(backend: Any, table: Any, gateway: str, cidrs: list[str]) -> None:
     for identifier in [i for i, r in table._routes.items() if getattr(r, "propagated", False) and r.gateway_id == gateway]:
         del table._routes[identifier]
     for cidr in cidrs:
         if find_route(table, ("DestinationCidrBlock", cidr)) is None:
-            backend.create_route(table_id, cidr, gateway_id=gateway).propagated = True
+            backend.create_route(table.id, cidr, gateway_id=gateway).propagated = True
 
 
 def destination_of(call: Call) -> tuple[str, str]:
