@@ -180,8 +180,9 @@ fn a_storm_is_read_twice_a_second_and_mended_as_fast_as_aws_lets_us() {
             let most = calls.get(operation).copied().unwrap_or_default();
             assert!(most <= 2.5, "{operation}: {most} a second");
         }
-        // Of AWS's 50 calls, and 5 a second, we take nine tenths.
-        let bound = Duration::from_secs_f64((writes as f64 - 45.0).max(0.0) / 4.5) + Duration::from_secs(10);
+        // Of AWS's 50 calls, and 5 a second, we take nine tenths. What is taken away again while our own write is being answered passes
+        // for a late read for a minute.
+        let bound = Duration::from_secs_f64((writes as f64 - 45.0).max(0.0) / 4.5).max(Duration::from_secs(60)) + Duration::from_secs(10);
         assert!(took <= bound, "{took:?} for {writes} calls, which AWS grants us in {bound:?}");
         assert!(writes <= 3 * NETWORKS + 60, "{writes} calls: those of a group are made together");
     });
