@@ -289,7 +289,7 @@ fn in_a_full_acl_databases_come_first() {
     world.edit_acl(&NEAR_ACL.into(), |acl| {
         let udp = |direction, n| AclEntry {
             protocol: Protocol::Udp,
-            ..allow(n, &AclShape::tcp(direction, Ports::one(n.into()), "10.0.3.0/24".parse().unwrap()))
+            ..allow(n, &AclShape::tcp(direction, Ports::one(n), "10.0.3.0/24".parse().unwrap()))
         };
         acl.entries.extend((1..=18).flat_map(|n| [udp(Direction::In, n), udp(Direction::Out, n)]));
     });
