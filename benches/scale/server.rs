@@ -19,11 +19,10 @@ use axum::{
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
-use crate::stub::{ACCOUNT, Buckets, Call, Queue, World, buckets};
+use crate::stub::{ACCOUNT, Buckets, Call, Queue, World, buckets, event};
 
 /// Most bytes of a request.
 const LONGEST: usize = 1 << 20;
@@ -189,21 +188,4 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = [(header::CONTENT_TYPE, reply.content_type.to_owned()), (HeaderName::from_static("x-amzn-requestid"), request_id)];
     (status, headers, reply.body).into_response()
-}
-
-/// CloudTrail's record of a call, as EventBridge delivers it (domain.md 7).
-fn event(operation: &str, request_id: &str, region: &str, request: Value, response: Value) -> String {
-    let now = Timestamp::now();
-    let detail = json!({
-        "eventVersion": "1.10", "eventTime": now, "eventSource": "ec2.amazonaws.com", "eventName": operation, "awsRegion": region,
-        "userIdentity": { "type": "AssumedRole", "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/admin/alice") },
-        "sourceIPAddress": "203.0.113.7", "userAgent": "aws-cli/2.31", "requestParameters": request,
-        "responseElements": response, "requestID": request_id, "eventID": format!("event-of-{request_id}"),
-        "readOnly": false, "eventType": "AwsApiCall", "managementEvent": true, "recipientAccountId": ACCOUNT,
-    });
-    json!({
-        "version": "0", "id": format!("bridge-of-{request_id}"), "detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2",
-        "account": ACCOUNT, "time": now, "region": region, "resources": [], "detail": detail,
-    })
-    .to_string()
 }

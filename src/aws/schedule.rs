@@ -333,16 +333,17 @@ impl Schedule {
         if passes {
             let idle = |n: &&Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none()) && !self.gathers(n, true);
             chosen.extend(self.wanted.iter().filter(idle).filter(|n| self.may_go(n, now) <= now).cloned());
-            let known: Vec<Need> = chosen.iter().filter(|n| self.is_known(n)).cloned().collect();
-            self.paces.took(&known, now);
         }
+        let mut demanded: BTreeSet<Need> = chosen.iter().filter(|n| self.is_known(n)).cloned().collect();
         if looks {
             chosen.extend(self.swept(now));
         }
         if !chosen.is_empty() {
             let soon = |e: &Entry| e.in_flight.is_none() && e.settling.is_some_and(|(at, _)| at <= now + SETTLES_ALONG);
             let along = self.entries.iter().filter(|(need, e)| soon(e) && !self.gathers(need, false));
-            chosen.extend(along.map(|(need, _)| need.clone()));
+            demanded.extend(along.map(|(need, _)| need.clone()));
+            chosen.extend(demanded.iter().cloned());
+            self.paces.took(&demanded, now);
         }
         let mut batch = Batch::default();
         for need in chosen {

@@ -30,8 +30,9 @@ struct Line {
     /// How many requests each wants, in the order of their turns.
     waiting: BTreeMap<Place, u32>,
     came: u64,
-    /// When the last of those is to come again that were told to.
-    booked: Option<Instant>,
+    /// When those are to come again that were told to, by what they want to write: whoever comes earlier, since something woke it, is told
+    /// the same again and puts off nobody.
+    booked: BTreeMap<String, Instant>,
     /// Somebody left, or came before others.
     moved: Arc<Notify>,
 }
@@ -95,7 +96,7 @@ enum Step {
 
 impl Line {
     fn new(budget: Budget) -> Self {
-        Self { budget, waiting: BTreeMap::new(), came: 0, booked: None, moved: Arc::default() }
+        Self { budget, waiting: BTreeMap::new(), came: 0, booked: BTreeMap::new(), moved: Arc::default() }
     }
 
     fn step(&mut self, place: Place, requests: u32, now: Instant) -> Step {
@@ -117,17 +118,28 @@ impl Line {
 
 impl Line {
     /// When somebody is to come again for whom it would take `wait` now: one after the other, as turns come.
-    fn book(&mut self, wait: Duration, now: Instant) -> Duration {
-        let next = self.booked.map_or(now, |last| last + self.budget.time_of_one(now));
+    fn book(&mut self, about: &str, wait: Duration, now: Instant) -> Duration {
+        self.booked.retain(|_, at| *at > now);
+        if let Some(at) = self.booked.get(about) {
+            return *at - now;
+        }
+        let next = self.booked.values().max().map_or(now, |last| *last + self.budget.time_of_one(now));
         let at = next.max(now + wait).min(now + LATEST.max(wait));
-        self.booked = Some(at);
+        self.booked.insert(about.to_owned(), at);
         at - now
     }
 }
 
 impl Ticket<'_> {
-    fn book(&self, wait: Duration, now: Instant) -> Duration {
-        lock(&self.budgets.0).get_mut(&self.name).map_or(wait, |line| line.book(wait, now))
+    fn book(&self, about: &str, wait: Duration, now: Instant) -> Duration {
+        lock(&self.budgets.0).get_mut(&self.name).map_or(wait, |line| line.book(about, wait, now))
+    }
+
+    /// What was booked for it is free.
+    fn done(&self, about: &str) {
+        if let Some(line) = lock(&self.budgets.0).get_mut(&self.name) {
+            line.booked.remove(about);
+        }
     }
 
     fn step(&self, now: Instant) -> Step {
@@ -208,8 +220,9 @@ impl Budgets {
         }
     }
 
-    /// Waits for a write's turn. Err, and nothing is taken: it would take longer than `patience`; to be tried again after so long.
-    pub(super) async fn turn_within(&self, service: &str, operation: &str, patience: Duration) -> Result<(), Duration> {
+    /// Waits for the turn of a write to `about`. Err, and nothing is taken: it would take longer than `patience`; to be tried again after
+    /// so long.
+    pub(super) async fn turn_within(&self, service: &str, operation: &str, about: &str, patience: Duration) -> Result<(), Duration> {
         let Some(ticket) = self.ticket(service, operation, Who::Write, 1) else { return Ok(()) };
         let latest = Instant::now() + patience;
         loop {
@@ -219,8 +232,11 @@ impl Budgets {
             moved.as_mut().enable();
             let now = Instant::now();
             let wait = match ticket.step(now) {
-                Step::Go => return Ok(()),
-                Step::First(wait) | Step::Behind(wait) if now + wait > latest => return Err(ticket.book(wait, now)),
+                Step::Go => {
+                    ticket.done(about);
+                    return Ok(());
+                }
+                Step::First(wait) | Step::Behind(wait) if now + wait > latest => return Err(ticket.book(about, wait, now)),
                 Step::First(wait) => wait,
                 // Whoever is ahead may be refused more than its own turn: then there is nothing to wait for.
                 Step::Behind(_) => latest.saturating_duration_since(now).max(Duration::from_millis(1)),

@@ -21,7 +21,7 @@ impl Order {
         let (order, budgets, begun) = (self.clone(), budgets.clone(), Instant::now());
         tokio::spawn(async move {
             match who {
-                Who::Write => budgets.turn_within("dms", operation, 100 * SECOND).await.unwrap(),
+                Who::Write => budgets.turn_within("dms", operation, &name, 100 * SECOND).await.unwrap(),
                 _ => budgets.turn("dms", operation, who, 1, &rush).await,
             }
             lock(&order.0).push((name, begun.elapsed()));
@@ -147,18 +147,18 @@ async fn a_sweep_that_waits_for_tokens_loses_none() {
 async fn a_write_that_would_wait_long_is_told_so_at_once() {
     let budgets = Arc::new(Budgets::default());
     for _ in 0..4 {
-        budgets.turn_within("ec2", "CreateVpcEndpoint", Duration::ZERO).await.unwrap();
+        budgets.turn_within("ec2", "CreateVpcEndpoint", "vpc-0", Duration::ZERO).await.unwrap();
     }
     let begun = Instant::now();
-    let wait = budgets.turn_within("ec2", "CreateVpcEndpoint", SECOND).await.unwrap_err();
+    let wait = budgets.turn_within("ec2", "CreateVpcEndpoint", "vpc-1", SECOND).await.unwrap_err();
     assert!(wait > 3 * SECOND && begun.elapsed().is_zero(), "{wait:?}");
-    budgets.turn_within("ec2", "DeleteVpcEndpoints", Duration::ZERO).await.expect("each operation has its own");
+    budgets.turn_within("ec2", "DeleteVpcEndpoints", "vpc-0", Duration::ZERO).await.expect("each operation has its own");
     assert!(budgets.tokens().iter().any(|(operation, left)| operation == "CreateVpcEndpoint" && *left < 0.1), "{:?}", budgets.tokens());
     // One that waits is counted by whoever comes after it.
     let first = budgets.clone();
-    let first = tokio::spawn(async move { first.turn_within("ec2", "CreateVpcEndpoint", 4 * SECOND).await });
+    let first = tokio::spawn(async move { first.turn_within("ec2", "CreateVpcEndpoint", "vpc-2", 4 * SECOND).await });
     tokio::task::yield_now().await;
-    let wait = budgets.turn_within("ec2", "CreateVpcEndpoint", 4 * SECOND).await.unwrap_err();
+    let wait = budgets.turn_within("ec2", "CreateVpcEndpoint", "vpc-3", 4 * SECOND).await.unwrap_err();
     assert!(wait > 6 * SECOND && begun.elapsed().is_zero(), "{wait:?}");
     first.await.unwrap().unwrap();
     assert!((3 * SECOND..4 * SECOND).contains(&begun.elapsed()), "{:?}", begun.elapsed());
@@ -168,10 +168,11 @@ async fn a_write_that_would_wait_long_is_told_so_at_once() {
 async fn whoever_is_sent_away_comes_again_when_there_is_a_turn() {
     let budgets = Arc::new(Budgets::default());
     let (begun, tries) = (Instant::now(), Arc::new(Mutex::new(0)));
-    let networks = (0..40).map(|_| {
+    let networks = (0..40).map(|n| {
         let (budgets, tries) = (budgets.clone(), tries.clone());
         tokio::spawn(async move {
-            while let Err(wait) = budgets.turn_within("ec2", "CreateVpcEndpoint", 4 * SECOND).await {
+            let vpc = format!("vpc-{n}");
+            while let Err(wait) = budgets.turn_within("ec2", "CreateVpcEndpoint", &vpc, 4 * SECOND).await {
                 *lock(&tries) += 1;
                 assert!(wait <= 60 * SECOND);
                 sleep(wait).await;
@@ -185,6 +186,43 @@ async fn whoever_is_sent_away_comes_again_when_there_is_a_turn() {
     let took = begun.elapsed();
     assert!((119 * SECOND..135 * SECOND).contains(&took), "{took:?}");
     assert!(*lock(&tries) <= 120, "{} times sent away", lock(&tries));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_woken_before_its_turn_puts_off_nobody() {
+    const RATE: f64 = 5.0 * 0.9;
+    let budgets = Arc::new(Budgets::default());
+    let begun = Instant::now();
+    let groups = (0..145).map(|n| {
+        let budgets = budgets.clone();
+        tokio::spawn(async move {
+            let group = format!("sg-{n}");
+            // In a storm each event wakes it.
+            while budgets.turn_within("ec2", "AuthorizeSecurityGroupIngress", &group, 4 * SECOND).await.is_err() {
+                sleep(SECOND / 2).await;
+            }
+        })
+    });
+    for group in groups.collect::<Vec<_>>() {
+        group.await.unwrap();
+    }
+    let bound = Duration::from_secs_f64(100.0 / RATE);
+    assert!(begun.elapsed() <= bound + SECOND, "{:?}, and 45 at once, then {RATE} a second are {bound:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_early_is_told_the_same_again() {
+    let budgets = Arc::new(Budgets::default());
+    for n in 0..45 {
+        budgets.turn_within("ec2", "AuthorizeSecurityGroupIngress", &format!("sg-{n}"), Duration::ZERO).await.unwrap();
+    }
+    let ask = async |group: &str| budgets.turn_within("ec2", "AuthorizeSecurityGroupIngress", group, Duration::ZERO).await.unwrap_err();
+    let first = ask("sg-100").await;
+    for _ in 0..1000 {
+        assert_eq!(ask("sg-100").await, first);
+    }
+    let second = ask("sg-101").await;
+    assert!(second > first && second < first + SECOND, "{second:?} after {first:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -354,7 +354,7 @@ impl Store {
 
     /// Waits for a write's turn in the budget. Whoever would wait long is refused, and comes again.
     pub(super) async fn write_turn(&self, operation: &'static str, resource: &str) -> Result<(), AwsError> {
-        self.clients.budgets().turn_within("ec2", operation, TURN).await.map_err(|wait| spent(operation, resource, wait))
+        self.clients.budgets().turn_within("ec2", operation, resource, TURN).await.map_err(|wait| spent(operation, resource, wait))
     }
 }
 

@@ -154,6 +154,8 @@ impl Site<'_> {
         let reason = match error.kind {
             AwsErrorKind::AccessDenied => Some(Reason::AccessDenied),
             AwsErrorKind::Quota => Some(Reason::QuotaExceeded),
+            // A group of ours that has just gone: the next pass looks, and makes it anew.
+            AwsErrorKind::NotFound if matches!(change.key(), Some(Key::Rule(GroupRef::OfEndpoint(_), _))) => None,
             AwsErrorKind::NotFound => Some(Reason::ReferenceNotFound),
             AwsErrorKind::PrivateDnsConflict => Some(Reason::PrivateDnsConflict),
             // What is there already, and was not seen yet, will be: the next read shows it.

@@ -270,13 +270,18 @@ impl<'a> Sites<'a> {
         let mut names = self.locks(&plans);
         let mut locked = self.locked(&names).await;
         // What AWS refused may be there already, and unseen.
-        let recent = if self.ctx.registry.has_failed(&self.uid) { Duration::ZERO } else { RECENT };
+        let failed = self.ctx.registry.has_failed(&self.uid);
         let (mut since, mut seen) = (Instant::now(), vec![Seen::default(); self.list.len()]);
         let mut fits = false;
         for _ in 0..TRIES {
             let reads = self.list.iter().zip(&plans).map(|(site, plan)| async move {
-                let since = if only_mends_rules(plan) { since.checked_sub(recent).unwrap_or(since) } else { since };
-                site.store.ensure(&touched(plan), Some(since)).await;
+                let (rules, others) = touched(plan).into_iter().partition(|n| matches!(n, Need::RulesOf(_)));
+                let back = |age| if only_mends_rules(plan) && !failed { since.checked_sub(age).unwrap_or(since) } else { since };
+                // That the group is there, a sweep has shown; if it has gone since, AWS says so.
+                tokio::join!(
+                    site.store.ensure(&rules, Some(back(RECENT))),
+                    site.store.ensure(&others, Some(back(site.interval.max(RECENT))))
+                );
             });
             futures::future::join_all(reads).await;
             seen.iter_mut().zip(&plans).for_each(|(seen, plan)| seen.add(plan));

@@ -9,6 +9,7 @@ mod chance;
 mod checker;
 mod clock;
 mod cluster;
+mod events;
 mod fate;
 mod fixed;
 mod meddle;

@@ -38,8 +38,9 @@ use crate::{
     fate::{Fates, Weather},
     replica::Life,
     stub::{
-        Buckets, Call, Ids, World,
+        ACCOUNT, Buckets, Call, Ids, Queue, World,
         buckets::{Limits, of_aws},
+        event,
     },
     trace::Trace,
 };
@@ -67,6 +68,8 @@ pub struct Aws {
     world: Mutex<World>,
     buckets: Mutex<Buckets>,
     asked: Mutex<Vec<Asked>>,
+    /// The change queue: of our own writes as well.
+    queue: Queue,
 }
 
 impl Aws {
@@ -80,6 +83,11 @@ impl Aws {
         *self.buckets.lock().unwrap() = Buckets::new(limits);
     }
 
+    /// The change queue.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
     /// All requests since then.
     pub fn asked(&self, since: Duration) -> Vec<Asked> {
         self.asked.lock().unwrap().iter().filter(|a| a.at >= since).cloned().collect()
@@ -91,15 +99,25 @@ impl Aws {
         let at = self.clock.elapsed();
         let granted = self.buckets.lock().unwrap().take(&call, at);
         let reply = match granted {
+            Ok(()) if call.service == "sqs" => call.of_queue(&self.queue).await,
             Ok(()) => call.answer(&mut self.world()),
             Err(fault) => call.refusal(&fault),
         };
         let operation = format!("{}:{}", call.service, call.operation);
         self.trace.add(|| format!("aws {operation}: {}", reply.code.unwrap_or("done")));
-        self.asked.lock().unwrap().push(Asked { at, operation, write: call.is_write(), code: reply.code });
+        let request_id = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(Asked { at, operation, write: call.is_write(), code: reply.code });
+            format!("request-{}", asked.len())
+        };
         sleep(LATENCY).await;
+        if call.is_write() && reply.code.is_none() {
+            let request = json!({ "groupId": call.get("GroupId") });
+            self.queue.send(event(&call.operation, &request_id, &self.world().region, request, json!({ "_return": true })));
+        }
         let mut response = HttpResponse::new(StatusCode::try_from(reply.status).unwrap(), SdkBody::from(reply.body));
         response.headers_mut().insert("content-type", reply.content_type);
+        response.headers_mut().insert("x-amzn-requestid", request_id);
         response
     }
 }
@@ -145,7 +163,14 @@ impl Place {
         let trace = Trace::new(clock);
         let world = World::converged(networks, OWNER, |n| format!("team/net-{n}"));
         let buckets = Mutex::new(Buckets::new(of_aws));
-        let aws = Arc::new(Aws { clock, trace: trace.clone(), world: Mutex::new(world), buckets, asked: Mutex::default() });
+        let aws = Arc::new(Aws {
+            clock,
+            trace: trace.clone(),
+            world: Mutex::new(world),
+            buckets,
+            asked: Mutex::default(),
+            queue: Queue::default(),
+        });
         let cluster = Arc::new(Cluster::new(clock));
         let checker = Arc::new(Checker::new(clock, trace.clone(), networks, cluster.clone()));
         let fates = Arc::new(Fates::new(0, Weather::default(), trace.clone()));
@@ -169,6 +194,17 @@ impl Place {
     /// Which object a network is.
     pub fn key(n: usize) -> Key {
         Key::new(Kind::Network, "team", &format!("net-{n}"))
+    }
+
+    /// From now on the class has a change queue, and no sweep comes.
+    pub fn by_queue(&self) {
+        let class = Key::new(Kind::Class, "", "sim");
+        let change = |object: &mut Value| {
+            object["spec"]["changeQueue"] = json!({ "url": format!("http://aws.test/{ACCOUNT}/changes") });
+            object["spec"]["resyncInterval"] = "1h".into();
+            Ok(())
+        };
+        self.cluster.change(&class, change).unwrap();
     }
 
     /// Starts the controller.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use futures::future::join_all;
+use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout},
@@ -22,6 +22,8 @@ use crate::{
 const GATHER: Duration = Duration::from_millis(20);
 /// Most messages in one look.
 const TOGETHER: usize = 2000;
+/// Most looks that wait for AWS at a time; so many messages are in hand at most.
+const LOOKS: usize = 64;
 /// Messages that wait for the next look; then no more are taken from the queue.
 const WAITING: usize = 1000;
 /// How long AWS may take to answer: well below the time for which SQS hides a message.
@@ -121,14 +123,25 @@ impl Reader {
 
     async fn look(&self, waiting: &mut mpsc::Receiver<InHand>) {
         let mut batch = Vec::new();
-        while waiting.recv_many(&mut batch, TOGETHER).await > 0 {
-            sleep(GATHER).await;
-            while batch.len() < TOGETHER {
-                let Ok(message) = waiting.try_recv() else { break };
-                batch.push(message);
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                // In this order: a seed of the fault tests takes the same way again.
+                biased;
+                Some(()) = under_way.next(), if !under_way.is_empty() => {}
+                count = waiting.recv_many(&mut batch, TOGETHER), if under_way.len() < LOOKS => {
+                    if count == 0 {
+                        return;
+                    }
+                    sleep(GATHER).await;
+                    while batch.len() < TOGETHER {
+                        let Ok(message) = waiting.try_recv() else { break };
+                        batch.push(message);
+                    }
+                    // The store merges looks that come too fast: what comes while one waits must not wait for the one after it.
+                    under_way.push(self.handle(std::mem::take(&mut batch)));
+                }
             }
-            // The store merges what comes too fast; meanwhile more comes together here.
-            self.handle(std::mem::take(&mut batch)).await;
         }
     }
 

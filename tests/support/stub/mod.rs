@@ -16,7 +16,7 @@ mod xml;
 pub use buckets::Buckets;
 pub use form::Form;
 #[allow(unused_imports)]
-pub use queue::Queue;
+pub use queue::{Queue, event};
 #[allow(unused_imports)]
 pub use world::{Endpoint, Group, Ids, Peer, Rule, World, policy_of_all};
 

@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
 };
 
-use super::{Fault, unknown};
+use super::{ACCOUNT, Fault, unknown};
 
 /// Most messages of one answer.
 const BATCH: u64 = 10;
@@ -124,4 +125,21 @@ impl Queue {
         let done: Vec<Value> = entries.iter().map(|e| json!({ "Id": e["Id"] })).collect();
         Ok(json!({ "Successful": done, "Failed": [] }))
     }
+}
+
+/// CloudTrail's record of a call, as EventBridge delivers it (domain.md 7).
+pub fn event(operation: &str, request_id: &str, region: &str, request: Value, response: Value) -> String {
+    let now = Timestamp::now();
+    let detail = json!({
+        "eventVersion": "1.10", "eventTime": now, "eventSource": "ec2.amazonaws.com", "eventName": operation, "awsRegion": region,
+        "userIdentity": { "type": "AssumedRole", "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/admin/alice") },
+        "sourceIPAddress": "203.0.113.7", "userAgent": "aws-cli/2.31", "requestParameters": request,
+        "responseElements": response, "requestID": request_id, "eventID": format!("event-of-{request_id}"),
+        "readOnly": false, "eventType": "AwsApiCall", "managementEvent": true, "recipientAccountId": ACCOUNT,
+    });
+    json!({
+        "version": "0", "id": format!("bridge-of-{request_id}"), "detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2",
+        "account": ACCOUNT, "time": now, "region": region, "resources": [], "detail": detail,
+    })
+    .to_string()
 }
