@@ -25,8 +25,8 @@ fn explained(example: &str, file: &str, changes: &[(&str, &str)]) -> (String, Op
 fn in_order(text: &str, lines: &[&str]) {
     let mut rest = text;
     for line in lines {
-        let at = rest.find(line).unwrap_or_else(|| panic!("no {line:?} where it should be in:\n{text}"));
-        rest = &rest[at + line.len()..];
+        assert!(rest.contains(line), "no {line:?} where it should be in:\n{text}");
+        rest = rest.split_once(line).unwrap_or_default().1;
     }
 }
 
