@@ -8,11 +8,18 @@ use std::{
 
 use tokio::{
     sync::{Mutex as AsyncMutex, Notify, OnceCell, Semaphore, mpsc, watch},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use super::{
-    calls::Memory, clients::Clients, errors::AwsError, expect::Expectations, lock, queued::Queued, reads::PARALLEL, schedule::Schedule,
+    calls::Memory,
+    clients::Clients,
+    errors::AwsError,
+    expect::{DOUBT, Expectations},
+    lock,
+    queued::Queued,
+    reads::PARALLEL,
+    schedule::Schedule,
     sweep,
 };
 use crate::model::{Need, Picture};
@@ -167,6 +174,21 @@ impl Store {
                 return;
             }
         }
+    }
+
+    /// Waits while what these tell is in doubt: a read that differs from what our own write has shown may be late, and the next one tells.
+    pub async fn beyond_doubt(&self, needs: &BTreeSet<Need>) {
+        let mut answers = self.answers.subscribe();
+        let next = async {
+            loop {
+                answers.borrow_and_update();
+                if self.read().expected.doubted().is_disjoint(needs) || answers.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // AWS may not answer at all: nobody waits for that.
+        let _ = timeout(4 * DOUBT, next).await;
     }
 
     /// From now on `who` is woken when one of these changes, and fast ones are read every `interval`, slow ones a

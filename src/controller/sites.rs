@@ -239,9 +239,11 @@ impl<'a> Sites<'a> {
         if not_older_than.is_some() {
             // Nothing is known of it yet: where there are few to ask for, its first status tells all.
             let reads = self.list.iter().zip(&plans).map(|(site, plan)| site.store.ensure(&plan.later, None));
-            if tokio::time::timeout(LATER, futures::future::join_all(reads)).await.is_ok() {
-                plans = self.plan(ledger);
-            }
+            // Whoever asks hears what is so, not that a read may have been late.
+            let doubts = self.list.iter().zip(&plans).map(|(site, plan)| site.store.beyond_doubt(&plan.needs));
+            let later = tokio::time::timeout(LATER, futures::future::join_all(reads));
+            let _ = tokio::join!(later, futures::future::join_all(doubts));
+            plans = self.plan(ledger);
         }
         self.subscribe(&plans).await;
         plans
