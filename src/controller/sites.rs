@@ -238,7 +238,7 @@ impl<'a> Sites<'a> {
         }
         if not_older_than.is_some() {
             // Nothing is known of it yet: where there are few to ask for, its first status tells all.
-            let reads = self.list.iter().zip(&plans).map(|(site, plan)| site.store.ensure(&plan.later, None));
+            let reads = self.list.iter().zip(&plans).map(|(site, plan)| site.store.ensure(&plan.later, not_older_than));
             // Whoever asks hears what is so, not that a read may have been late.
             let doubts = self.list.iter().zip(&plans).map(|(site, plan)| site.store.beyond_doubt(&plan.needs));
             let later = tokio::time::timeout(LATER, futures::future::join_all(reads));
