@@ -12,8 +12,10 @@ use tokio::time::Instant;
 pub const DURATION: Duration = Duration::from_secs(15);
 /// A leader that has not renewed for so long leads no more.
 pub const RENEWED_WITHIN: Duration = Duration::from_secs(10);
-/// How often a Lease is renewed, or looked at.
+/// How often a Lease is renewed.
 pub const RETRY: Duration = Duration::from_secs(2);
+/// How often whoever stands by looks at it, at least. What it learns of a renewal later than that was, it takes over later.
+const LOOK: Duration = Duration::from_secs(1);
 /// A Lease that says nothing useful of its duration is taken for one of ours; more than this is not believed either.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -99,6 +101,15 @@ impl Elector {
     /// Whether the Lease is ours and was renewed in time.
     pub fn leads(&self, now: Instant) -> bool {
         self.renewed.is_some_and(|at| now.duration_since(at) < RENEWED_WITHIN)
+    }
+
+    /// How long to wait for the next step: a Lease of somebody else is looked at just when it has passed.
+    pub fn wait(&self, now: Instant) -> Duration {
+        if self.renewed.is_some() {
+            return RETRY;
+        }
+        let passes = self.seen.as_ref().filter(|s| s.is_held(now)).map(|s| s.duration().saturating_sub(s.age(now)));
+        passes.map_or(LOOK, |passes| passes.min(LOOK))
     }
 
     /// Who holds it, as far as is known.

@@ -64,6 +64,22 @@ fn the_first_takes_it_and_the_others_follow() {
 }
 
 #[test]
+fn whoever_stands_by_is_there_when_the_lease_passes() {
+    let (mut world, mut a, mut b) = (World::new(), candidate("a"), candidate("b"));
+    world.step(&mut a, 0);
+    assert_eq!(a.wait(world.now), RETRY);
+    let died = world.now;
+    // The renewal is seen as late as can be.
+    world.pass(b.wait(world.now));
+    while !b.leads(world.now) {
+        world.step(&mut b, 0);
+        world.pass(b.wait(world.now));
+    }
+    let took = b.renewed().unwrap() - died;
+    assert!((DURATION..=DURATION + LOOK).contains(&took), "{took:?}");
+}
+
+#[test]
 fn of_two_at_the_same_moment_one_wins() {
     let (mut world, mut a, mut b) = (World::new(), candidate("a"), candidate("b"));
     a.observed(None, world.now);

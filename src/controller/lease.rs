@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    elector::{DURATION, Elector, RENEWED_WITHIN, RETRY, Record, Seen},
+    elector::{DURATION, Elector, RENEWED_WITHIN, Record, Seen},
     leadership::Leadership,
 };
 use crate::api::names::MANAGER;
@@ -136,7 +136,7 @@ impl Candidate {
                 );
             }
             self.leader = leader;
-            release.run_until_cancelled(sleep(jittered(RETRY))).await;
+            release.run_until_cancelled(sleep(jittered(self.elector.wait(Instant::now())))).await;
         }
         self.release().await;
     }
@@ -273,7 +273,8 @@ mod tests {
     #[test]
     fn jitter_is_small() {
         for _ in 0..100 {
-            assert!((RETRY..=RETRY.mul_f64(1.2)).contains(&jittered(RETRY)));
+            let time = Duration::from_secs(2);
+            assert!((time..=time.mul_f64(1.2)).contains(&jittered(time)));
         }
     }
 }
