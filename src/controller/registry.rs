@@ -45,6 +45,8 @@ pub struct Registry {
     held: Mutex<HashMap<Uid, Held>>,
     /// Networks whose connections are to be tested once their changes are complete.
     to_test: Mutex<HashSet<Uid>>,
+    /// Writes of each network that AWS did not answer, by the key of their object, and when the last was: it may have been done.
+    unheard: Mutex<HashMap<Uid, HashMap<String, Instant>>>,
 }
 
 /// A status that we wrote: ours until the cache shows it.
@@ -120,6 +122,7 @@ impl Registry {
         lock(&self.failures).remove(uid);
         lock(&self.held).remove(uid);
         lock(&self.to_test).remove(uid);
+        lock(&self.unheard).remove(uid);
         let mut places = lock(&self.places);
         let Some((accounts, _)) = places.remove(uid) else { return Vec::new() };
         let mut claims = lock(&self.claims);
@@ -280,6 +283,16 @@ impl Registry {
         } else {
             lock(&self.held).insert(uid.clone(), held);
         }
+    }
+
+    /// AWS did not answer a write of this key's object.
+    pub fn unheard(&self, uid: &Uid, key: String, now: Instant) {
+        lock(&self.unheard).entry(uid.clone()).or_default().insert(key, now);
+    }
+
+    /// Whether AWS did not answer such a write since then.
+    pub fn is_unheard(&self, uid: &Uid, key: &str, since: Instant) -> bool {
+        lock(&self.unheard).get(uid).and_then(|keys| keys.get(key)).is_some_and(|at| *at >= since)
     }
 
     /// Its connections are to be tested once its changes are complete.

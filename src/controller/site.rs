@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use super::{
     context::{self, Context},
     network::label,
@@ -26,6 +28,8 @@ use crate::{
 
 /// How long after a start a call of the process before may still show: it was under way, or reads are late.
 const CUT_OFF: Duration = Duration::from_secs(20);
+/// The same after a write that AWS did not answer: reads may be late by as long as our own writes are expected.
+const UNHEARD: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub struct Site<'a> {
@@ -110,18 +114,20 @@ impl Site<'_> {
                 all_tried,
             })
         });
-        if self.ctx.began(&self.record.name).elapsed() < CUT_OFF {
-            self.keep_intentions(ledger, &mut plan);
-        }
+        self.keep_intentions(ledger, &mut plan);
         plan
     }
 
-    /// What an earlier process was about to make when it was cut off may still appear: its entry is not dropped yet, else
-    /// what appears later would be nobody's.
+    /// What an earlier process was about to make when it was cut off, and what AWS did not answer for, may still appear: its entry is
+    /// not dropped yet, else what appears later would be nobody's.
     fn keep_intentions(&self, ledger: &[OwnedEntry], plan: &mut Plan) {
+        let cut_off = self.ctx.began(&self.record.name).elapsed() < CUT_OFF;
+        let since = Instant::now().checked_sub(UNHEARD);
+        let unheard = |key: &str| since.is_some_and(|since| self.ctx.registry.is_unheard(&self.uid, key, since));
         for entry in ledger.iter().filter(|e| e.id.is_none()) {
-            if plan.ledger.iter().all(|e| e.key != entry.key) {
-                plan.waiting.push(format!("{} was about to be made when dmsnet was cut off: it may still appear", entry.key));
+            if (cut_off || unheard(&entry.key)) && plan.ledger.iter().all(|e| e.key != entry.key) {
+                let why = if cut_off { "dmsnet was cut off" } else { "AWS did not answer" };
+                plan.waiting.push(format!("{} was about to be made when {why}: it may still appear", entry.key));
                 plan.ledger.push(entry.clone());
             }
         }
@@ -140,6 +146,9 @@ impl Site<'_> {
         let outcome = aws::apply(&self.store, &plan.changes, &context).await;
         let mut failures = Vec::new();
         for (change, error) in &outcome.failed {
+            if let (AwsErrorKind::Transient, Some(key)) = (error.kind, change.key()) {
+                self.ctx.registry.unheard(&self.uid, key.to_string(), Instant::now());
+            }
             if matches!(error.kind, AwsErrorKind::DependencyViolation | AwsErrorKind::NoTurn(_)) {
                 tracing::info!(%error, change = ?change.describe(), "a change waits");
             } else {
