@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dmsnet::{
     api::{
         conditions::Reason,
-        network::{DeletionPolicy, IpAddressType},
+        network::{DeletionPolicy, IpAddressType, Upkeep},
     },
     model::*,
     plan::Plan,
@@ -56,8 +56,8 @@ fn settled(world: &mut World, network: &mut Network) -> Plan {
     }
     let plan = world.plan(network, None);
     assert!(plan.is_empty() && plan.drift.is_empty(), "{:?}", plan.changes);
-    // The rules of others' endpoints are theirs.
-    let blocked: Vec<_> = settable(network, &plan).into_iter().filter(|h| h.code.starts_with("Acl")).collect();
+    // What others' endpoints let in is theirs.
+    let blocked: Vec<_> = settable(network, &plan).into_iter().filter(|h| h.code != "IngressMissing").collect();
     assert!(blocked.is_empty(), "{blocked:#?}");
     plan
 }
@@ -221,10 +221,49 @@ fn endpoints_of_others_that_a_database_needs_are_reached_through_acls_too() {
     let mut network = self::network(1, "neptune", json!([]));
     settled(&mut world, &mut network);
     assert_eq!(of_services(&world, NEAR_ACL).len(), 4, "{:?}", of_services(&world, NEAR_ACL));
+    assert_eq!(let_out(&world).len(), 1, "to the prefix list: {:?}", let_out(&world));
+    assert!(let_out(&world)[0].starts_with("out/tcp/443/pl-"), "{:?}", let_out(&world));
     // An older DMS reaches S3 by a way of its own (domain.md 2).
     Arc::make_mut(world.picture.instances.get_mut("orders-ri").unwrap()).engine_version = Some("3.4.6".into());
     world.pass(&mut network, None);
     assert_eq!(of_services(&world, NEAR_ACL), Vec::<String>::new());
+}
+
+/// What the replication's group lets out on 443.
+fn let_out(world: &World) -> Vec<String> {
+    let rules = world.rules().into_iter().map(|(group, shape, _)| (group, shape.to_string()));
+    let mut lines: Vec<String> = rules.filter(|(g, s)| g.as_str() == "sg-0a000001" && s.contains("/443/")).map(|(_, s)| s).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn the_replications_group_lets_out_to_the_endpoints_of_others_that_it_needs() {
+    let with_group = |service| VpcEndpoint { groups: vec!["sg-0f000001".into()], ..endpoint(service) };
+    for (engine, found, lets_out) in [
+        ("kinesis", vec![with_group("kinesis-streams")], vec!["out/tcp/443/sg-0f000001"]),
+        // Nobody told of its groups.
+        ("kinesis", vec![endpoint("kinesis-streams")], vec!["out/tcp/443/10.0.0.0/16"]),
+        // It does not answer for the service's name, or is for what no database needs.
+        ("kinesis", vec![VpcEndpoint { private_dns: false, ..with_group("kinesis-streams") }], vec![]),
+        ("postgres", vec![with_group("kinesis-streams")], vec![]),
+    ] {
+        let mut world = World::with_borders("cluster");
+        let before = world.shape();
+        let mut network = network(1, engine, json!([]));
+        // The rules are its own, whatever it says of ACLs.
+        network.spec.network_acls = Upkeep::Check;
+        found.into_iter().for_each(|e| stranger(&mut world, e));
+        world.pass(&mut network, None);
+        assert_eq!(let_out(&world), lets_out, "{engine}");
+        assert!(world.plan(&network, None).is_empty());
+        // It goes with the endpoint, and with the network.
+        world.picture.endpoints.clear();
+        world.pass(&mut network, None);
+        assert_eq!(let_out(&world), Vec::<String>::new());
+        world.pass(&mut network, Some(DeletionPolicy::Delete));
+        assert_eq!(world.shape(), before);
+    }
 }
 
 #[test]

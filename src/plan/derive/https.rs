@@ -1,5 +1,5 @@
-//! The entries that network ACLs need for VPC endpoints: their callers in (domain.md 1.7), and the replication's own way to the
-//! services that it calls, whoever made their endpoints (domain.md 2).
+//! What VPC endpoints need of network ACLs: their callers in (domain.md 1.7), and the replication's own way to the services that it
+//! calls, whoever made their endpoints (domain.md 2); to the endpoints of others also the rules of its group.
 
 use std::collections::BTreeSet;
 
@@ -14,14 +14,14 @@ use super::{
 use crate::{
     api::network::{AllowFrom, IpAddressType, VpcEndpoint as Spec, VpcEndpointType},
     model::{
-        Lookup, Need, Ownership, RouteTableId, SecurityGroupId, SubnetId, VpcEndpoint, VpcId,
+        Direction, Lookup, Need, Ownership, Peer, RouteTableId, RuleShape, SecurityGroupId, SubnetId, VpcEndpoint, VpcId,
         endpoint::{gateway_service_name, service_name},
     },
     plan::{
-        key::{EndpointKey, EndpointRef},
+        key::{EndpointKey, EndpointRef, GroupRef},
         sharing::Union,
         view::View,
-        wanted::{Serves, Share},
+        wanted::{Purpose, Serves, Share, WantedRule},
     },
 };
 
@@ -49,15 +49,24 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
 
     /// The replication's own way to the services that it calls: by the endpoints of the spec, and for what its databases need by
     /// whatever endpoint of others the proof goes through.
-    pub(super) fn pass_to_services(&mut self, replication: &Replication) -> Option<()> {
-        if !self.manages_acls() {
-            return Some(());
-        }
-        let near = self.borders(self.home, &replication.vpc, &replication.subnets)?;
+    pub(super) fn to_services(&mut self, replication: &Replication) -> Option<()> {
         let shares: Vec<Share> = match self.out.wanted.get(self.home.class) {
             Some(wanted) => wanted.shares.values().cloned().collect(),
             None => vec![],
         };
+        let near = if self.manages_acls() { self.borders(self.home, &replication.vpc, &replication.subnets)? } else { vec![] };
+        if self.manages_acls() {
+            self.pass_to_shares(replication, &near, &shares)?;
+        }
+        let needed: BTreeSet<&str> = self.out.far.iter().flat_map(|far| services_called(replication, far)).collect();
+        for service in needed {
+            self.to_found(replication, &near, &shares, service)?;
+        }
+        Some(())
+    }
+
+    /// By the endpoints of the spec: their rules are wanted with them.
+    fn pass_to_shares(&mut self, replication: &Replication, near: &[Border<'_, 'v, 'p>], shares: &[Share]) -> Option<()> {
         let own = |s: &&Share| s.vpc == replication.vpc && is_called_by_dms(&s.service_name);
         for share in shares.iter().filter(own) {
             let resource = format!("vpcEndpoint {:?}", share.name);
@@ -66,25 +75,21 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
                     let (subnets, family) = self.interfaces_of(share, &resource)?;
                     let ends = self.ends(&share.vpc, &subnets, family)?;
                     let passing = self.to_endpoint(share, Serves::Endpoint);
-                    self.between(&near, &ends, &passing)?;
+                    self.between(near, &ends, &passing)?;
                 }
                 VpcEndpointType::Gateway => {
                     let passing = self.to_endpoint(share, Serves::Gateway);
                     let tables = self.tables_of(share);
-                    self.pass_to_prefixes(&near, &tables, &share.service_name, &passing)?;
+                    self.pass_to_prefixes(near, &tables, &share.service_name, &passing)?;
                 }
             }
-        }
-        let needed: BTreeSet<&str> = self.out.far.iter().flat_map(|far| services_called(replication, far)).collect();
-        for service in needed {
-            self.pass_to_found(replication, &near, &shares, service)?;
         }
         Some(())
     }
 
     /// The way to a service through endpoints that the network does not ask for, as the proof takes it. One that other networks ask
     /// for counts as they want it: it is put right again if somebody changes it.
-    fn pass_to_found(&mut self, replication: &Replication, near: &[Border<'_, 'v, 'p>], shares: &[Share], service: &str) -> Option<()> {
+    fn to_found(&mut self, replication: &Replication, near: &[Border<'_, 'v, 'p>], shares: &[Share], service: &str) -> Option<()> {
         let vpc = &replication.vpc;
         self.listed(self.home, Need::EndpointsOf(vpc.clone()), &format!("VPC endpoints of {vpc}"))?;
         let (interface, gateway) = (service_name(self.home.region, service), gateway_service_name(self.home.region, service));
@@ -108,18 +113,68 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         tables.extend(their_gateway.and_then(|u| u.route_tables).into_iter().flatten());
         let passing = Passing::service(why.clone(), Serves::Gateway(None));
         self.pass_to_prefixes(near, &tables, &gateway, &passing)?;
-        let mut answering: Vec<(Vec<SubnetId>, IpAddressType)> =
-            interfaces.iter().filter(|e| e.private_dns).map(|e| (e.subnets.clone(), e.ip_address_type)).collect();
+        let mut answering: Vec<(Vec<SubnetId>, IpAddressType, Option<SecurityGroupId>)> = interfaces
+            .iter()
+            .filter(|e| e.private_dns)
+            .map(|e| (e.subnets.clone(), e.ip_address_type, e.groups.first().cloned()))
+            .collect();
         if let Some(union) = their_interface.filter(|u| u.private_dns == Some(true)) {
             let subnets = union.subnets.into_iter().flatten().collect();
-            answering.push((subnets, union.ip_address_type.unwrap_or(IpAddressType::Ipv4)));
+            answering.push((subnets, union.ip_address_type.unwrap_or(IpAddressType::Ipv4), union.groups.first().cloned()));
         }
+        let groups = answering.iter().map(|(_, _, group)| group.clone()).collect();
+        self.rules_to_found(replication, &tables, groups, &gateway, &why)?;
         let (home, passing) = (self.home, Passing::service(why, Serves::Endpoint(None)));
-        for (subnets, family) in answering {
+        for (subnets, family, _) in answering {
             let ends = self.ends(vpc, &subnets, family)?;
             for border in near.iter().filter(|b| !is_served(home, b, &tables)) {
                 self.between(std::slice::from_ref(border), &ends, &passing)?;
             }
+        }
+        Some(())
+    }
+
+    /// What the replication's group lets out to endpoints of others: to the service's prefix list where a subnet's table leads to a
+    /// gateway endpoint; from the others to the interfaces' group, or, where that is not known, to the VPC.
+    fn rules_to_found(
+        &mut self,
+        replication: &Replication,
+        tables: &BTreeSet<RouteTableId>,
+        groups: Vec<Option<SecurityGroupId>>,
+        service_name: &str,
+        why: &str,
+    ) -> Option<()> {
+        let vpc = &replication.vpc;
+        if tables.is_empty() && groups.is_empty() {
+            return Some(());
+        }
+        self.listed(self.home, Need::RouteTablesOf(vpc.clone()), &format!("route tables of {vpc}"))?;
+        let picture = self.home.facts.picture();
+        let served = |subnet: &SubnetId| picture.route_table_of(subnet, vpc).is_some_and(|t| tables.contains(&t.id));
+        let by_gateway = replication.subnets.iter().any(served);
+        let by_interface = !replication.subnets.iter().all(served);
+        let mut peers = BTreeSet::new();
+        if by_gateway {
+            match self.home.facts.prefix_list_named(service_name) {
+                // A gateway endpoint that the Region has no list for: the proof tells of it.
+                Lookup::Absent => {}
+                answer => {
+                    let list = self.found(answer, service_name, &format!("prefix list {service_name}"))?;
+                    peers.insert(Peer::PrefixList(list.id.clone()));
+                }
+            }
+        }
+        for group in groups.into_iter().filter(|_| by_interface) {
+            match group {
+                Some(group) => drop(peers.insert(Peer::SecurityGroup(group))),
+                None => peers.extend(self.vpc_cidrs(self.home, vpc, why)?.into_iter().map(Peer::Cidr)),
+            }
+        }
+        for peer in peers {
+            let shape = RuleShape::tcp(Direction::Out, HTTPS, peer);
+            let rule =
+                WantedRule { group: GroupRef::Id(replication.group.clone()), shape, why: why.to_owned(), purpose: Purpose::Endpoint };
+            self.wanted(self.home.class).add(rule);
         }
         Some(())
     }
