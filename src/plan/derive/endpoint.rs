@@ -49,7 +49,7 @@ impl Deriver<'_, '_, '_> {
                 self.wanted(self.home.class).add(rule);
             }
         }
-        let _derived = self.to_services(replication);
+        let _derived = self.reach_services(replication);
     }
 
     fn share(&mut self, replication: &Replication, spec: &Spec, resource: &str) -> Option<Share> {

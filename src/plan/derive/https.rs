@@ -49,7 +49,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
 
     /// The replication's own way to the services that it calls: by the endpoints of the spec, and for what its databases need by
     /// whatever endpoint of others the proof goes through.
-    pub(super) fn to_services(&mut self, replication: &Replication) -> Option<()> {
+    pub(super) fn reach_services(&mut self, replication: &Replication) -> Option<()> {
         let shares: Vec<Share> = match self.out.wanted.get(self.home.class) {
             Some(wanted) => wanted.shares.values().cloned().collect(),
             None => vec![],
@@ -60,7 +60,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         }
         let needed: BTreeSet<&str> = self.out.far.iter().flat_map(|far| services_called(replication, far)).collect();
         for service in needed {
-            self.to_found(replication, &near, &shares, service)?;
+            self.reach_found(replication, &near, &shares, service)?;
         }
         Some(())
     }
@@ -89,7 +89,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
 
     /// The way to a service through endpoints that the network does not ask for, as the proof takes it. One that other networks ask
     /// for counts as they want it: it is put right again if somebody changes it.
-    fn to_found(&mut self, replication: &Replication, near: &[Border<'_, 'v, 'p>], shares: &[Share], service: &str) -> Option<()> {
+    fn reach_found(&mut self, replication: &Replication, near: &[Border<'_, 'v, 'p>], shares: &[Share], service: &str) -> Option<()> {
         let vpc = &replication.vpc;
         self.listed(self.home, Need::EndpointsOf(vpc.clone()), &format!("VPC endpoints of {vpc}"))?;
         let (interface, gateway) = (service_name(self.home.region, service), gateway_service_name(self.home.region, service));
