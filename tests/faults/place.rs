@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use dmsnet::controller::{self, Fence, Options, Parts};
+use dmsnet::controller::{self, Fence, Parts};
 use kube::{
     Client,
     client::{ClientBuilder, retry::RetryPolicy},
@@ -36,7 +36,7 @@ use crate::{
     clock::Clock,
     cluster::{Cluster, Key, Kind, Server},
     fate::{Fates, Weather},
-    replica::Life,
+    replica::{self, Life},
     stub::{
         ACCOUNT, Buckets, Call, Ids, Queue, World,
         buckets::{Limits, of_aws},
@@ -222,15 +222,7 @@ impl Place {
         let stop = CancellationToken::new();
         let retrying = RetryLayer::new(RetryPolicy::default()).layer(server.clone());
         let kubernetes = Box::new(|fence: &Fence| ClientBuilder::new(retrying, NAMESPACE).with_layer(fence).build());
-        let options = Options {
-            cluster_name: Some(OWNER.into()),
-            http_addr: ([127, 0, 0, 1], 0).into(),
-            http_addr_file: None,
-            class_selector: None,
-            shard: None,
-            lease_namespace: None,
-            identity: Some(name.into()),
-        };
+        let options = replica::options(name);
         let parts =
             Parts { kubernetes, leases: Client::new(server, NAMESPACE), namespace: NAMESPACE.into(), aws: loader, stop: stop.clone() };
         Running { stop, life, task: tokio::spawn(controller::run_with(options, parts)) }

@@ -5,6 +5,23 @@ use std::sync::{
     atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
+use dmsnet::controller::Options;
+
+use crate::checker::OWNER;
+
+/// How a process of that name is started.
+pub fn options(name: &str) -> Options {
+    Options {
+        cluster_name: Some(OWNER.into()),
+        http_addr: ([127, 0, 0, 1], 0).into(),
+        http_addr_file: None,
+        class_selector: None,
+        shard: None,
+        lease_namespace: None,
+        identity: Some(name.into()),
+    }
+}
+
 /// What the servers know of a process: whether it is there, whether it can reach Kubernetes, and how wrong its clock is.
 #[derive(Clone)]
 pub struct Life {

@@ -4,7 +4,7 @@ use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use aws_config::BehaviorVersion;
 use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
-use dmsnet::controller::{self, Fence, Options, Parts};
+use dmsnet::controller::{self, Fence, Parts};
 use kube::{
     Client,
     client::{ClientBuilder, retry::RetryPolicy},
@@ -20,12 +20,12 @@ use tower::{Layer, retry::RetryLayer};
 use crate::{
     aws::{Aws, History, Queue},
     chance,
-    checker::{Checker, OWNER},
+    checker::Checker,
     clock::Clock,
     cluster::{Cluster, Key, Kind, Server},
     fate::{Fates, Weather},
     meddle::meddle,
-    replica::Life,
+    replica::{self, Life},
     schedule::{Deed, Schedule},
     stub::World,
     trace::Trace,
@@ -214,15 +214,7 @@ impl Sim {
                 let retrying = RetryLayer::new(RetryPolicy::default()).layer(server.clone());
                 let kubernetes = Box::new(|fence: &Fence| ClientBuilder::new(retrying, NAMESPACE).with_layer(fence).build());
                 let leases = Client::new(server.clone(), NAMESPACE);
-                let options = Options {
-                    cluster_name: Some(OWNER.into()),
-                    http_addr: ([127, 0, 0, 1], 0).into(),
-                    http_addr_file: None,
-                    class_selector: None,
-                    shard: None,
-                    lease_namespace: None,
-                    identity: Some(of.name.to_string()),
-                };
+                let options = replica::options(&of.name);
                 let parts = Parts { kubernetes, leases, namespace: NAMESPACE.into(), aws: loader.clone(), stop: told.clone() };
                 if let Err(error) = controller::run_with(options, parts).await {
                     trace.add(|| format!("--- {} ends: {error}", of.name));

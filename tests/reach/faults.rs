@@ -88,6 +88,14 @@ fn blackhole(w: &mut World, id: &str, destination: &str) {
     found.unwrap().state = RouteState::Blackhole;
 }
 
+/// The subnet lies in the range that DMS has reserved for itself.
+fn in_reserved_range(w: &mut World, id: &str, cidr: &str) {
+    vpc(w, NEAR).cidrs.push(net("192.168.0.0/24"));
+    subnet(w, id).cidrs = vec![net(cidr)];
+    more_specific(w, "rtb-public", "192.168.0.0/24", Target::Local);
+    more_specific(w, "rtb-own", "192.168.0.0/24", Target::Local);
+}
+
 fn more_specific(w: &mut World, id: &str, destination: &str, target: Target) {
     let p = if w.near.route_tables.contains_key(id) { &mut w.near } else { w.far_mut() };
     route(p, id, destination, target);
@@ -237,27 +245,11 @@ const FAULTS: &[Fault] = {
             Code::SubnetGroupOneZone,
             "orders-ri",
         ),
-        (
-            "192.168.0.0/24",
-            same_vpc,
-            |w| {
-                vpc(w, NEAR).cidrs.push(net("192.168.0.0/24"));
-                subnet(w, "subnet-0").cidrs = vec![net("192.168.0.0/31")];
-                more_specific(w, "rtb-public", "192.168.0.0/24", Target::Local);
-                more_specific(w, "rtb-own", "192.168.0.0/24", Target::Local);
-            },
-            Code::ReservedSourceRange,
-            "subnet-0",
-        ),
+        ("192.168.0.0/24", same_vpc, |w| in_reserved_range(w, "subnet-0", "192.168.0.0/31"), Code::ReservedSourceRange, "subnet-0"),
         (
             "a database in 192.168.0.0/24",
             same_vpc,
-            |w| {
-                vpc(w, NEAR).cidrs.push(net("192.168.0.0/24"));
-                subnet(w, "subnet-2").cidrs = vec![net("192.168.0.2/31")];
-                more_specific(w, "rtb-public", "192.168.0.0/24", Target::Local);
-                more_specific(w, "rtb-own", "192.168.0.0/24", Target::Local);
-            },
+            |w| in_reserved_range(w, "subnet-2", "192.168.0.2/31"),
             Code::ReservedSourceRange,
             "db.example.com",
         ),
