@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     apply::{self, Effect},
     errors::AwsErrorKind,
-    expect::{DOUBT, Expectations},
+    expect::{Expectations, LOOK},
     held::Held,
     lock,
     reads::{Answer, Reader},
@@ -152,7 +152,7 @@ impl Store {
             let settling = unsettled.contains(need) && schedule.is_watched(need);
             schedule.settle(need, settling, now);
             if settling && doubted.contains(need) {
-                schedule.look_again(need, DOUBT, now);
+                schedule.look_again(need, LOOK, now);
             }
         }
     }

@@ -135,6 +135,8 @@ fn seeded_schedules() {
                         *most = (*most).max((took, seed));
                     }
                     if !story.broken.is_empty() {
+                        // Whoever stops a long run knows as much.
+                        println!("seed {seed}: {}", story.broken[0].lines().next().unwrap_or_default());
                         failed.lock().unwrap().push((seed, story));
                     }
                 }
