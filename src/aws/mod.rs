@@ -29,6 +29,7 @@ mod queued;
 mod reads;
 mod requests;
 mod schedule;
+mod spread;
 mod store;
 mod stores;
 mod sweep;

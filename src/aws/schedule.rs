@@ -15,6 +15,7 @@ use super::{
     pace::Paces,
     questions::Call,
     queued::{Kind, Queued, Waits},
+    spread::Spread,
 };
 use crate::model::{Need, Pace};
 
@@ -179,6 +180,8 @@ pub(super) struct Batch {
     pub(super) rush: BTreeMap<&'static str, CancellationToken>,
     /// Stands for its calls until each waits for its turn by itself.
     pub(super) made_up: Vec<Waits>,
+    /// What need not be asked at once.
+    pub(super) spread: Spread,
 }
 
 /// What a batch asks AWS.
@@ -364,6 +367,7 @@ impl Schedule {
             self.batches += 1;
             batch.number = self.batches;
         }
+        batch.spread = self.spread(&batch.needs);
         let kinds: BTreeSet<Kind> = batch.needs.iter().filter_map(|n| Some((operation(n)?, batch.urgent.contains(n)))).collect();
         batch.made_up = kinds.iter().map(|kind| self.queued.enter(*kind)).collect();
         batch.rush = kinds.iter().map(|(operation, _)| (*operation, CancellationToken::new())).collect();
@@ -383,6 +387,27 @@ impl Schedule {
             (self.earliest, self.held_up) = self.earliest_due(now);
         }
         batch
+    }
+
+    /// What of these a sweep asks in its own time: it takes several calls, and nobody waits for it.
+    fn spread(&self, needs: &BTreeSet<Need>) -> Spread {
+        let mut spread = Spread::default();
+        let mut kinds: BTreeMap<Call, Vec<&Need>> = BTreeMap::new();
+        for need in needs {
+            if let Some(call) = Call::of(need) {
+                kinds.entry(call).or_default().push(need);
+            }
+        }
+        for (call, needs) in kinds.into_iter().filter(|(call, needs)| needs.len() > call.values()) {
+            for need in needs {
+                let Some(entry) = self.entries.get(need) else { continue };
+                let is_waited_for = entry.wanted.is_some() || entry.settling.is_some();
+                if let (Some((asked, Outcome::Found | Outcome::Absent)), Some(pace), false) = (entry.last, entry.pace(), is_waited_for) {
+                    spread.add(call, need.clone(), asked, pace);
+                }
+            }
+        }
+        spread
     }
 
     /// Whether it was asked before: what was not is never held up.
