@@ -14,6 +14,7 @@ mod convert;
 mod dns;
 mod effects;
 mod endpoint_writes;
+mod entry;
 mod errors;
 mod expect;
 mod held;

@@ -13,12 +13,13 @@ use tokio::{
 
 use super::{
     apply::{self, Effect},
+    entry::Outcome,
     errors::AwsErrorKind,
     expect::{DOUBT, Expectations},
     held::Held,
     lock,
     reads::{Answer, Reader},
-    schedule::{Batch, Outcome},
+    schedule::Batch,
     store::{Kept, Store},
 };
 use crate::{
