@@ -44,7 +44,7 @@ pub use clients::{Account, Clients, Scope, WRITE_ENDS_WITHIN, environment};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};
 pub use observe::RequestObserver;
-pub use queue::{Message, Queue};
+pub use queue::{HIDDEN, Message, Queue};
 pub use store::Store;
 pub use stores::{Loader, Stores};
 pub use writes::{Interface, NewRule, RuleEdit};

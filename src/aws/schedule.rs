@@ -196,9 +196,13 @@ impl Schedule {
         self.entries.get(need).is_none_or(|e| e.read_since(since))
     }
 
-    /// Whether AWS has answered such a read.
-    pub(super) fn was_answered(&self, need: &Need, since: Instant) -> bool {
-        self.entries.get(need).is_none_or(|e| e.answered.is_some_and(|at| at >= since))
+    /// Why AWS has not answered such a read; none where it has.
+    pub(super) fn refusal(&self, need: &Need, since: Instant) -> Option<AwsErrorKind> {
+        let entry = self.entries.get(need).filter(|e| e.answered.is_none_or(|at| at < since))?;
+        match entry.last {
+            Some((_, Outcome::Failed(kind))) => Some(kind),
+            _ => Some(AwsErrorKind::Transient),
+        }
     }
 
     /// Takes what is to be asked now. `with_vpc` names the need whose answer brings a single object along, if known.
