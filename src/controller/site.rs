@@ -90,8 +90,9 @@ impl Site<'_> {
 
     /// Plans on `picture`, and on what is known through the network's other classes.
     pub fn plan(&self, ledger: &[OwnedEntry], picture: &Picture, home: &str, elsewhere: &BTreeMap<String, Elsewhere<'_>>) -> Plan {
-        let all_tried = self.ctx.registry.all_tried(&self.uid);
-        let mut plan = self.ctx.registry.with_claims(&self.account(), |claims| {
+        let account = self.account();
+        let all_tried = self.ctx.registry.all_tried(&self.uid, &account);
+        let mut plan = self.ctx.registry.with_claims(&account, |claims| {
             plan::plan(&Input {
                 uid: &self.uid,
                 label: &self.label,
