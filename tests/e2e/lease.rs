@@ -175,11 +175,11 @@ async fn on_sigterm_the_other_takes_over_at_once() {
 /// How long, in seconds, a call may be under way before the emulator notes it.
 const IN_FLIGHT: f64 = 0.05;
 
-/// The first of many writes is under way; each takes so long that the others are still to come.
+/// The first of many writes is at AWS, which takes its time: all others are still to come.
 async fn begins_to_write(env: &Env) {
-    env.aws.fault(json!({ "kind": "delay", "seconds": 0.7, "operation": "[ACM]*" }));
+    let fault = env.aws.fault(json!({ "kind": "delay", "seconds": 0.7, "operation": "[ACM]*" }));
     env.apply("orders", env.reference()).await;
-    env.eventually("it writes", SOON, async || if env.aws.writes(0).is_empty() { Err("no write yet".into()) } else { Ok(()) }).await;
+    env.eventually("it writes", SOON, async || if env.aws.hits(&fault) > 0 { Ok(()) } else { Err("no write yet".into()) }).await;
 }
 
 /// Frozen with a write in flight and more to do, past its Lease; then it goes on, and finds that another leads.

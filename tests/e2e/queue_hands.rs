@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use dmsnet::aws::HIDDEN;
 use serde_json::json;
 
 use crate::{
@@ -20,12 +21,12 @@ use crate::{
 const READS: &str = "DescribeSecurityGroupRules";
 
 /// Waits until so many messages came to that.
-async fn until_counted(controller: &mut Controller, outcome: &str, count: f64) {
+async fn until_counted(controller: &mut Controller, outcome: &str, count: f64, within: Duration) {
     let look = async || match counted(controller, outcome) {
         seen if seen >= count => Ok(()),
         seen => Err(format!("{seen}; {}", controller.tail(5))),
     };
-    eventually(SOON, look).await.unwrap_or_else(|e| panic!("{count} messages {outcome}: {e}"));
+    eventually(within, look).await.unwrap_or_else(|e| panic!("{count} messages {outcome}: {e}"));
     assert_eq!(counted(controller, outcome), count);
 }
 
@@ -70,7 +71,7 @@ async fn in_hand(name: &str) -> (Env, Trail, Controller, View) {
 /// The second has done it, once; the first has done nothing.
 async fn handled_once(env: &Env, trail: &Trail, second: &mut Controller, mark: u64) {
     until_empty(env, trail).await;
-    until_counted(second, "handled", 1.0).await;
+    until_counted(second, "handled", 1.0, SOON).await;
     let network = env.network("orders", SOON, |n| drift(n).len() == 1 && drift(n)[0].corrected_at.is_some()).await;
     assert!(drift(&network)[0].cause.as_ref().is_some_and(|c| c.contains("alice")), "{:#?}", drift(&network));
     let made = |key| writes_of(env, key, mark).into_iter().filter(|w| w.contains(" Authorize")).count();
@@ -100,8 +101,9 @@ async fn a_leader_that_ends_gives_back_what_it_has_in_hand() {
     let ended = Instant::now();
     leader(&env, "second", BUSY).await;
     // Far sooner than SQS would show it by itself.
-    until_mended(&env, &wanted, Duration::from_secs(20)).await;
-    eprintln!("queue-term: mended {:?} after the end", ended.elapsed());
+    until_counted(&mut second, "handled", 1.0, HIDDEN / 2).await;
+    eprintln!("queue-term: handled {:?} after the end", ended.elapsed());
+    until_mended(&env, &wanted, SOON).await;
     handled_once(&env, &trail, &mut second, mark).await;
 }
 
@@ -114,7 +116,7 @@ async fn what_aws_refuses_ends_in_the_dead_letter_queue_and_the_sweep_makes_up_f
     env.aws.fault(json!({ "kind": "denied", "operation": READS }));
     trail.tell(&calls).await;
     for tries in [1.0, 2.0] {
-        until_counted(&mut env.controller, "failed", tries).await;
+        until_counted(&mut env.controller, "failed", tries, SOON).await;
         assert_eq!((trail.depth().await, dead.depth().await), (1, 0));
         assert_eq!(trail.show(&env.aws), 1);
     }
@@ -174,10 +176,11 @@ async fn a_queue_of_two_shards_has_one_reader() {
     let (first, second) = (format!("{}-1", env.name), format!("{}-2", env.name));
     let with = |url: &str, region: &str| json!({ "changeQueue": { "url": url }, "resyncInterval": NEVER, "region": region });
     class_of(&env, &first, "a", with(&shared.url, REGION)).await;
-    class_of(&env, &second, "b", with(&shared.url, FAR)).await;
     let mut b = two_shards(&mut env);
     b.start();
+    // It has its reader before there is another that names it.
     served_by(&env, &first, Some("a"), SOON).await;
+    class_of(&env, &second, "b", with(&shared.url, FAR)).await;
     served_by(&env, &second, Some("b"), SOON).await;
     let message = reason_of(&env, &second, "ChangeQueueUnavailable").await;
     assert!(message.contains(&format!("shard \"{}-a\" reads", env.name)) && message.contains(&first), "{message}");

@@ -21,25 +21,25 @@ use crate::{
 
 /// A class stands for a Region of its own: those of one account and Region belong to one shard.
 const REGIONS: [&str; 4] = [REGION, "us-east-1", "eu-west-1", "eu-central-1"];
-/// Networks of a class: 200 in all. They share groups, of 60 rules at most.
-const EACH: usize = 50;
+/// VPCs of a Region, and networks that share one, its endpoint and its databases' groups: 200 networks in all.
+const VPCS: usize = 10;
+const EACH: usize = 5;
 /// A sweep: `resyncInterval` of the test's classes.
 const SWEEP: Duration = Duration::from_secs(10);
-/// AWS grants 50 authorize calls at once, then 5 a second, and each network needs three of a kind.
+/// In each Region AWS grants 50 authorize calls at once, then 5 a second, and 150 are needed of a kind; endpoints 4, then one in 3.3 s.
 const ALL: Duration = Duration::from_secs(120);
 
-/// Four classes with all their networks.
+/// Four classes, each with all its VPCs and networks.
 struct Many {
-    places: Vec<Topology>,
     classes: Vec<String>,
+    places: Vec<Vec<Topology>>,
 }
 
 impl Many {
     /// Those of `a` are the first two, those of `b` the others.
     async fn new(env: &Env) -> Self {
-        let wish = |region: &str| json!({ "region": region, "instances": EACH });
-        let far = REGIONS[1..].iter().map(|region| env.aws.topology(wish(region)));
-        let places: Vec<Topology> = [env.topology.clone()].into_iter().chain(far).collect();
+        let place = |region: &str, n: usize| json!({ "region": region, "prefix": format!("vpc-{n}-"), "instances": EACH });
+        let places = REGIONS.iter().map(|region| (0..VPCS).map(|n| env.aws.topology(place(region, n))).collect()).collect();
         let classes: Vec<String> = (0..REGIONS.len()).map(|i| format!("{}-{i}", env.name)).collect();
         for (i, (class, region)) in classes.iter().zip(REGIONS).enumerate() {
             class_of(env, class, if i < 2 { "a" } else { "b" }, json!({ "region": region })).await;
@@ -47,19 +47,27 @@ impl Many {
         Self { places, classes }
     }
 
-    fn names(&self) -> Vec<(usize, String)> {
-        (0..self.classes.len()).flat_map(|i| (0..EACH).map(move |n| (i, format!("net-{i}-{n}")))).collect()
+    /// Number of the class, the VPC and the network in it, and what it is called.
+    fn names(&self) -> impl Iterator<Item = ([usize; 3], String)> {
+        (0..REGIONS.len() * VPCS * EACH).map(|i| {
+            let at = [i / EACH / VPCS, i / EACH % VPCS, i % EACH];
+            (at, format!("net-{}-{}-{}", at[0], at[1], at[2]))
+        })
     }
 
     async fn apply(&self, env: &Env) {
-        for (at, (i, name)) in self.names().into_iter().enumerate() {
-            env.apply(&name, through(&self.places[i], &self.classes[i], at % EACH)).await;
+        for ([class, vpc, n], name) in self.names() {
+            env.apply(&name, through(&self.places[class][vpc], &self.classes[class], n)).await;
         }
+    }
+
+    fn views(&self, env: &Env) -> Vec<View> {
+        self.places.iter().flatten().map(|place| View::at(env, place)).collect()
     }
 
     /// Waits until all networks of these classes are as they are to be.
     async fn all(&self, env: &Env, classes: impl Fn(usize) -> bool, is_done: impl Fn(&DmsNetwork) -> bool) {
-        let names: BTreeSet<String> = self.names().into_iter().filter(|(i, _)| classes(*i)).map(|(_, name)| name).collect();
+        let names: BTreeSet<String> = self.names().filter(|(at, _)| classes(at[0])).map(|(_, name)| name).collect();
         env.eventually("all networks", ALL, async || {
             let list = env.networks().list(&kube::api::ListParams::default()).await.map_err(|e| e.to_string())?;
             let done = |n: &&DmsNetwork| n.metadata.name.as_ref().is_some_and(|name| names.contains(name)) && is_done(n);
@@ -93,33 +101,33 @@ async fn mended(env: &Env, place: &Topology, wanted: &View) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_200_networks_in_four_classes_is_served_once_and_a_class_moves() {
-    let mut env = nobody("shards-many", EACH).await;
+    let mut env = nobody("shards-many", 1).await;
     let many = Many::new(&env).await;
     let mut b = two_shards(&mut env);
     b.start();
     let began = Instant::now();
     many.apply(&env).await;
     many.all(&env, |_| true, |n| is(n, "Ready", "True")).await;
-    eprintln!("shards-many: {} networks are ready after {:?}", many.names().len(), began.elapsed());
+    eprintln!("shards-many: {} networks are ready after {:?}", many.names().count(), began.elapsed());
 
     // Each once: in a Region only its shard has written, and nothing is there twice (the view refuses that).
     for (key, served) in [(CONTROLLER_KEY, &REGIONS[..2]), (OTHER_KEY, &REGIONS[2..])] {
         assert_eq!(regions(&writes(&env, key, 0)), served.iter().copied().collect(), "{key}");
         assert_eq!(regions(&looks(&env, key, 0)), served.iter().copied().collect(), "{key} reads what it serves, and nothing else");
     }
-    let views: Vec<View> = many.places.iter().map(|p| View::at(&env, p)).collect();
-    for (view, place) in views.iter().zip(&many.places) {
+    let views = many.views(&env);
+    for view in &views {
         // Two out and two in for each network, 443 from each replication group and from the VPC.
-        assert_eq!((view.ours().len(), view.our_groups(), view.endpoints.len()), (5 * EACH + 1, 1, 1), "{}: {view:#?}", place.region);
+        assert_eq!((view.ours().len(), view.our_groups(), view.endpoints.len()), (5 * EACH + 1, 1, 1), "{view:#?}");
     }
 
     // Its label moves a class, while somebody breaks one of its rules.
-    let (moved, place) = (&many.classes[1], &many.places[1]);
+    let (moved, place, whole) = (&many.classes[1], &many.places[1][0], &views[VPCS]);
     let mark = env.aws.mark();
     env.aws.revoke_ingress(&place.region, &place.security_group_ids.source).await;
     class_of(&env, moved, "b", json!({ "region": place.region })).await;
     served_by(&env, moved, Some("b"), SOON).await;
-    mended(&env, place, &views[1]).await;
+    mended(&env, place, whole).await;
     let of_b = format!("{}-b", env.name);
     let recorded = |n: &DmsNetwork| n.status.as_ref().unwrap().classes.iter().all(|r| r.shard.as_ref() == Some(&of_b));
     many.all(&env, |i| i == 1, |n| is(n, "Ready", "True") && recorded(n)).await;
@@ -136,10 +144,8 @@ async fn each_of_200_networks_in_four_classes_is_served_once_and_a_class_moves()
     // From now on the other serves it, alone; what each had is left as it was.
     let mark = env.aws.mark();
     env.aws.revoke_ingress(&place.region, &place.security_group_ids.source).await;
-    mended(&env, place, &views[1]).await;
+    mended(&env, place, whole).await;
     assert_eq!((writes(&env, CONTROLLER_KEY, mark).len(), writes(&env, OTHER_KEY, mark).len()), (0, 1));
     assert!(!looks(&env, CONTROLLER_KEY, mark).iter().any(here), "the one that gave it away asks nothing about it any more");
-    for (view, place) in views.iter().zip(&many.places) {
-        assert_eq!(View::at(&env, place), *view, "{}", place.region);
-    }
+    assert_eq!(many.views(&env), views);
 }
