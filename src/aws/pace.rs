@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{questions::Call, reads::EC2_VALUES};
+use super::questions::Call;
 use crate::model::Need;
 
 /// Calls that may be made at once.
@@ -37,7 +37,7 @@ impl Paces {
             *counts.entry(call).or_default() += 1;
         }
         for (call, count) in counts {
-            let left = self.left(call, now) - count.div_ceil(EC2_VALUES) as f64;
+            let left = self.left(call, now) - count.div_ceil(call.values()) as f64;
             self.0.insert(call.operation(), (left, now));
         }
     }
@@ -45,7 +45,7 @@ impl Paces {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::questions::EC2_VALUES, *};
 
     fn rules(n: usize) -> Vec<Need> {
         (0..n).map(|i| Need::RulesOf(format!("sg-{i}").into())).collect()
