@@ -126,6 +126,10 @@ impl Run<'_> {
             Change::CreateRoute { table, .. } => return self.make_recorded(table.as_str(), now).await,
             Change::DeleteAclEntry { acl, .. } => return self.delete_recorded(acl.as_str(), now).await,
             Change::DeleteRoute { table, .. } => return self.delete_recorded(table.as_str(), now).await,
+            // What was to take its place is not there: a way that is needed would be closed.
+            Change::RevokeRule { group, shape, .. } if self.is_short(group, shape.direction) => {
+                return self.outcome.skipped.extend_from_slice(now);
+            }
             Change::RevokeRule { group, shape, .. } | Change::RevokeForeign { group, shape, .. } => {
                 let rest: Vec<_> = rule_ids(now).into_iter().filter(|id| !self.made_room.contains(id)).collect();
                 self.store.revoke(group, shape.direction, &rest).await
@@ -139,6 +143,16 @@ impl Run<'_> {
             Ok(()) => self.outcome.done.extend_from_slice(now),
             Err(error) => self.outcome.failed.extend(now.iter().map(|c| (c.clone(), error.clone()))),
         }
+    }
+
+    /// Whether a rule could not be made in this group and direction, or be put right.
+    fn is_short(&self, group: &SecurityGroupId, direction: Direction) -> bool {
+        let concerns = |change: &Change| match change {
+            Change::CreateRule { group: GroupTarget::Existing(id), shape, .. } => id == group && shape.direction == direction,
+            Change::ModifyRule { group: id, to, .. } => id == group && to.direction == direction,
+            _ => false,
+        };
+        self.outcome.failed.iter().map(|(change, _)| change).chain(&self.outcome.skipped).any(concerns)
     }
 
     /// None: a change that this one needs has failed.

@@ -130,6 +130,12 @@ impl Write {
         !self.shown || lags || started.saturating_duration_since(first) < DOUBT
     }
 
+    /// Whether a read that began then, and does not show it either, proves that reads are later than is usual: unless somebody took
+    /// it away before any read could show it; then only the end of the while tells.
+    fn is_behind(&self, started: Instant) -> bool {
+        !self.shown && started.saturating_duration_since(self.at) > LATE
+    }
+
     /// Whether the next read may tell more of it.
     fn is_open(&self) -> bool {
         !self.shown || self.differed.is_some()
@@ -271,6 +277,7 @@ impl<T: Expectable> Expected<T> {
                 if !write.is_late(started, now, lags) {
                     return false;
                 }
+                late |= write.is_behind(started);
                 list.push(object.clone());
             }
             true
@@ -296,6 +303,7 @@ impl<T: Expectable> Expected<T> {
                 // What is neither the old nor the new was written by somebody else, later.
                 let expected = started < wish.write.at || wish.stale.contains(&value) && wish.write.is_late(started, now, lags);
                 if expected {
+                    late |= wish.write.is_behind(started);
                     object.set(&wish.now, field);
                 }
                 expected

@@ -129,6 +129,22 @@ fn a_read_that_is_later_than_usual_is_remembered_too() {
 }
 
 #[test]
+fn reads_that_do_not_show_one_write_for_long_are_not_believed_of_another() {
+    let (at, mut e) = (clock(), Tested::default());
+    let of = |id: &'static str| move |r: &Rule| r.id.as_str() == id;
+    e.created(rule("sgr-1", 1), at(0));
+    e.created(rule("sgr-2", 2), at(0));
+    e.0.overlay(&mut vec![rule("sgr-1", 1)], of("sgr-1"), at(1), at(1), &mut e.1);
+    e.0.overlay(&mut vec![], of("sgr-2"), at(2), at(2), &mut e.1);
+    let mut list = vec![];
+    for s in [3, 5, 7] {
+        e.0.overlay(&mut list, of("sgr-1"), at(s), at(s), &mut e.1);
+        assert_eq!(list.len(), 1, "{s}: AWS lags, as the other shows");
+        list.clear();
+    }
+}
+
+#[test]
 fn a_strangers_change_ends_what_was_shown_and_nothing_else() {
     let (at, mut e) = (clock(), Tested::default());
     let of_group = BTreeSet::from([Need::RulesOf("sg-1".into())]);
