@@ -39,7 +39,9 @@ impl Hands {
     /// They were dealt with, or are left to come again.
     pub(super) fn put_down<'a>(&self, receipts: impl IntoIterator<Item = &'a String>) {
         let mut hands = self.lock();
-        receipts.into_iter().for_each(|receipt| drop(hands.remove(receipt)));
+        for receipt in receipts {
+            hands.remove(receipt);
+        }
     }
 
     /// Those that are to be hidden anew; those that were kept for long are not.

@@ -1,6 +1,6 @@
 //! Reads one queue: messages in, needs asked again, messages deleted once that took effect.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::{
@@ -66,12 +66,29 @@ impl Reader {
     /// Runs until `end`. What is in hand then is shown at once to whoever reads the queue next; after a crash it comes again by itself.
     pub(super) async fn run(self, end: CancellationToken) {
         let (hand, mut waiting) = mpsc::channel(WAITING);
-        let work = async { tokio::join!(self.receive(hand), self.look(&mut waiting), self.keep()) };
-        let _ = end.run_until_cancelled(work).await;
+        let mut receive = pin!(self.receive(hand, &end));
+        let work = async { tokio::join!(self.look(&mut waiting), self.keep()) };
+        let asks = tokio::select! {
+            () = &mut receive => false,
+            _ = end.run_until_cancelled(work) => true,
+        };
+        // A question that is open gets first what is shown, and would take it along.
+        if self.show().await && asks {
+            let _ = timeout(SHOW, receive).await;
+            self.show().await;
+        }
+    }
+
+    /// Shows all that is in hand to whoever asks next. Whether there was anything.
+    async fn show(&self) -> bool {
         let rest = self.hands.empty();
+        if rest.is_empty() {
+            return false;
+        }
         if let Ok(Err(error)) = timeout(SHOW, self.queue.hide(&rest, Duration::ZERO)).await {
             tracing::info!(class = self.class, %error, "messages of the change queue in hand come again in a minute");
         }
+        true
     }
 
     /// Goes on hiding what waits for AWS.
@@ -95,10 +112,12 @@ impl Reader {
         }
     }
 
-    async fn receive(&self, hand: mpsc::Sender<InHand>) {
+    /// Ends with the question that is open at `end`.
+    async fn receive(&self, hand: mpsc::Sender<InHand>, end: &CancellationToken) {
         let mut failures: u32 = 0;
-        loop {
+        while !end.is_cancelled() {
             match self.queue.receive(failures > 0).await {
+                Ok(messages) if end.is_cancelled() => messages.iter().for_each(|m| self.hands.take(&m.receipt, Instant::now())),
                 Ok(messages) => {
                     failures = 0;
                     if self.ctx.queues.tell(&self.url, None) {
