@@ -31,10 +31,12 @@ mod reads;
 mod requests;
 mod schedule;
 mod spread;
+mod stepped;
 mod store;
 mod stores;
 mod sweep;
 mod turns;
+mod unheard;
 mod writes;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,10 +45,12 @@ pub use changes::{ApplyContext, Outcome, apply};
 pub use clients::{Account, Clients, Scope, WRITE_ENDS_WITHIN, environment};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};
+pub use expect::PATIENCE;
 pub use observe::RequestObserver;
 pub use queue::{HIDDEN, Message, Queue};
 pub use store::Store;
 pub use stores::{Loader, Stores};
+pub use unheard::Unheard;
 pub use writes::{Interface, NewRule, RuleEdit};
 
 /// Locks; a thread that panicked with the lock leaves plain values behind, as good as before.

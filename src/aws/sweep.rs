@@ -15,7 +15,7 @@ use super::{
     apply::{self, Effect},
     entry::Outcome,
     errors::AwsErrorKind,
-    expect::{DOUBT, Expectations},
+    expect::{Expectations, LOOK},
     held::Held,
     lock,
     reads::{Answer, Reader},
@@ -155,7 +155,7 @@ impl Store {
             let settling = unsettled.contains(need) && schedule.is_watched(need);
             schedule.settle(need, settling, now);
             if settling && doubted.contains(need) {
-                schedule.look_again(need, DOUBT, now);
+                schedule.look_again(need, LOOK, now);
             }
         }
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::{DmsNetwork, DmsNetworkStatus, names::RECONCILE_REQUESTED_AT},
-    aws::Account,
+    aws::{Account, Unheard},
     plan::{Change, Claim, Claims, Uid},
 };
 
@@ -50,6 +50,8 @@ pub struct Registry {
     to_test: Mutex<HashSet<Uid>>,
     /// Writes of each network that AWS did not answer, by the key of their object, and when the last was: it may have been done.
     unheard: Mutex<HashMap<Uid, HashMap<String, Instant>>>,
+    /// Requests for endpoints that AWS did not answer.
+    requests: Mutex<HashMap<Account, Arc<Unheard>>>,
 }
 
 /// A status that we wrote: ours until the cache shows it.
@@ -293,6 +295,11 @@ impl Registry {
     /// Whether AWS did not answer such a write since then.
     pub fn is_unheard(&self, uid: &Uid, key: &str, since: Instant) -> bool {
         lock(&self.unheard).get(uid).and_then(|keys| keys.get(key)).is_some_and(|at| *at >= since)
+    }
+
+    /// Requests for endpoints of this account and Region that AWS did not answer, whoever made them.
+    pub fn requests(&self, account: &Account) -> Arc<Unheard> {
+        lock(&self.requests).entry(account.clone()).or_default().clone()
     }
 
     /// Its connections are to be tested once its changes are complete.
