@@ -87,6 +87,12 @@ async fn what_a_killed_leader_had_in_hand_comes_again_and_is_handled_once() {
     leader(&env, "second", TAKEN_OVER + BUSY).await;
     assert_eq!(trail.depth().await, 1, "nobody deletes what nobody has looked at");
     assert_eq!(counted(&mut second, "handled"), 0.0, "it is hidden still");
+    // The question that the dead one left open would take it along.
+    env.eventually("its last question has ended", SOON, async || {
+        let asked = env.aws.calls(mark).into_iter().any(|c| c.operation == "ReceiveMessage");
+        if asked { Ok(()) } else { Err("it is open".to_owned()) }
+    })
+    .await;
     assert_eq!(trail.show(&env.aws), 1);
     until_mended(&env, &wanted, SOON).await;
     handled_once(&env, &trail, &mut second, mark).await;
