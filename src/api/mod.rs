@@ -5,8 +5,10 @@ pub mod conditions;
 pub mod crds;
 pub mod names;
 pub mod network;
+mod path;
 mod schema;
 pub mod status;
+mod vpc_endpoint;
 
 pub use class::{DmsNetworkClass, DmsNetworkClassSpec, DmsNetworkClassStatus};
 pub use network::{DmsNetwork, DmsNetworkSpec};

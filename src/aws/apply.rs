@@ -42,11 +42,16 @@ pub(super) fn answer(
     match objects {
         Objects::Rules(mut rules) => {
             expected.rules.overlay(&mut rules, |r| asked.contains(&Need::RulesOf(r.group.clone())), started, now, &mut expected.lag);
+            // One that we did not know to have made would be missed after a late read.
+            let known = |r: &Rule| picture.rules.get(&r.group).is_none_or(|known| known.iter().any(|k| k.id == r.id));
+            rules.iter().filter(|r| is_managed(&r.tags) && !known(r)).for_each(|r| expected.rules.came(r, now));
             rules_of(picture, needs, rules, changed);
         }
         Objects::Groups(mut list) => {
             let covers = |g: &SecurityGroup| g.needs().iter().any(|n| asked.contains(n));
             expected.groups.overlay(&mut list, covers, started, now, &mut expected.lag);
+            let new = |g: &&SecurityGroup| is_managed(&g.tags) && !picture.groups.contains_key(&g.id);
+            list.iter().filter(new).for_each(|g| expected.groups.came(g, now));
             held(picture, &asked, list, &mut effect);
         }
         Objects::Endpoints(mut list) => {

@@ -1,6 +1,9 @@
 //! Carries out the changes of a plan, in its order. A change that fails does not stop those that do not need it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -8,6 +11,7 @@ use super::{
     endpoint_writes::{EndpointDiff, NewEndpoint},
     errors::{AwsError, AwsErrorKind},
     store::Store,
+    unheard::Unheard,
     writes::{NewRule, RuleEdit},
 };
 use crate::{
@@ -28,6 +32,8 @@ pub struct ApplyContext<'a> {
     pub label: &'a str,
     /// Tags of the class.
     pub tags: &'a Tags,
+    /// Requests of this account and Region whose answers were not heard.
+    pub unheard: &'a Unheard,
 }
 
 /// What became of the changes.
@@ -51,7 +57,15 @@ impl Outcome {
 /// Makes `changes`, one AWS call per group and direction where rules are concerned.
 pub async fn apply(store: &Store, changes: &[Change], ctx: &ApplyContext<'_>) -> Outcome {
     let tags = ctx.owner.tags_for(ctx.label, ctx.tags);
-    let mut run = Run { store, owner: ctx.owner, tags, created: BTreeMap::new(), made_room: BTreeSet::new(), outcome: Outcome::default() };
+    let mut run = Run {
+        store,
+        owner: ctx.owner,
+        unheard: ctx.unheard,
+        tags,
+        created: BTreeMap::new(),
+        made_room: BTreeSet::new(),
+        outcome: Outcome::default(),
+    };
     let mut rest = changes;
     while let Some(first) = rest.first() {
         let together = rest.iter().take_while(|c| batch(first).is_some() && batch(c) == batch(first)).count().max(1);
@@ -91,6 +105,7 @@ fn batch(change: &Change) -> Option<Batch<'_>> {
 struct Run<'a> {
     store: &'a Store,
     owner: &'a Owner,
+    unheard: &'a Unheard,
     tags: Tags,
     /// Groups that this run made, by key.
     created: BTreeMap<Key, SecurityGroupId>,
@@ -111,6 +126,10 @@ impl Run<'_> {
             Change::CreateRoute { table, .. } => return self.make_recorded(table.as_str(), now).await,
             Change::DeleteAclEntry { acl, .. } => return self.delete_recorded(acl.as_str(), now).await,
             Change::DeleteRoute { table, .. } => return self.delete_recorded(table.as_str(), now).await,
+            // What was to take its place is not there: a way that is needed would be closed.
+            Change::RevokeRule { group, shape, .. } if self.is_short(group, shape.direction) => {
+                return self.outcome.skipped.extend_from_slice(now);
+            }
             Change::RevokeRule { group, shape, .. } | Change::RevokeForeign { group, shape, .. } => {
                 let rest: Vec<_> = rule_ids(now).into_iter().filter(|id| !self.made_room.contains(id)).collect();
                 self.store.revoke(group, shape.direction, &rest).await
@@ -124,6 +143,16 @@ impl Run<'_> {
             Ok(()) => self.outcome.done.extend_from_slice(now),
             Err(error) => self.outcome.failed.extend(now.iter().map(|c| (c.clone(), error.clone()))),
         }
+    }
+
+    /// Whether a rule could not be made in this group and direction, or be put right.
+    fn is_short(&self, group: &SecurityGroupId, direction: Direction) -> bool {
+        let concerns = |change: &Change| match change {
+            Change::CreateRule { group: GroupTarget::Existing(id), shape, .. } => id == group && shape.direction == direction,
+            Change::ModifyRule { group: id, to, .. } => id == group && to.direction == direction,
+            _ => false,
+        };
+        self.outcome.failed.iter().map(|(change, _)| change).chain(&self.outcome.skipped).any(concerns)
     }
 
     /// None: a change that this one needs has failed.
@@ -229,35 +258,43 @@ impl Run<'_> {
 
     /// The token is the plan's, and the groups': a repetition after a lost answer or a crash is the same request, while a
     /// group that was made anew means another life. A token that was spent in an earlier life, by an endpoint that is gone
-    /// or by another request, makes way for the next of a fixed row: whoever repeats this walks the same row.
+    /// or by another request, makes way for the next of a fixed row: whoever repeats this walks the same row. What another request may
+    /// have made is waited for.
     async fn create_endpoint(&self, new: &mut NewEndpoint) -> Result<(), AwsError> {
         const LIVES: usize = 4;
         let groups = new.groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let planned = new.client_token.clone();
-        let mut result = Ok(());
+        let resource = format!("{} in {}", new.service_name, new.vpc);
+        let spent = "AWS took other requests with every token that this one may have";
+        let mut result = Err(AwsError::new(AwsErrorKind::Transient, "ec2", "CreateVpcEndpoint", resource, spent));
         for life in 0..LIVES {
             new.client_token = token(&[&planned, &groups, &life.to_string()]);
-            result = match self.store.create_endpoint(new).await {
+            if self.unheard.is_spent(new) {
+                continue;
+            }
+            if let Some(wait) = self.unheard.bars(new) {
+                return self.made_by_another(new).await.unwrap_or_else(|| Err(not_heard(new, wait)));
+            }
+            let answer = self.store.create_endpoint(new).await;
+            self.unheard.answered(new, &answer);
+            result = match answer {
                 Ok(made) if made.is_going() => {
                     let text = format!("AWS answered with {}, which is {}", made.id, made.state);
                     Err(AwsError::new(AwsErrorKind::Transient, "ec2", "CreateVpcEndpoint", new.service_name.as_str(), text))
                 }
-                Err(error) if error.kind == AwsErrorKind::IdempotentMismatch => {
-                    // Another request with this token was taken: perhaps for one that is there.
-                    let need = BTreeSet::from([Need::EndpointsOf(new.vpc.clone())]);
-                    self.store.ensure(&need, Some(Instant::now())).await;
-                    let ours = |e: &VpcEndpoint| {
-                        !e.is_going() && matches!(Ownership::of(&e.tags, self.owner), Ownership::Ours | Ownership::Shared)
-                    };
-                    if self.store.with(|p| p.endpoints_for(&new.vpc, &new.service_name).any(|e| ours(e))) {
-                        return Ok(());
-                    }
-                    Err(error)
-                }
+                Err(error) if error.kind == AwsErrorKind::IdempotentMismatch => Err(error),
                 other => return other.map(drop),
             };
         }
         result
+    }
+
+    /// Another request was taken: perhaps for one that is there.
+    async fn made_by_another(&self, new: &NewEndpoint) -> Option<Result<(), AwsError>> {
+        let need = BTreeSet::from([Need::EndpointsOf(new.vpc.clone())]);
+        self.store.ensure(&need, Some(Instant::now())).await;
+        let ours = |e: &VpcEndpoint| !e.is_going() && matches!(Ownership::of(&e.tags, self.owner), Ownership::Ours | Ownership::Shared);
+        self.store.with(|p| p.endpoints_for(&new.vpc, &new.service_name).any(|e| ours(e))).then_some(Ok(()))
     }
 
     /// At the quota of rules per group, and only there, what is to go makes room first (design.md 2, Order).
@@ -335,6 +372,13 @@ impl Run<'_> {
             ip_address_type: changes.ip_address_type,
         })
     }
+}
+
+/// The refusal to make an endpoint while another request may have made one.
+fn not_heard(new: &NewEndpoint, wait: Duration) -> AwsError {
+    let resource = format!("{} in {}", new.service_name, new.vpc);
+    let text = "AWS did not answer an earlier request, and what that has made may still appear";
+    AwsError::new(AwsErrorKind::NoTurn(wait), "ec2", "CreateVpcEndpoint", resource, text)
 }
 
 /// Key of the tag that records an entry or a route, and whether it is to be written.

@@ -16,6 +16,7 @@ use super::{
     errors::{AwsError, AwsErrorKind},
     observe::{Observe, RequestObserver},
     requests::OwnWrites,
+    stepped::Stepped,
     turns::{Accounts, Budgets, Purse},
 };
 
@@ -135,14 +136,30 @@ impl Clients {
         let observe = Observe { observer, scope: scope.clone(), own: own.clone(), purse: purse.clone() };
         Self {
             scope: scope.clone(),
-            ec2: aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(&config).interceptor(observe.clone()).build()),
-            dms: aws_sdk_databasemigration::Client::from_conf(dms.interceptor(observe.clone()).build()),
-            rds: aws_sdk_rds::Client::from_conf(aws_sdk_rds::config::Builder::from(&config).interceptor(observe.clone()).build()),
-            sqs: aws_sdk_sqs::config::Builder::from(&config).interceptor(observe.clone()),
+            ec2: aws_sdk_ec2::Client::from_conf(
+                aws_sdk_ec2::config::Builder::from(&config)
+                    .interceptor(observe.clone())
+                    .interceptor(Stepped)
+                    .retry_classifier(Stepped)
+                    .build(),
+            ),
+            dms: aws_sdk_databasemigration::Client::from_conf(
+                dms.interceptor(observe.clone()).interceptor(Stepped).retry_classifier(Stepped).build(),
+            ),
+            rds: aws_sdk_rds::Client::from_conf(
+                aws_sdk_rds::config::Builder::from(&config)
+                    .interceptor(observe.clone())
+                    .interceptor(Stepped)
+                    .retry_classifier(Stepped)
+                    .build(),
+            ),
+            sqs: aws_sdk_sqs::config::Builder::from(&config).interceptor(observe.clone()).interceptor(Stepped).retry_classifier(Stepped),
             own,
             purse,
             accounts,
-            sts: aws_sdk_sts::Client::from_conf(aws_sdk_sts::config::Builder::from(&config).interceptor(observe).build()),
+            sts: aws_sdk_sts::Client::from_conf(
+                aws_sdk_sts::config::Builder::from(&config).interceptor(observe).interceptor(Stepped).retry_classifier(Stepped).build(),
+            ),
         }
     }
 

@@ -22,11 +22,14 @@ use crate::{
 };
 
 /// How long a write is expected at most.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Once a read has agreed, those that differ for so long without a break are believed.
-pub(super) const DOUBT: Duration = Duration::from_secs(1);
-/// A read that is late by more than this, or after one that was not, makes AWS one that lags; for how long.
-const LATE: Duration = Duration::from_secs(2);
+pub(super) const DOUBT: Duration = Duration::from_secs(2);
+/// How soon it is read again meanwhile: that all of several reads are late is rarer than that one is.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
+/// A read that is late by more than this, or after one that was not, makes AWS one that lags; for how long. Less than what is doubted:
+/// else a delay that was seen could be believed the next time.
+const LATE: Duration = Duration::from_secs(1);
 const LAGS: Duration = Duration::from_secs(600);
 
 /// A part of an object that we may write.
@@ -88,8 +91,18 @@ struct Write {
     at: Instant,
     /// A read agreed.
     shown: bool,
-    /// When the first and the last of the reads began that have differed since then.
-    differed: Option<(Instant, Instant)>,
+    /// Those that have differed since then.
+    differed: Option<Differed>,
+}
+
+/// Reads that differ from our own write.
+#[derive(Clone, Copy, Debug)]
+struct Differed {
+    /// When the first of them began, and the last.
+    first: Instant,
+    last: Instant,
+    /// When the last was answered.
+    answered: Instant,
 }
 
 impl Write {
@@ -102,19 +115,25 @@ impl Write {
         if started < self.at {
             return false;
         }
-        let late = self.differed.take().is_some_and(|(_, last)| self.shown || last.saturating_duration_since(self.at) > LATE);
+        let late = self.differed.take().is_some_and(|d| self.shown || d.answered.saturating_duration_since(self.at) > LATE);
         self.shown = true;
         late
     }
 
-    /// A read that began then differs. Whether it is taken for late.
-    fn is_late(&mut self, started: Instant, lags: bool) -> bool {
+    /// A read that began then differs, and is answered now. Whether it is taken for late.
+    fn is_late(&mut self, started: Instant, now: Instant, lags: bool) -> bool {
         if started < self.at {
             return true;
         }
-        let first = self.differed.map_or(started, |(first, _)| first);
-        self.differed = Some((first, started));
+        let first = self.differed.map_or(started, |d| d.first);
+        self.differed = Some(Differed { first, last: started, answered: now });
         !self.shown || lags || started.saturating_duration_since(first) < DOUBT
+    }
+
+    /// Whether a read that began then, and does not show it either, proves that reads are later than is usual: unless somebody took
+    /// it away before any read could show it; then only the end of the while tells.
+    fn is_behind(&self, started: Instant) -> bool {
+        !self.shown && started.saturating_duration_since(self.at) > LATE
     }
 
     /// Whether the next read may tell more of it.
@@ -124,7 +143,7 @@ impl Write {
 
     /// Whether reads differ from what one has shown: the next tells whether that was late.
     fn is_doubted(&self) -> bool {
-        self.shown && self.differed.is_some_and(|(first, last)| last.saturating_duration_since(first) < DOUBT)
+        self.shown && self.differed.is_some_and(|d| d.last.saturating_duration_since(d.first) < DOUBT)
     }
 
     fn is_over(&self, now: Instant) -> bool {
@@ -255,9 +274,10 @@ impl<T: Expectable> Expected<T> {
             if listed.contains(id) {
                 late |= write.agrees(started);
             } else if covers(object) {
-                if !write.is_late(started, lags) {
+                if !write.is_late(started, now, lags) {
                     return false;
                 }
+                late |= write.is_behind(started);
                 list.push(object.clone());
             }
             true
@@ -265,7 +285,7 @@ impl<T: Expectable> Expected<T> {
         for (id, (object, write)) in &mut self.gone {
             match list.iter().find(|o| listed.contains(id) && o.id() == id) {
                 // No ID comes back: whatever reads have shown, this one is late.
-                Some(shown) if !shown.is_going() => drop(write.is_late(started, true)),
+                Some(shown) if !shown.is_going() => drop(write.is_late(started, now, true)),
                 None if !covers(object) => {}
                 _ => late |= write.agrees(started),
             }
@@ -281,8 +301,9 @@ impl<T: Expectable> Expected<T> {
                     return true;
                 }
                 // What is neither the old nor the new was written by somebody else, later.
-                let expected = started < wish.write.at || wish.stale.contains(&value) && wish.write.is_late(started, lags);
+                let expected = started < wish.write.at || wish.stale.contains(&value) && wish.write.is_late(started, now, lags);
                 if expected {
+                    late |= wish.write.is_behind(started);
                     object.set(&wish.now, field);
                 }
                 expected

@@ -87,8 +87,9 @@ fn what_a_read_has_shown_is_gone_when_those_that_follow_do_not_show_it() {
     read(&mut e, &made, at(1));
     assert_eq!(read(&mut e, &[], at(10)), made, "it may be late");
     assert_eq!((e.open().len(), e.doubted().len()), (1, 1), "and is looked after soon");
-    assert_eq!(read(&mut e, &[], at(10)), made);
-    assert_eq!(read(&mut e, &[], at(11)), [], "somebody revoked it");
+    assert_eq!(read(&mut e, &[], at(11)), made);
+    assert_eq!((e.open().len(), e.doubted().len()), (1, 1), "as are those that follow");
+    assert_eq!(read(&mut e, &[], at(12)), [], "somebody revoked it");
     assert!(e.open().is_empty());
 }
 
@@ -115,15 +116,32 @@ fn where_aws_goes_back_and_forth_a_write_is_expected_for_the_whole_while() {
 fn a_read_that_is_later_than_usual_is_remembered_too() {
     let (at, mut e) = (clock(), Tested::default());
     e.created(rule("sgr-1", 1), at(0));
-    read(&mut e, &[], at(2));
+    read(&mut e, &[], at(1));
     read(&mut e, &[rule("sgr-1", 1)], at(4));
     read(&mut e, &[], at(10));
-    assert_eq!(read(&mut e, &[], at(12)), [], "some seconds are nothing special");
+    assert_eq!(read(&mut e, &[], at(12)), [], "a second is nothing special");
     e.created(rule("sgr-2", 1), at(20));
-    read(&mut e, &[], at(26));
+    // One that begins at once, and is answered three seconds later.
+    e.0.overlay(&mut vec![], |_| true, at(20), at(23), &mut e.1);
     read(&mut e, &[rule("sgr-2", 1)], at(28));
     read(&mut e, &[], at(30));
     assert_eq!(read(&mut e, &[], at(40)).len(), 1);
+}
+
+#[test]
+fn reads_that_do_not_show_one_write_for_long_are_not_believed_of_another() {
+    let (at, mut e) = (clock(), Tested::default());
+    let of = |id: &'static str| move |r: &Rule| r.id.as_str() == id;
+    e.created(rule("sgr-1", 1), at(0));
+    e.created(rule("sgr-2", 2), at(0));
+    e.0.overlay(&mut vec![rule("sgr-1", 1)], of("sgr-1"), at(1), at(1), &mut e.1);
+    e.0.overlay(&mut vec![], of("sgr-2"), at(2), at(2), &mut e.1);
+    let mut list = vec![];
+    for s in [3, 5, 7] {
+        e.0.overlay(&mut list, of("sgr-1"), at(s), at(s), &mut e.1);
+        assert_eq!(list.len(), 1, "{s}: AWS lags, as the other shows");
+        list.clear();
+    }
 }
 
 #[test]

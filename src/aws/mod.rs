@@ -14,6 +14,7 @@ mod convert;
 mod dns;
 mod effects;
 mod endpoint_writes;
+mod entry;
 mod errors;
 mod expect;
 mod held;
@@ -29,10 +30,13 @@ mod queued;
 mod reads;
 mod requests;
 mod schedule;
+mod spread;
+mod stepped;
 mod store;
 mod stores;
 mod sweep;
 mod turns;
+mod unheard;
 mod writes;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -41,10 +45,12 @@ pub use changes::{ApplyContext, Outcome, apply};
 pub use clients::{Account, Clients, Scope, WRITE_ENDS_WITHIN, environment};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};
+pub use expect::PATIENCE;
 pub use observe::RequestObserver;
-pub use queue::{Message, Queue};
+pub use queue::{HIDDEN, Message, Queue};
 pub use store::Store;
 pub use stores::{Loader, Stores};
+pub use unheard::Unheard;
 pub use writes::{Interface, NewRule, RuleEdit};
 
 /// Locks; a thread that panicked with the lock leaves plain values behind, as good as before.

@@ -153,7 +153,7 @@ fn name(service: &str) -> &str {
 }
 
 /// The error code in a body: `<Code>` in XML, `__type` in JSON.
-fn code_in(body: &[u8]) -> Option<String> {
+pub(super) fn code_in(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let after = |mark: &str| text.find(mark).and_then(|at| text.get(at + mark.len()..));
     let code = if let Some(rest) = after("<Code>") {

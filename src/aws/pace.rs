@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{questions::Call, reads::EC2_VALUES};
+use super::questions::Call;
 use crate::model::Need;
 
 /// Calls that may be made at once.
-const BURST: f64 = 4.0;
-/// Calls that come again in a second.
-const PER_SECOND: f64 = 2.0;
+const BURST: f64 = 3.0;
+/// Calls that come again in a second: with those at once, two a second over any ten.
+const PER_SECOND: f64 = 1.6;
 
 /// What is left of each operation, and when that was so. Less than nothing after a read of several calls.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl Paces {
             *counts.entry(call).or_default() += 1;
         }
         for (call, count) in counts {
-            let left = self.left(call, now) - count.div_ceil(EC2_VALUES) as f64;
+            let left = self.left(call, now) - count.div_ceil(call.values()) as f64;
             self.0.insert(call.operation(), (left, now));
         }
     }
@@ -45,14 +45,14 @@ impl Paces {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::questions::EC2_VALUES, *};
 
     fn rules(n: usize) -> Vec<Need> {
         (0..n).map(|i| Need::RulesOf(format!("sg-{i}").into())).collect()
     }
 
     #[test]
-    fn a_few_at_once_then_two_a_second() {
+    fn a_few_at_once_and_two_a_second_over_any_ten() {
         let (mut paces, begun) = (Paces::default(), Instant::now());
         let one = rules(1);
         let mut taken = Vec::new();
@@ -63,8 +63,8 @@ mod tests {
                 taken.push(tenth);
             }
         }
-        assert_eq!(taken[..4], [0, 1, 2, 3], "a few are not held up");
-        assert_eq!(taken.len(), 23, "then two a second: {taken:?}");
+        assert_eq!(taken[..3], [0, 1, 2], "a few are not held up");
+        assert_eq!(taken.len(), 18, "in ten seconds: {taken:?}");
         let other = Need::Vpc("vpc-1".into());
         assert_eq!(paces.earliest(&other, begun), begun, "each operation by itself");
     }
@@ -72,9 +72,9 @@ mod tests {
     #[test]
     fn a_read_of_many_costs_what_it_takes() {
         let (mut paces, begun) = (Paces::default(), Instant::now());
-        paces.took(&rules(4 * EC2_VALUES), begun);
-        assert_eq!(paces.earliest(&rules(1)[0], begun), begun + Duration::from_millis(500));
-        paces.took(&rules(4 * EC2_VALUES + 1), begun);
-        assert_eq!(paces.earliest(&rules(1)[0], begun), begun + Duration::from_secs(3));
+        paces.took(&rules(3 * EC2_VALUES), begun);
+        assert_eq!(paces.earliest(&rules(1)[0], begun), begun + Duration::from_millis(625));
+        paces.took(&rules(3 * EC2_VALUES + 1), begun);
+        assert_eq!(paces.earliest(&rules(1)[0], begun), begun + Duration::from_millis(3125));
     }
 }

@@ -93,7 +93,7 @@ pub const OPERATIONS: &[Operation] = operations! {
     CreateEndpoint: "ec2" "CreateVpcEndpoint";
     ModifyEndpoint: "ec2" "ModifyVpcEndpoint";
     DeleteEndpoint: "ec2" "DeleteVpcEndpoints";
-    Queue: "sqs" "DeleteMessage" "ReceiveMessage";
+    Queue: "sqs" "ChangeMessageVisibility" "DeleteMessage" "ReceiveMessage";
     AclEntries: "ec2" "CreateNetworkAclEntry" "DeleteNetworkAclEntry" "ReplaceNetworkAclEntry";
     Routes: "ec2" "CreateRoute" "DeleteRoute" "ReplaceRoute";
     Tag: "ec2" "CreateTags";

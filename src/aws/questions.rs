@@ -14,6 +14,11 @@ use crate::model::{
     Vpc, VpcDns, VpcEndpoint, VpcId,
 };
 
+/// Values that EC2 takes in one filter.
+pub(super) const EC2_VALUES: usize = 200;
+/// Identifiers in one filter of DMS or RDS: no more than one page answers.
+const NAMES: usize = 100;
+
 /// The objects that answer a call; those not among them do not exist.
 #[derive(Debug)]
 pub(super) enum Objects {
@@ -201,6 +206,11 @@ impl Call {
             Self::Interfaces(_) => ("ec2", "DescribeNetworkInterfaces"),
             Self::PrefixLists(_) => ("ec2", "DescribeManagedPrefixLists"),
         }
+    }
+
+    /// IDs or names that one call takes.
+    pub(super) fn values(self) -> usize {
+        if self.is_by_name() { NAMES } else { EC2_VALUES }
     }
 
     /// Requests that one call takes at once.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
 use super::{
@@ -14,8 +14,8 @@ use super::{
 const WAIT: i32 = 20;
 /// Messages in one answer, and in one deletion: the most that SQS allows.
 const BATCH: usize = 10;
-/// How long a message that we were given is hidden from others: it is read and looked after well within that.
-const HIDDEN: i32 = 60;
+/// How long a message that we were given is hidden from others: mostly it is looked after well within that.
+pub const HIDDEN: Duration = Duration::from_secs(60);
 /// The answer may come at the end of the wait.
 const ATTEMPT: Duration = Duration::from_secs(WAIT as u64 + 8);
 
@@ -50,7 +50,7 @@ impl Queue {
     /// Waits for messages (SQS ReceiveMessage): up to 20 s, or `soon`, up to 1.
     pub async fn receive(&self, soon: bool) -> Result<Vec<Message>, AwsError> {
         let call = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(BATCH as i32);
-        let answer = call.wait_time_seconds(if soon { 1 } else { WAIT }).visibility_timeout(HIDDEN).send().await;
+        let answer = call.wait_time_seconds(if soon { 1 } else { WAIT }).visibility_timeout(HIDDEN.as_secs() as i32).send().await;
         let answer = answer.map_err(|e| AwsError::from_sdk("sqs", "ReceiveMessage", &self.url, &e))?;
         let messages = answer.messages.unwrap_or_default().into_iter();
         Ok(messages.filter_map(|m| Some(Message { body: m.body.unwrap_or_default(), receipt: m.receipt_handle? })).collect())
@@ -73,6 +73,24 @@ impl Queue {
             }
         });
         futures::future::try_join_all(deletions).await.map(drop)
+    }
+
+    /// Hides messages for so long from now on (SQS ChangeMessageVisibilityBatch); with none they come again at once.
+    pub async fn hide(&self, receipts: &[String], hidden: Duration) -> Result<(), AwsError> {
+        const OPERATION: &str = "ChangeMessageVisibility";
+        let seconds = i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX);
+        for chunk in receipts.chunks(BATCH) {
+            let entry = |(i, receipt): (usize, &String)| {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(i.to_string()).receipt_handle(receipt);
+                entry.visibility_timeout(seconds).build()
+            };
+            let entries: Result<Vec<_>, _> = chunk.iter().enumerate().map(entry).collect();
+            let entries = entries.map_err(|e| AwsError::new(AwsErrorKind::InvalidRequest, "sqs", OPERATION, &self.url, e.to_string()))?;
+            // One that was deleted meanwhile, or shown again, cannot be hidden: that is no trouble.
+            let call = self.sqs.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
+            call.send().await.map_err(|e| AwsError::from_sdk("sqs", OPERATION, &self.url, &e))?;
+        }
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use futures::{
 };
 use tokio::{
     sync::Semaphore,
-    time::{Instant, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -25,13 +25,10 @@ use super::{
     listing::Listing,
     questions::{Asked, Call, Objects, value},
     queued::{Queued, Waits},
+    spread::Spread,
 };
 use crate::model::Need;
 
-/// Values that EC2 takes in one filter.
-pub(super) const EC2_VALUES: usize = 200;
-/// Identifiers in one filter of DMS or RDS: no more than one page answers.
-const NAMES: usize = 100;
 /// While a call of a kind is under way, what else is asked of that kind gathers for the next: but no longer than this.
 const GATHERS: Duration = Duration::from_millis(100);
 /// Calls under way at a time, per store.
@@ -66,6 +63,9 @@ pub(super) struct Reader {
     pub(super) urgent: BTreeSet<Need>,
     /// Cancelled, by operation, once somebody waits for what nobody waited for.
     pub(super) rush: BTreeMap<&'static str, CancellationToken>,
+    /// What need not be asked at once, and from when on it is asked.
+    pub(super) spread: Spread,
+    pub(super) begun: Instant,
     /// Calls that wait for their turn.
     pub(super) queued: Queued,
     /// What earlier calls taught.
@@ -95,8 +95,11 @@ impl Reader {
         for (call, needs) in kinds {
             if call.is_by_name() {
                 let (alone, together): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|n| lone.contains(n));
-                let chunks = together.chunks(NAMES).map(<[Need]>::to_vec).chain(alone.into_iter().map(|n| vec![n]));
-                all.extend(chunks.map(|chunk| -> BoxFuture<'_, ()> { Box::pin(self.named(call, chunk)) }));
+                let of = together.len().div_ceil(call.values());
+                let chunks = together.chunks(call.values()).map(<[Need]>::to_vec).enumerate();
+                let places = chunks.map(|(nth, chunk)| -> BoxFuture<'_, ()> { Box::pin(self.named_in_its_place(call, chunk, nth, of)) });
+                all.extend(places);
+                all.extend(alone.into_iter().map(|need| -> BoxFuture<'_, ()> { Box::pin(self.named(call, vec![need])) }));
             } else if call == Call::VpcDns {
                 // A VPC at a time as it is: what is refused for one says nothing of the others.
                 all.push(Box::pin(stream::iter(needs).for_each_concurrent(PARALLEL, move |need| self.simple(call, vec![need]))));
@@ -142,7 +145,7 @@ impl Reader {
 
     /// A list of all that there is, where that may take fewer pages than these IDs, and does.
     async fn all(&self, call: Call, needs: &[Need]) -> Option<(Instant, Result<Objects, AwsError>)> {
-        let (by_id, (_, operation)) = (needs.len().div_ceil(EC2_VALUES), call.operation());
+        let (by_id, (_, operation)) = (needs.len().div_ceil(call.values()), call.operation());
         if !call.may_list() || !self.memory.costs.may_be_less(operation, by_id) {
             return None;
         }
@@ -167,7 +170,30 @@ impl Reader {
         if let Some((started, result)) = self.all(call, &needs).await {
             return self.tell(needs, started, result);
         }
-        join_all(needs.chunks(EC2_VALUES).map(|chunk| self.simple(call, chunk.to_vec()))).await;
+        let of = needs.len().div_ceil(call.values());
+        let chunks = needs.chunks(call.values()).enumerate();
+        let places = chunks.map(async |(nth, chunk)| {
+            self.place(call, chunk, nth, of).await;
+            self.simple(call, chunk.to_vec()).await;
+        });
+        join_all(places).await;
+    }
+
+    /// Waits for the place of a sweep's call among those of its kind, as long as nobody waits for its answer.
+    async fn place(&self, call: Call, needs: &[Need], nth: usize, of: usize) {
+        let (Some(at), Some(rush)) = (self.spread.place(call, needs, nth, of, self.begun), self.rush.get(call.operation().1)) else {
+            return;
+        };
+        tokio::select! {
+            biased;
+            () = rush.cancelled() => {}
+            () = sleep_until(at) => {}
+        }
+    }
+
+    async fn named_in_its_place(&self, call: Call, needs: Vec<Need>, nth: usize, of: usize) {
+        self.place(call, &needs, nth, of).await;
+        self.named(call, needs).await;
     }
 
     async fn named(&self, call: Call, needs: Vec<Need>) {
@@ -190,15 +216,19 @@ impl Reader {
     /// All objects of VPCs, then single ones; those that came with their VPC need no call of their own.
     async fn with_single(&self, call: Call, of_vpcs: Vec<Need>, single: Option<(Call, Vec<Need>)>) {
         let (single_call, mut single) = single.map_or((call, Vec::new()), |(call, needs)| (call, needs));
-        let mut chunks: Vec<&[Need]> = of_vpcs.chunks(EC2_VALUES).collect();
+        let mut chunks: Vec<&[Need]> = of_vpcs.chunks(call.values()).collect();
         let mut all = self.all(call, &of_vpcs).await;
         if all.is_some() {
             chunks = vec![&of_vpcs];
         }
-        for chunk in chunks {
+        let of = chunks.len();
+        for (nth, chunk) in chunks.into_iter().enumerate() {
             let (started, result) = match all.take() {
                 Some(answer) => answer,
-                None => self.one(call, chunk).await,
+                None => {
+                    self.place(call, chunk, nth, of).await;
+                    self.one(call, chunk).await
+                }
             };
             let mut needs = chunk.to_vec();
             if let Ok(objects) = &result {

@@ -1,8 +1,7 @@
-//! When each question is asked again. Pure: instants in, instants out.
+//! Which questions are asked together, and when. Pure: instants in, instants out.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::Duration,
 };
@@ -11,23 +10,18 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    entry::{Entry, Outcome, RETRY, Subscriber, jittered},
     errors::AwsErrorKind,
     pace::Paces,
     questions::Call,
     queued::{Kind, Queued, Waits},
+    spread::Spread,
 };
 use crate::model::{Need, Pace};
 
 /// A slow fact may be this many times older than a fast one (design.md 2, Freshness), a rare one this many.
 const SLOW: u32 = 10;
 const RARE: u32 = 30;
-/// What falls due within this part of its own interval, or of a shorter one that is due now, is read along with that.
-const ALONG: u32 = 5;
-/// What is read at the same pace as what is due now comes along once it is as old as this part of its interval; what is read less
-/// often than sweeps are, if a call of its kind is made anyway.
-const TOGETHER: u32 = 3;
-/// First wait after a failed read; it doubles up to the interval.
-const RETRY: Duration = Duration::from_secs(2);
 /// Longest wait after AWS asked us to slow down; longest that a pass is made to wait by it.
 const SLOWEST: Duration = Duration::from_secs(30);
 const SLOWEST_PASS: Duration = Duration::from_secs(5);
@@ -45,123 +39,6 @@ const REVIEW: Duration = Duration::from_secs(5);
 const ATTRIBUTES: usize = 16;
 /// A picture is stale when older than this and than 3 intervals (design.md 1, conditions).
 const STALE: Duration = Duration::from_secs(300);
-
-/// How a read ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Found,
-    Absent,
-    Failed(AwsErrorKind),
-}
-
-/// Who asks something.
-#[derive(Debug)]
-struct Subscriber {
-    who: Arc<str>,
-    interval: Duration,
-    /// How old the answer may get.
-    age: Duration,
-}
-
-#[derive(Debug, Default)]
-struct Entry {
-    /// Who asks, sorted; mostly one.
-    subscribers: Vec<Subscriber>,
-    /// Shortest of these intervals.
-    interval: Option<Duration>,
-    /// Least of these ages.
-    oldest: Option<Duration>,
-    /// When the latest read that ended had started, and how it ended.
-    last: Option<(Instant, Outcome)>,
-    /// When the latest read that AWS answered had started.
-    answered: Option<Instant>,
-    /// The batch under way that asks it, and when that was made up.
-    in_flight: Option<(u64, Instant)>,
-    /// Somebody waits for a read that starts no earlier.
-    wanted: Option<Instant>,
-    /// Failed reads in a row.
-    failures: u32,
-    /// Something about it is settling: when to look again, and how long to wait after that.
-    settling: Option<(Instant, Duration)>,
-}
-
-impl Entry {
-    /// The interval of a sweep of it; none where nobody subscribes.
-    fn pace(&self) -> Option<Duration> {
-        match self.last {
-            // A missing reference is asked for every interval.
-            Some((_, Outcome::Absent | Outcome::Failed(_))) => self.interval,
-            _ => self.oldest,
-        }
-    }
-
-    fn add(&mut self, new: Subscriber) {
-        match self.subscribers.binary_search_by(|s| s.who.cmp(&new.who)) {
-            Ok(at) => self.subscribers[at] = new,
-            Err(at) => {
-                // Mostly the only one: a list that grows has room for four.
-                if self.subscribers.is_empty() {
-                    self.subscribers.reserve_exact(1);
-                }
-                self.subscribers.insert(at, new);
-            }
-        }
-        self.resubscribe();
-    }
-
-    fn drop(&mut self, who: &str) {
-        if let Ok(at) = self.subscribers.binary_search_by(|s| (*s.who).cmp(who)) {
-            self.subscribers.remove(at);
-        }
-        self.resubscribe();
-    }
-
-    fn resubscribe(&mut self) {
-        self.interval = self.subscribers.iter().map(|s| s.interval).min();
-        self.oldest = self.subscribers.iter().map(|s| s.age).min();
-    }
-
-    /// When a sweep must ask it.
-    fn due(&self, need: &Need, now: Instant) -> Option<Instant> {
-        if self.in_flight.is_some() {
-            return None;
-        }
-        let sweep = self.pace().map(|pace| match self.last {
-            None => now,
-            // Nothing but somebody's doing brings a permission.
-            Some((started, Outcome::Failed(AwsErrorKind::AccessDenied | AwsErrorKind::Credentials))) => started + pace,
-            Some((started, Outcome::Failed(_))) => {
-                let wait = RETRY.saturating_mul(1 << self.failures.saturating_sub(1).min(8));
-                started + jittered(wait, &(need, self.failures)).min(pace)
-            }
-            Some((started, _)) => started + pace,
-        });
-        [sweep, self.settling.map(|(at, _)| at)].into_iter().flatten().min()
-    }
-
-    /// Whether what is due at `now` should take it along: it is nearly due itself, or a third as old as a read of its own makes
-    /// it. So all that is read in every sweep comes together, and so does what one call answers, whenever each was first asked.
-    /// At half the age, two that are half an interval apart could miss each other by milliseconds for many sweeps.
-    fn goes_along(&self, need: &Need, now: Instant, due: &BTreeSet<(Duration, Option<Call>)>) -> bool {
-        let (Some(pace), Some((started, Outcome::Found | Outcome::Absent)), None) = (self.pace(), self.last, self.in_flight) else {
-            return false;
-        };
-        let age = now.saturating_duration_since(started);
-        let shortest = due.first().map_or(pace, |(shortest, _)| pace.min(*shortest));
-        let (swept, mine) = (self.oldest == self.interval, Call::of(need));
-        let together = || due.iter().any(|(other, call)| *other == pace && (swept || *call == mine));
-        // The next call of its kind would come too late, and it would need one of its own.
-        let last_chance = || due.iter().any(|(other, call)| *other < pace && *call == mine && age + *other > pace + *other / ALONG);
-        age + shortest / ALONG >= pace || (age >= pace / TOGETHER && together()) || last_chance()
-    }
-}
-
-/// `wait`, give or take a fifth, the same for the same `seed`.
-fn jittered(wait: Duration, seed: &impl Hash) -> Duration {
-    let mut hasher = DefaultHasher::new();
-    seed.hash(&mut hasher);
-    wait.mul_f64(0.8 + 0.4 * ((hasher.finish() % 1000) as f64 / 1000.0))
-}
 
 /// What somebody asks all the time.
 #[derive(Debug, PartialEq, Eq)]
@@ -185,6 +62,8 @@ pub(super) struct Batch {
     pub(super) rush: BTreeMap<&'static str, CancellationToken>,
     /// Stands for its calls until each waits for its turn by itself.
     pub(super) made_up: Vec<Waits>,
+    /// What need not be asked at once.
+    pub(super) spread: Spread,
 }
 
 /// What a batch asks AWS.
@@ -317,9 +196,13 @@ impl Schedule {
         self.entries.get(need).is_none_or(|e| e.read_since(since))
     }
 
-    /// Whether AWS has answered such a read.
-    pub(super) fn was_answered(&self, need: &Need, since: Instant) -> bool {
-        self.entries.get(need).is_none_or(|e| e.answered.is_some_and(|at| at >= since))
+    /// Why AWS has not answered such a read; none where it has.
+    pub(super) fn refusal(&self, need: &Need, since: Instant) -> Option<AwsErrorKind> {
+        let entry = self.entries.get(need).filter(|e| e.answered.is_none_or(|at| at < since))?;
+        match entry.last {
+            Some((_, Outcome::Failed(kind))) => Some(kind),
+            _ => Some(AwsErrorKind::Transient),
+        }
     }
 
     /// Takes what is to be asked now. `with_vpc` names the need whose answer brings a single object along, if known.
@@ -370,6 +253,7 @@ impl Schedule {
             self.batches += 1;
             batch.number = self.batches;
         }
+        batch.spread = self.spread(&batch.needs);
         let kinds: BTreeSet<Kind> = batch.needs.iter().filter_map(|n| Some((operation(n)?, batch.urgent.contains(n)))).collect();
         batch.made_up = kinds.iter().map(|kind| self.queued.enter(*kind)).collect();
         batch.rush = kinds.iter().map(|(operation, _)| (*operation, CancellationToken::new())).collect();
@@ -389,6 +273,27 @@ impl Schedule {
             (self.earliest, self.held_up) = self.earliest_due(now);
         }
         batch
+    }
+
+    /// What of these a sweep asks in its own time: it takes several calls, and nobody waits for it.
+    fn spread(&self, needs: &BTreeSet<Need>) -> Spread {
+        let mut spread = Spread::default();
+        let mut kinds: BTreeMap<Call, Vec<&Need>> = BTreeMap::new();
+        for need in needs {
+            if let Some(call) = Call::of(need) {
+                kinds.entry(call).or_default().push(need);
+            }
+        }
+        for (call, needs) in kinds.into_iter().filter(|(call, needs)| needs.len() > call.values()) {
+            for need in needs {
+                let Some(entry) = self.entries.get(need) else { continue };
+                let is_waited_for = entry.wanted.is_some() || entry.settling.is_some();
+                if let (Some((asked, Outcome::Found | Outcome::Absent)), Some(pace), false) = (entry.last, entry.pace(), is_waited_for) {
+                    spread.add(call, need.clone(), asked, pace);
+                }
+            }
+        }
+        spread
     }
 
     /// Whether it was asked before: what was not is never held up.
@@ -603,12 +508,6 @@ impl Schedule {
         let gone: BTreeSet<Need> = self.entries.iter().filter(|(_, e)| unused(e)).map(|(n, _)| n.clone()).collect();
         self.entries.retain(|n, _| !gone.contains(n));
         gone
-    }
-}
-
-impl Entry {
-    fn read_since(&self, since: Option<Instant>) -> bool {
-        self.last.is_some_and(|(started, _)| since.is_none_or(|s| started >= s))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The informer: a picture of one account and Region, kept fresh for those who subscribe to parts of it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     calls::Memory,
     clients::Clients,
-    errors::AwsError,
+    errors::{AwsError, AwsErrorKind},
     expect::{DOUBT, Expectations},
     lock,
     queued::Queued,
@@ -140,8 +140,8 @@ impl Store {
     }
 
     /// Reads these again, from now on, since somebody else has changed something about them by calls that named `ids`, and returns what
-    /// AWS did not answer.
-    pub async fn refresh(&self, needs: &BTreeSet<Need>, ids: &BTreeSet<Arc<str>>) -> BTreeSet<Need> {
+    /// AWS did not answer, and why.
+    pub async fn refresh(&self, needs: &BTreeSet<Need>, ids: &BTreeSet<Arc<str>>) -> BTreeMap<Need, AwsErrorKind> {
         {
             let expected = &mut self.write().expected;
             expected.touched(needs);
@@ -150,7 +150,7 @@ impl Store {
         let now = Instant::now();
         self.ensure(needs, Some(now)).await;
         let schedule = lock(&self.schedule);
-        needs.iter().filter(|need| !schedule.was_answered(need, now)).cloned().collect()
+        needs.iter().filter_map(|need| Some((need.clone(), schedule.refusal(need, now)?))).collect()
     }
 
     /// As [`Store::ensure`], and waits for names that were never looked up, too: no longer than the resolver is waited for.
@@ -188,7 +188,7 @@ impl Store {
             }
         };
         // AWS may not answer at all: nobody waits for that.
-        let _ = timeout(4 * DOUBT, next).await;
+        let _ = timeout(2 * DOUBT, next).await;
     }
 
     /// From now on `who` is woken when one of these changes, and fast ones are read every `interval`, slow ones a

@@ -13,12 +13,13 @@ use tokio::{
 
 use super::{
     apply::{self, Effect},
+    entry::Outcome,
     errors::AwsErrorKind,
-    expect::{DOUBT, Expectations},
+    expect::{Expectations, LOOK},
     held::Held,
     lock,
     reads::{Answer, Reader},
-    schedule::{Batch, Outcome},
+    schedule::Batch,
     store::{Kept, Store},
 };
 use crate::{
@@ -84,7 +85,7 @@ impl Store {
     }
 
     async fn ask(self: Arc<Self>, batch: Batch, lone: BTreeSet<Need>) {
-        let Batch { number, needs, urgent, riders, rush, made_up } = batch;
+        let Batch { number, needs, urgent, riders, rush, made_up, spread } = batch;
         let (hosts, needs): (BTreeSet<Need>, BTreeSet<Need>) = needs.into_iter().partition(Need::is_dns);
         for host in hosts {
             tokio::spawn(self.clone().look_up(host, number));
@@ -101,6 +102,8 @@ impl Store {
             gate: self.gate.clone(),
             urgent,
             rush,
+            spread,
+            begun: Instant::now(),
             queued: self.queued.clone(),
             memory: self.memory.clone(),
             sink: Box::new(sink),
@@ -152,7 +155,7 @@ impl Store {
             let settling = unsettled.contains(need) && schedule.is_watched(need);
             schedule.settle(need, settling, now);
             if settling && doubted.contains(need) {
-                schedule.look_again(need, DOUBT, now);
+                schedule.look_again(need, LOOK, now);
             }
         }
     }

@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
 use tokio::{
-    sync::Notify,
+    sync::{Notify, futures::OwnedNotified},
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -135,6 +136,13 @@ impl Ticket<'_> {
         lock(&self.budgets.0).get_mut(&self.name).map_or(wait, |line| line.book(about, wait, now))
     }
 
+    /// Ends once the line has moved after this call, even before it is polled.
+    fn moves(&self) -> Pin<Box<OwnedNotified>> {
+        let mut moved = Box::pin(self.moved.clone().notified_owned());
+        moved.as_mut().enable();
+        moved
+    }
+
     /// What was booked for it is free.
     fn done(&self, about: &str) {
         if let Some(line) = lock(&self.budgets.0).get_mut(&self.name) {
@@ -195,10 +203,7 @@ impl Budgets {
         let Some(mut ticket) = self.ticket(service, operation, who, requests) else { return };
         let came = Instant::now();
         loop {
-            let moved = ticket.moved.clone();
-            let moved = moved.notified();
-            tokio::pin!(moved);
-            moved.as_mut().enable();
+            let moved = ticket.moves();
             let now = Instant::now();
             let is_sweep = ticket.place.0 == Who::Sweep;
             if is_sweep && (rush.is_cancelled() || now >= came + AGED) {
@@ -226,10 +231,7 @@ impl Budgets {
         let Some(ticket) = self.ticket(service, operation, Who::Write, 1) else { return Ok(()) };
         let latest = Instant::now() + patience;
         loop {
-            let moved = ticket.moved.clone();
-            let moved = moved.notified();
-            tokio::pin!(moved);
-            moved.as_mut().enable();
+            let moved = ticket.moves();
             let now = Instant::now();
             let wait = match ticket.step(now) {
                 Step::Go => {

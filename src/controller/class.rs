@@ -180,7 +180,7 @@ fn begin(class: &DmsNetworkClass, account: Option<&str>, ctx: &Arc<Context>) {
     let beside: BTreeSet<String> = beside.map(|c| c.name_any()).collect();
     let networks = ctx.networks.state();
     for network in networks.iter().filter(|n| beside.iter().any(|c| uses(n, c, ctx))) {
-        ctx.registry.again(network);
+        ctx.registry.again(network, ctx.places(network));
         if uses(network, &name, ctx) {
             counted(ctx, network);
         }

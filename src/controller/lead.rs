@@ -59,7 +59,7 @@ async fn begin(ctx: &Arc<Context>, term: Term) {
     caught_up(&Api::all(ctx.client.clone()), &ctx.classes).await;
     caught_up(&Api::all(ctx.client.clone()), &ctx.networks).await;
     let networks = ctx.networks.state();
-    ctx.registry.start(networks.iter().map(|n| &**n));
+    ctx.registry.start(networks.iter().map(|n| (&**n, ctx.places(n))));
     ctx.leadership.open(term);
     for class in ctx.classes.state() {
         // Nobody listens any more when the process ends.

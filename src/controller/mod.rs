@@ -12,6 +12,7 @@ pub mod kubernetes;
 mod lead;
 mod leadership;
 mod lease;
+mod looks;
 mod metrics;
 mod network;
 mod queue;

@@ -115,12 +115,13 @@ async fn measured(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Action,
     }
 }
 
-/// Notes that a network was looked at; the last one wakes those that wait to remove something.
+/// Notes that a network was looked at; the last one of an account and Region wakes those that wait to remove something there.
 fn tried(network: &DmsNetwork, uid: &Uid, ctx: &Context) {
-    if ctx.registry.tried(uid, network.meta().generation.unwrap_or_default()) {
+    let (concerned, all) = ctx.registry.tried(uid, network.meta().generation.unwrap_or_default());
+    if all {
         tracing::info!("every network was looked at once: from now on what is given up is removed");
-        ctx.wake_all(ctx.networks.state().iter().map(|n| ObjectRef::from_obj(&**n)));
     }
+    ctx.wake_all(concerned);
 }
 
 /// A replica that stands by plans as the leader does, so that its caches hold what a leader needs, and writes nothing.

@@ -1,5 +1,6 @@
 //! Change queues: what a message names is looked at again at once, instead of by the next sweep (design.md 2, Reading AWS).
 
+mod hands;
 mod reader;
 
 use std::{
@@ -9,7 +10,7 @@ use std::{
 };
 
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -79,6 +80,7 @@ impl Queues {
 /// Reads the queues of the classes that this replica serves, until `stop`: a queue has one reader.
 pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
     let mut readers: BTreeMap<String, (User, CancellationToken)> = BTreeMap::new();
+    let mut tasks: Vec<JoinHandle<()>> = Vec::new();
     while !stop.is_cancelled() {
         let classes = ctx.classes.state();
         let who = who(classes.iter().map(|c| &**c), &ctx.serving);
@@ -99,7 +101,8 @@ pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
                     if ctx.queues.tell(&url, None) {
                         wake_classes(&ctx, &url);
                     }
-                    tokio::spawn(end.clone().run_until_cancelled_owned(reader.run()));
+                    tasks.retain(|task| !task.is_finished());
+                    tasks.push(tokio::spawn(reader.run(end.clone())));
                     tracing::info!(class = user.class, url, "change queue is read");
                     readers.insert(url, (user, end));
                 }
@@ -122,6 +125,8 @@ pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
             () = tokio::time::sleep(LOOK) => {}
         }
     }
+    // What they have in hand is given back.
+    futures::future::join_all(tasks).await;
 }
 
 /// Of each queue that a class of ours names: who reads it.

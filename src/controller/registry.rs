@@ -8,10 +8,13 @@ use std::{
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 
-use super::status::Failure;
+use super::{
+    looks::{Looks, Opened, Place},
+    status::Failure,
+};
 use crate::{
     api::{DmsNetwork, DmsNetworkStatus, names::RECONCILE_REQUESTED_AT},
-    aws::Account,
+    aws::{Account, Unheard},
     plan::{Change, Claim, Claims, Uid},
 };
 
@@ -22,14 +25,14 @@ type NamedLocks = Mutex<HashMap<(Account, String), Arc<tokio::sync::Mutex<()>>>>
 type Seen = (i64, Option<String>, Instant);
 
 /// Where a network's claims are, as far as its classes are known, and what the network is called.
-type Place = (BTreeSet<Account>, ObjectRef<DmsNetwork>);
+type Known = (BTreeSet<Account>, ObjectRef<DmsNetwork>);
 
 /// See the module.
 #[derive(Default)]
 pub struct Registry {
     claims: Mutex<HashMap<Account, Claims>>,
     /// Where each network's claims are, and what it is called.
-    places: Mutex<HashMap<Uid, Place>>,
+    places: Mutex<HashMap<Uid, Known>>,
     locks: NamedLocks,
     /// The status that we wrote last, and the resourceVersion that it got.
     written: Mutex<HashMap<Uid, (u64, Written)>>,
@@ -47,6 +50,8 @@ pub struct Registry {
     to_test: Mutex<HashSet<Uid>>,
     /// Writes of each network that AWS did not answer, by the key of their object, and when the last was: it may have been done.
     unheard: Mutex<HashMap<Uid, HashMap<String, Instant>>>,
+    /// Requests for endpoints that AWS did not answer.
+    requests: Mutex<HashMap<Account, Arc<Unheard>>>,
 }
 
 /// A status that we wrote: ours until the cache shows it.
@@ -71,19 +76,6 @@ pub struct Held {
     pub until: Option<Instant>,
     /// The changes, and what to say of them.
     pub changes: Vec<(Change, Failure)>,
-}
-
-/// See [`Registry::all_tried`].
-#[derive(Default)]
-struct Looks {
-    /// Whether the networks that were there at the start are known.
-    started: bool,
-    /// Whether all of those were tried, and that was told.
-    opened: bool,
-    /// Generations that are yet to be tried.
-    untried: HashMap<Uid, i64>,
-    /// Generations that were tried.
-    tried: HashMap<Uid, i64>,
 }
 
 /// A panic elsewhere leaves these maps whole: each change to them is a single step.
@@ -177,37 +169,54 @@ impl Registry {
         }
     }
 
-    /// A term begins with these networks: whatever was looked at before, others may have changed since.
-    pub fn start<'a>(&self, networks: impl IntoIterator<Item = &'a DmsNetwork>) {
+    /// A term begins with these networks, and where they may hold something: whatever was looked at before, others may have changed
+    /// since.
+    pub fn start<'a>(&self, networks: impl IntoIterator<Item = (&'a DmsNetwork, BTreeSet<Place>)>) {
         *lock(&self.looks) = Looks::default();
         lock(&self.failures).clear();
         lock(&self.held).clear();
-        for network in networks {
-            self.expect(network);
+        for (network, places) in networks {
+            self.expect(network, places);
         }
-        lock(&self.looks).started = true;
+        lock(&self.looks).start();
     }
 
     /// A network must be looked at anew, as if it had just come.
-    pub fn again(&self, network: &DmsNetwork) {
+    pub fn again(&self, network: &DmsNetwork, places: BTreeSet<Place>) {
         if let Some(uid) = network.uid() {
-            let mut looks = lock(&self.looks);
-            looks.tried.remove(uid.as_str());
-            // Whoever waits for it hears of it once more.
-            looks.opened = false;
+            lock(&self.looks).again(&uid.into(), &places);
         }
-        self.expect(network);
+        self.expect(network, places);
     }
 
     /// A network was made or changed: until it was looked at, nothing is removed that it might want.
-    pub fn expect(&self, network: &DmsNetwork) {
+    pub fn expect(&self, network: &DmsNetwork, places: BTreeSet<Place>) {
         let (Some(uid), generation) = (network.uid(), network.metadata.generation.unwrap_or_default()) else { return };
         let uid: Uid = uid.into();
         self.seen(&uid, network);
-        let mut looks = lock(&self.looks);
-        if network.metadata.deletion_timestamp.is_none() && looks.tried.get(&uid).is_none_or(|tried| *tried < generation) {
-            looks.untried.insert(uid, generation);
+        if network.metadata.deletion_timestamp.is_none() {
+            lock(&self.looks).expect(&uid, generation, places);
         }
+    }
+
+    /// One of a network's classes has changed: while it was not looked at, it may be elsewhere. Returns whom that concerns.
+    pub fn moved(&self, uid: &Uid, places: impl FnOnce() -> BTreeSet<Place>) -> Vec<ObjectRef<DmsNetwork>> {
+        // Not under its lock: finding the places takes others.
+        if !lock(&self.looks).awaits(uid) {
+            return Vec::new();
+        }
+        let places = places();
+        let opened = lock(&self.looks).moved(uid, places);
+        self.concerned(&opened)
+    }
+
+    /// Networks that may have waited for what was opened.
+    fn concerned(&self, opened: &Opened) -> Vec<ObjectRef<DmsNetwork>> {
+        if opened.places.is_empty() {
+            return Vec::new();
+        }
+        let places = lock(&self.places);
+        places.values().filter(|(accounts, _)| accounts.iter().any(|a| opened.concerns(a))).map(|(_, r)| r.clone()).collect()
     }
 
     /// When this generation and request of a network were first seen: what was read of AWS since then is as fresh as anybody can ask.
@@ -225,37 +234,30 @@ impl Registry {
         }
     }
 
-    /// A network was tried at a generation. Tells once when every network that had to be was.
-    pub fn tried(&self, uid: &Uid, generation: i64) -> bool {
-        let mut looks = lock(&self.looks);
-        looks.tried.insert(uid.clone(), generation);
-        if looks.untried.get(uid).is_some_and(|untried| *untried <= generation) {
-            looks.untried.remove(uid);
-        }
-        let opens = looks.started && !looks.opened && looks.untried.is_empty();
-        looks.opened |= opens;
-        opens
+    /// A network was tried at a generation. Returns whom that concerns, and tells once when every network that had to be was.
+    pub fn tried(&self, uid: &Uid, generation: i64) -> (Vec<ObjectRef<DmsNetwork>>, bool) {
+        let opened = lock(&self.looks).tried(uid, generation);
+        (self.concerned(&opened), opened.all)
     }
 
-    /// Whether every other network was tried: before that, nothing is removed or revoked (design.md 2, Giving up).
-    pub fn all_tried(&self, but: &Uid) -> bool {
-        let looks = lock(&self.looks);
-        looks.started && looks.untried.keys().all(|uid| uid == but)
+    /// Whether every other network was tried that may be in this account and Region: before that, nothing is removed or revoked there
+    /// (design.md 2, Giving up).
+    pub fn all_tried(&self, but: &Uid, account: &Account) -> bool {
+        lock(&self.looks).all_tried(but, account)
     }
 
-    /// A network is gone, with or without a last pass.
+    /// A network is gone, with or without a last pass. Returns those that shared an endpoint with it, or waited for it.
     pub fn gone(&self, uid: &Uid) -> Vec<ObjectRef<DmsNetwork>> {
-        let mut looks = lock(&self.looks);
-        looks.untried.remove(uid);
-        looks.tried.remove(uid);
-        drop(looks);
-        self.forget(uid)
+        let opened = lock(&self.looks).gone(uid);
+        let mut touched = self.forget(uid);
+        touched.extend(self.concerned(&opened));
+        touched
     }
 
     /// Networks that we know and that are in no list any more.
     pub fn missing_from(&self, known: &BTreeSet<Uid>) -> Vec<Uid> {
         let looks = lock(&self.looks);
-        let all: BTreeSet<Uid> = looks.untried.keys().chain(looks.tried.keys()).chain(lock(&self.places).keys()).cloned().collect();
+        let all: BTreeSet<Uid> = looks.known().chain(lock(&self.places).keys()).cloned().collect();
         all.difference(known).cloned().collect()
     }
 
@@ -293,6 +295,11 @@ impl Registry {
     /// Whether AWS did not answer such a write since then.
     pub fn is_unheard(&self, uid: &Uid, key: &str, since: Instant) -> bool {
         lock(&self.unheard).get(uid).and_then(|keys| keys.get(key)).is_some_and(|at| *at >= since)
+    }
+
+    /// Requests for endpoints of this account and Region that AWS did not answer, whoever made them.
+    pub fn requests(&self, account: &Account) -> Arc<Unheard> {
+        lock(&self.requests).entry(account.clone()).or_default().clone()
     }
 
     /// Its connections are to be tested once its changes are complete.

@@ -340,7 +340,7 @@ pub(super) fn counted(ctx: &Context, network: &DmsNetwork) {
 fn followed(ctx: &Arc<Context>, event: &Result<watcher::Event<DmsNetwork>, watcher::Error>) {
     let gone: Vec<plan::Uid> = match event {
         Ok(watcher::Event::Apply(network)) => {
-            ctx.registry.expect(network);
+            ctx.registry.expect(network, ctx.places(network));
             if let (Some(uid), Some(cached)) = (network.uid(), ctx.networks.get(&ObjectRef::from_obj(network))) {
                 ctx.registry.caught_up(&uid.into(), cached);
             }
@@ -349,7 +349,7 @@ fn followed(ctx: &Arc<Context>, event: &Result<watcher::Event<DmsNetwork>, watch
         Ok(watcher::Event::Delete(network)) => network.uid().map(Into::into).into_iter().collect(),
         Ok(watcher::Event::InitDone) => {
             let networks = ctx.networks.state();
-            networks.iter().for_each(|n| ctx.registry.expect(n));
+            networks.iter().for_each(|n| ctx.registry.expect(n, ctx.places(n)));
             ctx.registry.missing_from(&networks.iter().filter_map(|n| n.uid()).map(Into::into).collect())
         }
         Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => return,
@@ -379,7 +379,10 @@ fn users_of(ctx: &Context, event: &Result<watcher::Event<DmsNetworkClass>, watch
         Touched::Nothing => return Vec::new(),
     };
     let uses = |n: &DmsNetwork| n.spec.class_name.is_none() || name.as_ref().is_none_or(|name| class::uses(n, name, ctx));
-    ctx.networks.state().iter().filter(|n| uses(n)).map(|n| ObjectRef::from_obj(&**n)).collect()
+    let users: Vec<_> = ctx.networks.state().into_iter().filter(|n| uses(n)).collect();
+    let moved = |n: &Arc<DmsNetwork>| n.uid().map(|uid| ctx.registry.moved(&uid.into(), || ctx.places(n))).unwrap_or_default();
+    let concerned: Vec<_> = users.iter().flat_map(moved).collect();
+    users.iter().map(|n| ObjectRef::from_obj(&**n)).chain(concerned).collect()
 }
 
 fn in_namespace(ctx: &Context, namespace: &str) -> Vec<ObjectRef<DmsNetwork>> {

@@ -28,8 +28,6 @@ use crate::{
 
 /// How long after a start a call of the process before may still show: it was under way, or reads are late.
 const CUT_OFF: Duration = Duration::from_secs(20);
-/// The same after a write that AWS did not answer: reads may be late by as long as our own writes are expected.
-const UNHEARD: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub struct Site<'a> {
@@ -92,8 +90,9 @@ impl Site<'_> {
 
     /// Plans on `picture`, and on what is known through the network's other classes.
     pub fn plan(&self, ledger: &[OwnedEntry], picture: &Picture, home: &str, elsewhere: &BTreeMap<String, Elsewhere<'_>>) -> Plan {
-        let all_tried = self.ctx.registry.all_tried(&self.uid);
-        let mut plan = self.ctx.registry.with_claims(&self.account(), |claims| {
+        let account = self.account();
+        let all_tried = self.ctx.registry.all_tried(&self.uid, &account);
+        let mut plan = self.ctx.registry.with_claims(&account, |claims| {
             plan::plan(&Input {
                 uid: &self.uid,
                 label: &self.label,
@@ -122,7 +121,8 @@ impl Site<'_> {
     /// not dropped yet, else what appears later would be nobody's.
     fn keep_intentions(&self, ledger: &[OwnedEntry], plan: &mut Plan) {
         let cut_off = self.ctx.began(&self.record.name).elapsed() < CUT_OFF;
-        let since = Instant::now().checked_sub(UNHEARD);
+        // Reads may be late by as long as our own writes are expected.
+        let since = Instant::now().checked_sub(aws::PATIENCE);
         let unheard = |key: &str| since.is_some_and(|since| self.ctx.registry.is_unheard(&self.uid, key, since));
         for entry in ledger.iter().filter(|e| e.id.is_none()) {
             if (cut_off || unheard(&entry.key)) && plan.ledger.iter().all(|e| e.key != entry.key) {
@@ -142,7 +142,8 @@ impl Site<'_> {
 
     /// Makes the changes of a plan. Returns what was done, and what was refused.
     pub async fn apply(&self, plan: &Plan) -> (Vec<Change>, Vec<(Change, Failure)>) {
-        let context = aws::ApplyContext { owner: &self.ctx.owner, label: &self.label, tags: &self.tags };
+        let unheard = self.ctx.registry.requests(&self.account());
+        let context = aws::ApplyContext { owner: &self.ctx.owner, label: &self.label, tags: &self.tags, unheard: &unheard };
         let outcome = aws::apply(&self.store, &plan.changes, &context).await;
         let mut failures = Vec::new();
         for (change, error) in &outcome.failed {

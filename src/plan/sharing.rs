@@ -53,8 +53,8 @@ pub fn unite(me: &Uid, created: i64, label: &str, mine: &Share, applied: Option<
     let lead = shares.first().map_or(mine, |s| s.2);
     // One that disagrees leaves the endpoint alone: it waits for nothing to be applied.
     let mut others = claims.other_shares(me, &mine.endpoint).filter(|(_, claim, share)| !claim.deleting && agree(share, lead));
-    let settled =
-        applied == Some(mine.text().as_str()) && others.all(|(_, claim, share)| claim.applied(&mine.endpoint) == Some(share.text().as_str()));
+    let settled = applied == Some(mine.text().as_str())
+        && others.all(|(_, claim, share)| claim.applied(&mine.endpoint) == Some(share.text().as_str()));
     unite_sorted(&shares, me, mine, settled)
 }
 

@@ -88,14 +88,25 @@ async fn killed_at_any_moment() {
     let kills = std::env::var("CRASH_KILLS").map_or(12, |n| n.parse().unwrap());
     // Side by side, two kills in a round.
     let rounds = |part: u64| at_moments(part, kills / 2 / PARTS + u64::from(part < kills / 2 % PARTS));
-    futures::future::join_all((0..PARTS).map(rounds)).await;
-    eprintln!("crash-any: killed at {kills} points");
+    let struck = futures::future::join_all((0..PARTS).map(rounds)).await;
+    let (made, at_work) = struck.iter().fold((0, 0), |(a, b), s| (a + s.kills, b + s.at_work));
+    eprintln!("crash-any: killed {made} times, {at_work} of them before its work was done");
+    assert_eq!(made, kills / 2 * 2);
+    assert!(at_work * 2 > made, "most kills hit nothing: {at_work} of {made}");
 }
 
 /// Environments of [`killed_at_any_moment`].
 const PARTS: u64 = 3;
 
-async fn at_moments(part: u64, rounds: u64) {
+/// Kills that were made, and those that came before the network was as it was to be.
+#[derive(Default)]
+struct Struck {
+    kills: u64,
+    at_work: u64,
+}
+
+async fn at_moments(part: u64, rounds: u64) -> Struck {
+    let mut struck = Struck::default();
     let mut env = Env::start(&format!("crash-any-{part}")).await;
     let before = env.aws.state();
     let mut seed: u64 = 0x5eed + part;
@@ -108,14 +119,19 @@ async fn at_moments(part: u64, rounds: u64) {
         env.apply("orders", env.reference()).await;
         tokio::time::sleep(first).await; // not a guess: any moment will do
         env.controller.kill();
+        struck.kills += 1;
+        struck.at_work += u64::from(!is(&env.get("orders").await, "Ready", "True"));
         env.controller.start();
         whole(&env, 6, &format!("round {n}: killed {first:?} after the network was made")).await;
         env.delete("orders").await;
         tokio::time::sleep(second).await;
         env.controller.kill();
+        struck.kills += 1;
+        struck.at_work += u64::from(env.networks().get_opt("orders").await.unwrap().is_some());
         env.controller.start();
         nothing_left(&env, &before, &format!("round {n}: killed {second:?} after the deletion")).await;
     }
+    struck
 }
 
 /// A rule that goes while the ledger of a repair is written, and dies half-way, is one drift, and is mended.

@@ -2,6 +2,7 @@
 //! own process, kubectl and the AWS SDK as the clients that look. `harness` holds the parts; a test is a story.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod alerts;
 mod cli;
 mod conditions;
 mod connection;
@@ -24,6 +25,7 @@ mod offline;
 mod parts;
 mod paths;
 mod queue;
+mod queue_hands;
 mod reference;
 mod refusals;
 mod restore;
@@ -31,6 +33,7 @@ mod scale;
 #[path = "../../benches/scale/server.rs"]
 mod server;
 mod shards;
+mod shards_many;
 mod sharing;
 mod status;
 mod stories;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     harness::{
-        Env, Trail,
+        Controller, Env, Trail,
         emulator::count,
         env::SOON,
         trail::{ALICE, event},
@@ -16,12 +16,12 @@ use crate::{
 };
 
 /// No sweep comes in a test: what is noticed, the queue told.
-const NEVER: &str = "10m";
+pub const NEVER: &str = "10m";
 /// Issue 5: from the event to AWS mended.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
 /// A network that is ready, with a queue and without sweeps.
-async fn start(name: &str) -> (Env, Trail) {
+pub async fn start(name: &str) -> (Env, Trail) {
     let mut env = Env::builder(name).without_class().without_controller().start().await;
     let trail = Trail::new(&env.aws, "changes").await;
     class(&env, &trail).await;
@@ -32,7 +32,7 @@ async fn start(name: &str) -> (Env, Trail) {
     (env, trail)
 }
 
-async fn class(env: &Env, trail: &Trail) {
+pub async fn class(env: &Env, trail: &Trail) {
     let mut spec = env.class_spec();
     spec["resyncInterval"] = NEVER.into();
     spec["changeQueue"] = json!({ "url": trail.url });
@@ -50,7 +50,7 @@ async fn start_with_sweeps(env: &mut Env, trail: &Trail) {
 }
 
 /// Has everything read once more, so that nothing is left to be read by itself.
-async fn look(env: &Env) {
+pub async fn look(env: &Env) {
     let asked = format!("{:?}", Instant::now());
     env.patch("orders", json!({ "metadata": { "annotations": { "dmsnet.dev/reconcile-requested-at": asked } } })).await;
     let handled = |n: &DmsNetwork| n.status.as_ref().and_then(|s| s.last_handled_reconcile_at.clone()) == Some(asked.clone());
@@ -59,7 +59,7 @@ async fn look(env: &Env) {
 }
 
 /// Somebody takes the source's ingress rule away; by its values, as the console does, or by its ID.
-async fn revoke(env: &Env, by_id: bool) -> Vec<crate::harness::Call> {
+pub async fn revoke(env: &Env, by_id: bool) -> Vec<crate::harness::Call> {
     let (client, mark) = (env.aws.ec2(), env.aws.mark());
     let group = &env.topology.security_group_ids.source;
     let rules = client.describe_security_group_rules().send().await.unwrap();
@@ -85,15 +85,20 @@ async fn mended(env: &Env, wanted: &View) -> Duration {
     at.elapsed()
 }
 
-fn drift(network: &DmsNetwork) -> &[DriftRecord] {
+pub fn drift(network: &DmsNetwork) -> &[DriftRecord] {
     network.status.as_ref().map_or(&[], |s| &s.drift)
+}
+
+/// What became of so many messages, as the controller counts them.
+pub fn counted(controller: &mut Controller, outcome: &str) -> f64 {
+    controller.metrics().sum("dmsnet_queue_messages_total", &[("outcome", outcome)])
 }
 
 /// Waits until the queue is empty and so much became of its messages.
 async fn outcome(env: &mut Env, trail: &Trail, outcome: &str, count: f64) {
     let deadline = Instant::now() + SOON;
     loop {
-        let seen = env.controller.metrics().sum("dmsnet_queue_messages_total", &[("class", &env.name), ("outcome", outcome)]);
+        let seen = counted(&mut env.controller, outcome);
         let depth = trail.depth().await;
         if seen >= count && depth == 0 {
             assert_eq!(seen, count, "messages that were {outcome}");
@@ -244,9 +249,14 @@ async fn a_queue_that_is_missing_or_denied_is_told_and_the_sweep_goes_on() {
 
 /// Waits until the class's condition Ready has that reason; its message.
 async fn class_reason(env: &Env, reason: &str) -> String {
+    reason_of(env, &env.name, reason).await
+}
+
+/// The same of any class.
+pub async fn reason_of(env: &Env, class: &str, reason: &str) -> String {
     let api = env.classes();
-    env.eventually(&format!("class {reason}"), SOON, async || {
-        let status = api.get(&env.name).await.map_err(|e| e.to_string())?.status.unwrap_or_default();
+    env.eventually(&format!("class {class} {reason}"), SOON, async || {
+        let status = api.get(class).await.map_err(|e| e.to_string())?.status.unwrap_or_default();
         let ready = dmsnet::api::conditions::find(&status.conditions, "Ready").cloned();
         match ready {
             Some(c) if c.reason == reason => Ok(c.message),
@@ -265,7 +275,7 @@ async fn what_aws_does_not_answer_stays_in_the_queue() {
     let failed = async || env.aws.hits(&fault) > 0;
     env.eventually("the read fails", SOON, async || if failed().await { Ok(()) } else { Err("no read yet".to_owned()) }).await;
     let deadline = Instant::now() + SOON;
-    while env.controller.metrics().sum("dmsnet_queue_messages_total", &[("outcome", "failed")]) < 1.0 {
+    while counted(&mut env.controller, "failed") < 1.0 {
         assert!(Instant::now() < deadline, "it is never counted");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -1,9 +1,6 @@
 //! Several shards: each serves the classes that its selector takes, and hands them over when their labels say otherwise.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use dmsnet::api::DmsNetworkClass;
 use kube::{
@@ -14,16 +11,16 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{
-        Call, Controller, Env, Topology,
-        emulator::{self, CONTROLLER_KEY, OTHER_KEY, REGION},
+        Controller, Env, Topology,
+        emulator::{self, CONTROLLER_KEY, OTHER_KEY},
         env::{SOON, is},
     },
-    lease::{BUSY, mended, revoke_one, writes_of},
+    lease::{mended, revoke_one, writes_of},
     view::{View, settled},
 };
 
 /// A class of the test with one more label.
-async fn class_of(env: &Env, name: &str, shard: &str, change: Value) -> DmsNetworkClass {
+pub async fn class_of(env: &Env, name: &str, shard: &str, change: Value) -> DmsNetworkClass {
     let mut spec = env.class_spec();
     emulator::merge(&mut spec, change);
     let class = json!({
@@ -34,7 +31,7 @@ async fn class_of(env: &Env, name: &str, shard: &str, change: Value) -> DmsNetwo
 }
 
 /// Two shards, each with credentials of its own; they are called `<test>-a` and `<test>-b`.
-fn two_shards(env: &mut Env) -> Controller {
+pub fn two_shards(env: &mut Env) -> Controller {
     let selector = |shard: &str| format!("test={},shard={shard}", env.name);
     let (a, b) = (selector("a"), selector("b"));
     let name = |shard: &str| ["--shard".to_owned(), format!("{}-{shard}", env.name)];
@@ -51,7 +48,7 @@ fn two_shards(env: &mut Env) -> Controller {
     other
 }
 
-async fn served_by(env: &Env, class: &str, shard: Option<&str>, within: Duration) {
+pub async fn served_by(env: &Env, class: &str, shard: Option<&str>, within: Duration) {
     let shard = shard.map(|s| format!("{}-{s}", env.name));
     env.eventually(&format!("class {class} is served by {shard:?}"), within, async || {
         let status = env.classes().get(class).await.map_err(|e| e.to_string())?.status;
@@ -60,17 +57,42 @@ async fn served_by(env: &Env, class: &str, shard: Option<&str>, within: Duration
     .await;
 }
 
-/// The network of the reference topology through another class, or of another instance.
-fn through(env: &Env, class: &str, instance: usize) -> Value {
-    let mut spec = env.reference();
+/// The network of a reference topology, such as the test's own, through that class.
+pub fn through(place: &Topology, class: &str, instance: usize) -> Value {
+    let mut spec = place.reference();
     spec["className"] = class.into();
-    spec["replication"]["instance"] = env.topology.instances[instance].id.as_str().into();
+    spec["replication"]["instance"] = place.instances[instance].id.as_str().into();
     spec
+}
+
+/// Nobody serves anything yet.
+pub async fn nobody(name: &str, instances: usize) -> Env {
+    Env::builder(name).topology(json!({ "instances": instances })).without_class().without_controller().start().await
+}
+
+/// Two shards, and a network that is ready through a class of the first.
+struct Served {
+    env: Env,
+    _b: Controller,
+    class: String,
+    /// AWS, before there was any network.
+    before: Value,
+}
+
+async fn served(name: &str) -> Served {
+    let mut env = nobody(name, 1).await;
+    let (before, class) = (env.aws.state(), format!("{name}-c"));
+    class_of(&env, &class, "a", json!({})).await;
+    let mut b = two_shards(&mut env);
+    b.start();
+    env.apply("orders", through(&env.topology, &class, 0)).await;
+    env.ready("orders").await;
+    Served { env, _b: b, class, before }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_account_and_region_is_served_by_one_shard() {
-    let mut env = Env::builder("shards-conflict").topology(json!({ "instances": 2 })).without_class().without_controller().start().await;
+    let mut env = nobody("shards-conflict", 2).await;
     let before = env.aws.state();
     let (one, two) = (format!("{}-one", env.name), format!("{}-two", env.name));
     class_of(&env, &one, "a", json!({})).await;
@@ -82,8 +104,8 @@ async fn one_account_and_region_is_served_by_one_shard() {
     assert!(message.contains(&format!("\"{}-a\"", env.name)) && message.contains(&one), "{message}");
 
     // Its networks are left alone, and the other's go on.
-    env.apply("mine", through(&env, &one, 0)).await;
-    env.apply("theirs", through(&env, &two, 1)).await;
+    env.apply("mine", through(&env.topology, &one, 0)).await;
+    env.apply("theirs", through(&env.topology, &two, 1)).await;
     env.ready("mine").await;
     env.calls("DescribeSecurityGroupRules", 2, SOON).await;
     let alone = env.get("theirs").await;
@@ -115,14 +137,7 @@ async fn refused(env: &Env, class: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_hands_a_class_from_shard_to_shard() {
-    let mut env = Env::builder("shards-hand-over").without_class().without_controller().start().await;
-    let before = env.aws.state();
-    let class = format!("{}-c", env.name);
-    class_of(&env, &class, "a", json!({})).await;
-    let mut b = two_shards(&mut env);
-    b.start();
-    env.apply("orders", through(&env, &class, 0)).await;
-    env.ready("orders").await;
+    let Served { env, _b, class, before } = served("shards-hand-over").await;
     settled(&env).await;
     let wanted = View::of(&env);
     let mark = env.aws.mark();
@@ -160,14 +175,7 @@ async fn a_label_hands_a_class_from_shard_to_shard() {
 /// The class is removed by force while nobody looks; the shard that had it takes its networks to their end.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_class_that_vanished_leaves_its_networks_to_its_shard() {
-    let mut env = Env::builder("shards-vanished").topology(json!({ "instances": 2 })).without_class().without_controller().start().await;
-    let before = env.aws.state();
-    let class = format!("{}-c", env.name);
-    class_of(&env, &class, "a", json!({})).await;
-    let mut b = two_shards(&mut env);
-    b.start();
-    env.apply("orders", through(&env, &class, 0)).await;
-    env.ready("orders").await;
+    let Served { mut env, _b, class, before } = served("shards-vanished").await;
     env.network("orders", SOON, |n| n.status.as_ref().unwrap().classes.iter().all(|r| r.shard.is_some())).await;
     assert!(env.controller.term().success());
     env.kubectl.ok(&["delete", "dnc", &class, "--wait=false"]);
@@ -180,127 +188,4 @@ async fn a_class_that_vanished_leaves_its_networks_to_its_shard() {
     env.gone("orders", SOON).await;
     assert_eq!(env.aws.state(), before, "AWS is as before");
     assert_eq!(writes_of(&env, OTHER_KEY, 0), [] as [String; 0], "the other shard keeps out of it");
-}
-
-// --------------------------------------------------------------- two shards over many networks
-
-/// A class stands for a Region of its own: those of one account and Region belong to one shard.
-const REGIONS: [&str; 4] = [REGION, "us-east-1", "eu-west-1", "eu-central-1"];
-/// Networks of a class.
-const EACH: usize = 5;
-/// A sweep: `resyncInterval` of the test's classes.
-const SWEEP: Duration = Duration::from_secs(10);
-
-/// Four classes with all their networks.
-struct Many {
-    places: Vec<Topology>,
-    classes: Vec<String>,
-}
-
-impl Many {
-    /// Those of `a` are the first two, those of `b` the others.
-    async fn new(env: &Env) -> Self {
-        let wish = |region: &str| json!({ "region": region, "instances": EACH });
-        let far = REGIONS[1..].iter().map(|region| env.aws.topology(wish(region)));
-        let places: Vec<Topology> = [env.topology.clone()].into_iter().chain(far).collect();
-        let classes: Vec<String> = (0..REGIONS.len()).map(|i| format!("{}-{i}", env.name)).collect();
-        for (i, (class, region)) in classes.iter().zip(REGIONS).enumerate() {
-            class_of(env, class, if i < 2 { "a" } else { "b" }, json!({ "region": region })).await;
-        }
-        Self { places, classes }
-    }
-
-    fn names(&self) -> Vec<(usize, String)> {
-        (0..self.classes.len()).flat_map(|i| (0..EACH).map(move |n| (i, format!("net-{i}-{n}")))).collect()
-    }
-
-    async fn apply(&self, env: &Env) {
-        for (at, (i, name)) in self.names().into_iter().enumerate() {
-            let place = &self.places[i];
-            let mut spec = env.reference();
-            spec["className"] = self.classes[i].as_str().into();
-            spec["replication"]["instance"] = place.instances[at % EACH].id.as_str().into();
-            spec["databases"][0]["dmsEndpoint"] = place.endpoints.source.id.as_str().into();
-            spec["databases"][0]["securityGroupId"] = place.security_group_ids.source.as_str().into();
-            spec["databases"][1]["rds"]["instance"] = place.rds.as_ref().unwrap().id.as_str().into();
-            env.apply(&name, spec).await;
-        }
-    }
-
-    fn states(&self, env: &Env) -> Vec<Value> {
-        self.places.iter().map(|p| env.aws.state_of(&p.region)).collect()
-    }
-}
-
-fn regions(writes: &[Call]) -> BTreeSet<&str> {
-    writes.iter().map(|c| c.region.as_str()).collect()
-}
-
-fn writes(env: &Env, key: &str, mark: u64) -> Vec<Call> {
-    env.aws.calls_of(key, mark).into_iter().filter(|c| c.mutating).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_network_of_four_classes_is_served_once_and_a_class_moves() {
-    let mut env = Env::builder("shards-many").topology(json!({ "instances": EACH })).without_class().without_controller().start().await;
-    let many = Many::new(&env).await;
-    let before = many.states(&env);
-    let mut b = two_shards(&mut env);
-    b.start();
-    many.apply(&env).await;
-    for (_, name) in many.names() {
-        env.ready(&name).await;
-    }
-
-    // Each once: in a Region only its shard has written, and nothing is there twice (the view refuses that).
-    for (key, served) in [(CONTROLLER_KEY, &REGIONS[..2]), (OTHER_KEY, &REGIONS[2..])] {
-        assert_eq!(regions(&writes(&env, key, 0)), served.iter().copied().collect(), "{key}");
-        let swept = env.aws.calls_of(key, 0).into_iter().filter(|c| c.operation == "DescribeSecurityGroupRules").collect::<Vec<_>>();
-        assert_eq!(regions(&swept), served.iter().copied().collect(), "{key} reads what it serves, and nothing else");
-    }
-    let views: Vec<View> = many.places.iter().map(|p| View::at(&env, p)).collect();
-    for (view, place) in views.iter().zip(&many.places) {
-        // Two out and two in for each network, 443 from each replication group and from the VPC.
-        assert_eq!((view.ours().len(), view.our_groups(), view.endpoints.len()), (5 * EACH + 1, 1, 1), "{}: {view:#?}", place.region);
-    }
-
-    // Its label moves a class, while somebody breaks one of its rules.
-    let (moved, place) = (&many.classes[1], &many.places[1]);
-    let mark = env.aws.mark();
-    env.aws.revoke_ingress(&place.region, &place.security_group_ids.source).await;
-    let asked = Instant::now();
-    class_of(&env, moved, "b", json!({ "region": place.region })).await;
-    served_by(&env, moved, Some("b"), SOON).await;
-    let handed = asked.elapsed();
-    env.eventually("the rule is back", SOON, async || {
-        let now = View::at(&env, place);
-        if now == views[1] { Ok(()) } else { Err(now.difference(&views[1])) }
-    })
-    .await;
-    eprintln!("shards-many: handed over after {handed:?}, mended {:?} after the move was asked for", asked.elapsed());
-    assert!(asked.elapsed() <= SWEEP + BUSY, "a gap of at most one sweep: {:?}", asked.elapsed());
-    let of_b = format!("{}-b", env.name);
-    for (_, name) in many.names().into_iter().filter(|(i, _)| *i == 1) {
-        let recorded = |n: &dmsnet::api::DmsNetwork| n.status.as_ref().unwrap().classes.iter().all(|r| r.shard.as_ref() == Some(&of_b));
-        env.network(&name, SOON, |n| is(n, "Ready", "True") && recorded(n)).await;
-    }
-    let both = [writes(&env, CONTROLLER_KEY, mark), writes(&env, OTHER_KEY, mark)].concat();
-    let told: Vec<String> = both.iter().map(|c| format!("{} {} in {}", c.access_key, c.operation, c.region)).collect();
-    assert_eq!(told.len(), 1, "the rule is mended once, and nothing else is written: {told:#?}");
-
-    // From now on the other serves it; what each had is left as it was.
-    let mark = env.aws.mark();
-    env.aws.revoke_ingress(&place.region, &place.security_group_ids.source).await;
-    env.eventually("the rule is back", SOON, async || if View::at(&env, place) == views[1] { Ok(()) } else { Err("not yet".into()) }).await;
-    assert_eq!((writes(&env, CONTROLLER_KEY, mark).len(), writes(&env, OTHER_KEY, mark).len()), (0, 1));
-    for (view, place) in views.iter().zip(&many.places) {
-        assert_eq!(View::at(&env, place), *view, "{}", place.region);
-    }
-    for (_, name) in many.names() {
-        env.delete(&name).await;
-    }
-    for (_, name) in many.names() {
-        env.gone(&name, SOON).await;
-    }
-    assert_eq!(many.states(&env), before, "AWS is as before");
 }

@@ -45,7 +45,7 @@ impl View {
             }
         }
         for (id, endpoint) in members(&state["vpcEndpoints"]) {
-            if endpoint["state"].as_str().is_some_and(|s| s.starts_with("delet")) {
+            if endpoint["vpc"] != place.vpc_id.as_str() || endpoint["state"].as_str().is_some_and(|s| s.starts_with("delet")) {
                 continue;
             }
             let on: Vec<String> = endpoint["groups"].as_array().unwrap().iter().map(|g| name_of(g.as_str().unwrap())).collect();

@@ -12,7 +12,7 @@ use crate::{
     replica::Life,
     stub::{Ids, Rule, World},
     trace::Trace,
-    wants::{OWN, Shape, Wish},
+    wants::{OWN, Shape, Way, Wish},
 };
 
 /// Under which name these runs own AWS objects.
@@ -26,6 +26,9 @@ struct Known {
     /// Since when each rule is wanted without a break; zero: from the first moment on.
     wanted: BTreeMap<Shape, Duration>,
     ever: BTreeSet<Shape>,
+    /// Likewise each way, whatever rule opens it.
+    ways: BTreeMap<Way, Duration>,
+    ever_ways: BTreeSet<Way>,
     /// IDs of all that the controller has made.
     made: BTreeSet<String>,
     /// IDs whose tags somebody took off: until they are on again, they may pass for a stranger's.
@@ -74,6 +77,12 @@ impl Checker {
         };
         let now: BTreeSet<Shape> = known.wishes.values().flat_map(Wish::shapes).collect();
         known.wanted.retain(|shape, _| now.contains(shape));
+        let ways: BTreeSet<Way> = now.iter().filter_map(Shape::way).collect();
+        known.ways.retain(|way, _| ways.contains(way));
+        for way in ways {
+            let since = if known.ever_ways.insert(way.clone()) { Duration::ZERO } else { self.clock.elapsed() + OLD_NEWS };
+            known.ways.entry(way).or_insert(since);
+        }
         for shape in now {
             let since = if known.ever.insert(shape.clone()) { Duration::ZERO } else { self.clock.elapsed() + OLD_NEWS };
             known.wanted.entry(shape).or_insert(since);
@@ -140,6 +149,14 @@ impl Checker {
             for shape in known.wanted.iter().filter(|(_, since)| **since <= now).map(|(s, _)| s) {
                 if was.contains(shape) && !is.contains(shape) {
                     broken.push(format!("{} {operation} took a needed rule away: {shape:?}", life.name));
+                }
+            }
+            // One rule for a way may make room for another, once that is there.
+            let open = |shapes: &BTreeSet<Shape>| shapes.iter().filter_map(Shape::way).collect::<BTreeSet<Way>>();
+            let (was_open, is_open) = (open(&was), open(&is));
+            for way in known.ways.iter().filter(|(_, since)| **since <= now).map(|(w, _)| w) {
+                if was_open.contains(way) && !is_open.contains(way) {
+                    broken.push(format!("{} {operation} closed a way that is needed: {way:?}", life.name));
                 }
             }
             for place in 0..self.places {

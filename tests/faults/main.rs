@@ -45,17 +45,38 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text:?} is no number")))
 }
 
-/// A seed on a thread of its own, so that nothing of the one before is left; with the controller's log, if asked for.
-fn story(seed: u64, log: bool) -> Story {
-    paused(seed, async move {
-        let _log = log.then(logged);
-        sim::run(seed).await
+/// The name of the test whose process a seed runs in.
+const SEEDED: &str = "seeded_schedules";
+/// Begins the line that tells the process that waits how the seed went.
+const STORY: &str = "story ";
+
+/// A seed in a process of its own; with the controller's log, if asked for.
+fn story(seed: u64, log: Option<&str>) -> Story {
+    let output = fixed::of_seed(SEEDED, seed, log);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let told = text.lines().find_map(|line| serde_json::from_str(line.strip_prefix(STORY)?).ok());
+    told.unwrap_or_else(|| {
+        let what = format!("{} without a story:\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+        Story { broken: vec![what], ..Story::default() }
     })
+}
+
+/// The same, in this process.
+fn tell_story(seed: u64) {
+    // Without a log, too: to make it takes from the chance that the controller's jitter comes from.
+    let log = std::env::var("FAULT_LOG").unwrap_or_else(|_| "off".into());
+    let story = paused(seed, async move {
+        let _log = logged(&log);
+        sim::run(seed).await
+    });
+    println!("\n{STORY}{}", serde_json::to_string(&story).unwrap());
 }
 
 /// Runs it on a thread of its own, with the clock paused.
 fn paused<T: Send + 'static>(seed: u64, story: impl Future<Output = T> + Send + 'static) -> T {
     let run = move || {
+        // The first such map fixes the keys of all that follow by addresses; what is logged must not move those.
+        drop(kube::runtime::scheduler(futures::stream::empty::<kube::runtime::scheduler::ScheduleRequest<u8>>()));
         fastrand::seed(seed);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(story)
@@ -63,31 +84,31 @@ fn paused<T: Send + 'static>(seed: u64, story: impl Future<Output = T> + Send + 
     std::thread::spawn(run).join().unwrap()
 }
 
-fn logged() -> tracing::subscriber::DefaultGuard {
+fn logged(targets: &str) -> tracing::subscriber::DefaultGuard {
     // Not an `EnvFilter`: it makes hash maps, and those take from the chance that the controller's jitter comes from.
-    let targets: Targets = std::env::var("FAULT_LOG").unwrap_or_else(|_| "dmsnet=debug".into()).parse().unwrap();
+    let targets: Targets = targets.parse().unwrap();
     let lines = tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(sim::log);
     tracing::subscriber::set_default(tracing_subscriber::registry().with(targets).with(lines))
 }
 
 fn tell(seed: u64, story: &Story) -> String {
-    let lines = story.trace.lines();
     format!(
         "seed {seed} failed; again with: FAULT_SEED={seed} cargo test --test faults\n{}\n\nwhat must not be:\n  {}\n",
-        lines.join("\n"),
+        story.lines.join("\n"),
         story.broken.join("\n  ")
     )
 }
 
 #[test]
 fn seeded_schedules() {
-    if fixed::again("seeded_schedules") {
-        return;
-    }
     if let Some(seed) = number("FAULT_SEED") {
-        let story = story(seed, true);
-        println!("{}", story.trace.lines().join("\n"));
-        println!("seed {seed}: digest {:016x}, {:?} simulated, {} writes", story.trace.digest(), story.simulated, story.writes);
+        if fixed::is_fixed() {
+            return tell_story(seed);
+        }
+        let log = std::env::var("FAULT_LOG").unwrap_or_else(|_| "dmsnet=debug".into());
+        let story = story(seed, Some(&log));
+        println!("{}", story.lines.join("\n"));
+        println!("seed {seed}: digest {:016x}, {:?} simulated, {} writes", story.digest, story.simulated, story.writes);
         assert!(story.broken.is_empty(), "{}", story.broken.join("\n"));
         return;
     }
@@ -106,7 +127,7 @@ fn seeded_schedules() {
                     if seed >= first + count || stop && !failed.lock().unwrap().is_empty() {
                         break;
                     }
-                    let story = story(seed, false);
+                    let story = story(seed, None);
                     writes.fetch_add(story.writes as u64, Ordering::Relaxed);
                     requests.fetch_add(story.requests, Ordering::Relaxed);
                     simulated.fetch_add(story.simulated.as_secs(), Ordering::Relaxed);
@@ -114,6 +135,8 @@ fn seeded_schedules() {
                         *most = (*most).max((took, seed));
                     }
                     if !story.broken.is_empty() {
+                        // Whoever stops a long run knows as much.
+                        println!("seed {seed}: {}", story.broken[0].lines().next().unwrap_or_default());
                         failed.lock().unwrap().push((seed, story));
                     }
                 }
@@ -130,12 +153,31 @@ fn seeded_schedules() {
         slowest.into_inner().unwrap(),
         failed
             .iter()
-            .map(|(seed, s)| (*seed, format!("{:016x}", s.trace.digest()), s.broken[0].lines().next().unwrap_or_default().to_owned()))
+            .map(|(seed, s)| (*seed, format!("{:016x}", s.digest), s.broken[0].lines().next().unwrap_or_default().to_owned()))
             .collect::<Vec<_>>()
     );
     if let Some((seed, story)) = failed.first() {
         panic!("{}", tell(*seed, story));
     }
+}
+
+/// Alone, beside others, with the controller's log and without: the same to the last line.
+#[test]
+fn a_seed_replays() {
+    let log = Some("dmsnet=trace");
+    std::thread::scope(|scope| {
+        for seed in [3, 17] {
+            let all = [None, log, None].map(|log| scope.spawn(move || story(seed, log)));
+            let [first, logged, again] = all.map(|one| one.join().unwrap());
+            assert!(logged.lines.len() > first.lines.len(), "seed {seed} is told without the log");
+            for other in [logged, again] {
+                let lines = || other.lines.iter().filter(|line| !line.contains(trace::LOG));
+                let differs = first.lines.iter().zip(lines()).find(|(a, b)| a != b);
+                assert_eq!(differs, None, "seed {seed} goes another way");
+                assert_eq!((first.digest, first.lines.len()), (other.digest, lines().count()), "seed {seed}");
+            }
+        }
+    });
 }
 
 #[test]

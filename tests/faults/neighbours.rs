@@ -71,7 +71,7 @@ pub async fn beside(dead: Option<(Fate, bool)>) -> (Took, String) {
 
 fn wish(n: usize, target: bool) -> Wish {
     let databases = [Database::Source].into_iter().chain(target.then_some(Database::Target)).collect();
-    Wish { place: n / 2, databases, endpoint: true, private_dns: true }
+    Wish { place: n / 2, databases, endpoint: true, private_dns: true, by_cidr: false }
 }
 
 async fn until_whole(sim: &Sim) -> Duration {

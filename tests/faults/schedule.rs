@@ -95,7 +95,7 @@ fn wish(rng: &mut Rng, n: usize, private_dns: bool) -> Wish {
         databases.insert(pick(rng, &all));
     }
     // The first two share a topology, the third has one of its own.
-    Wish { place: n / 2, databases, endpoint: happens(rng, 0.7), private_dns }
+    Wish { place: n / 2, databases, endpoint: happens(rng, 0.7), private_dns, by_cidr: false }
 }
 
 impl Schedule {
@@ -177,6 +177,12 @@ impl Schedule {
             deeds.push((within(rng, 0.0, 1.0), deed));
         }
         let clocks = (0..replicas).map(|_| if happens(rng, 0.3) { wrong(rng) } else { 0 }).collect();
+        let rng = &mut chance::of(seed, "ingress");
+        for (_, deed) in &mut deeds {
+            if let Deed::Wish(_, wish) = deed {
+                wish.by_cidr = happens(rng, 0.3);
+            }
+        }
         let rng = &mut chance::of(seed, "end");
         deeds.sort_by_key(|(at, _)| *at);
         let deletions = (0..NETWORKS).map(|_| Duration::from_millis(rng.u64(..20_000))).collect();

@@ -9,6 +9,7 @@ use kube::{
     Client,
     client::{ClientBuilder, retry::RetryPolicy},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::{
     task::JoinHandle,
@@ -38,8 +39,12 @@ const PLACES: usize = 2;
 const NAMESPACE: &str = "dmsnet-system";
 
 /// How a seed went.
+#[derive(Default, Deserialize, Serialize)]
 pub struct Story {
-    pub trace: Trace,
+    /// What happened, line by line.
+    pub lines: Vec<String>,
+    /// The same for the same story.
+    pub digest: u64,
     pub broken: Vec<String>,
     /// How long it took to be well once faults stopped: made, and unmade.
     pub took: [Duration; 2],
@@ -98,7 +103,8 @@ pub async fn run(seed: u64) -> Story {
     let took = sim.story().await;
     sim.end();
     let (broken, writes, requests) = (sim.checker.broken(), sim.checker.writes(), sim.fates.requests());
-    Story { requests, trace: sim.trace, broken, took, simulated: sim.clock.elapsed(), writes }
+    let (lines, digest) = (sim.trace.lines(), sim.trace.digest());
+    Story { lines, digest, requests, broken, took, simulated: sim.clock.elapsed(), writes }
 }
 
 impl Sim {

@@ -71,3 +71,30 @@ fn a_start_with_many_networks_is_bounded_by_pages() {
         running.end().await;
     });
 }
+
+/// A sweep of them takes three calls of DMS: these move apart, and none comes much later than an interval after the last.
+#[test]
+fn the_calls_of_a_sweep_move_apart() {
+    const CALLS: usize = 3;
+    story(CALLS * 100, async move |place| {
+        let (running, _) = started(place, "first").await;
+        place.ready().await;
+        let begun = place.clock.elapsed() + 2 * INTERVAL;
+        sleep(14 * INTERVAL).await;
+        let asked = place.aws.asked(begun);
+        let of = |operation: &str| asked.iter().filter(|a| a.operation == operation).map(|a| a.at).collect::<Vec<_>>();
+        let instances = of("dms:DescribeReplicationInstances");
+        assert!(instances.len() >= 11 * CALLS, "{instances:?}");
+        for (n, again) in instances.iter().enumerate().skip(CALLS) {
+            let wait = *again - instances[n - CALLS];
+            assert!(wait <= INTERVAL + Duration::from_secs(1), "the same networks after {wait:?}: {instances:?}");
+        }
+        let sweep = instances.windows(CALLS).rfind(|calls| calls[CALLS - 1] - calls[0] < INTERVAL / 2).unwrap();
+        let apart: Vec<_> = sweep.windows(2).map(|two| two[1] - two[0]).collect();
+        assert!(apart.iter().all(|a| a.as_secs() >= 2), "{apart:?}");
+        // What one list tells comes as it did.
+        let most = of("ec2:DescribeSecurityGroupRules").len() / 11;
+        assert!((1..=CALLS).contains(&most), "{most} pages of rules a sweep");
+        running.end().await;
+    });
+}

@@ -27,7 +27,15 @@ pub struct Wish {
     pub endpoint: bool,
     /// Without, AWS takes a second endpoint for the same service.
     pub private_dns: bool,
+    /// Whether databases admit the VPC's addresses, not the replication's group: another rule for the same way.
+    pub by_cidr: bool,
 }
+
+/// The VPC's addresses.
+const VPC: &str = "10.0.0.0/16";
+
+/// A way that must be open: group, direction and port. More than one rule can open it.
+pub type Way = (usize, String, bool, i32);
 
 /// A rule that must be there. The group that dmsnet makes is called `own`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +48,12 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// The way that it opens; none where it opens one only for strangers.
+    pub fn way(&self) -> Option<Way> {
+        let serves = self.peer.starts_with("sg-") || self.peer == VPC;
+        serves.then(|| (self.place, self.group.clone(), self.egress, self.port))
+    }
+
     /// What a rule is; none where it is none that anybody of us could want.
     pub fn of(place: usize, group: &str, rule: &Rule) -> Option<Self> {
         let peer = match &rule.peer {
@@ -66,7 +80,10 @@ impl Wish {
                 "securityGroupId": if *of_source { ids.source() } else { ids.target() },
             }),
         };
-        let databases: Vec<Value> = self.databases.iter().enumerate().map(database).collect();
+        let mut databases: Vec<Value> = self.databases.iter().enumerate().map(database).collect();
+        if self.by_cidr {
+            databases.iter_mut().for_each(|d| d["ingressFrom"] = "VpcCidr".into());
+        }
         let mut spec = json!({
             "className": "sim", "resyncInterval": format!("{interval}s"), "databases": databases,
             "replication": { "instance": ids.instance() },
@@ -81,7 +98,7 @@ impl Wish {
         let ids = Ids(self.place);
         let shape =
             |group: &str, egress, port, peer: &str| Shape { place: self.place, group: group.into(), egress, port, peer: peer.into() };
-        let mut shapes = BTreeSet::new();
+        let (mut shapes, callers) = (BTreeSet::new(), ids.replication());
         for database in &self.databases {
             let (port, group) = match *database {
                 Database::Source => (5432, ids.source()),
@@ -89,11 +106,11 @@ impl Wish {
                 Database::Address { port, of_source } => (i32::from(port), if of_source { ids.source() } else { ids.target() }),
             };
             shapes.insert(shape(&ids.replication(), true, port, &group));
-            shapes.insert(shape(&group, false, port, &ids.replication()));
+            shapes.insert(shape(&group, false, port, if self.by_cidr { VPC } else { callers.as_str() }));
         }
         if self.endpoint {
             shapes.insert(shape(OWN, false, 443, &ids.replication()));
-            shapes.insert(shape(OWN, false, 443, "10.0.0.0/16"));
+            shapes.insert(shape(OWN, false, 443, VPC));
         }
         shapes
     }

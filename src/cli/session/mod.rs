@@ -26,7 +26,7 @@ use crate::{
         network::{DeletionPolicy, ForeignRules, Mode, Upkeep},
         status::OwnedEntry,
     },
-    aws::{Scope, Stores},
+    aws::{Scope, Stores, Unheard},
     model::{Need, Owner, Picture, Tags, VpcId},
     plan::{self, Claims, Elsewhere, EndpointRef, Input, Key, Plan, Problem, Uid, claim_of_ledger, class::mode},
 };
@@ -60,6 +60,8 @@ struct Site {
     store: Facts,
     owner: Owner,
     claims: Claims,
+    /// Requests that AWS did not answer.
+    unheard: Unheard,
     members: Vec<Member>,
     /// The other accounts and Regions, as they were when this one was last planned.
     around: BTreeMap<Scope, Around>,
@@ -206,7 +208,8 @@ impl Session {
                     None => {
                         let (store, account) = facts(origin, &scope, &class.name_any()).await?;
                         let (claims, members, around) = (Claims::default(), Vec::new(), BTreeMap::new());
-                        sites.push(Site { scope, account, store, owner: owner.clone(), claims, members, around, unwanted: None });
+                        let (owner, unheard) = (owner.clone(), Unheard::default());
+                        sites.push(Site { scope, account, store, owner, claims, unheard, members, around, unwanted: None });
                         sites.len() - 1
                     }
                 };

@@ -195,7 +195,7 @@ impl Site {
             if plan.changes.is_empty() {
                 continue;
             }
-            let context = aws::ApplyContext { owner: &self.owner, label: &member.label, tags: &member.tags };
+            let context = aws::ApplyContext { owner: &self.owner, label: &member.label, tags: &member.tags, unheard: &self.unheard };
             let Some(store) = self.store.store() else { continue };
             let outcome = aws::apply(store, &plan.changes, &context).await;
             for change in outcome.done.iter().map(Change::describe) {

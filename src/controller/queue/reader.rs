@@ -1,17 +1,21 @@
 //! Reads one queue: messages in, needs asked again, messages deleted once that took effect.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
-use super::wake_classes;
+use super::{
+    hands::{Hands, KEPT},
+    wake_classes,
+};
 use crate::controller::context::Context;
 use crate::{
-    aws::{AwsError, AwsErrorKind, Queue, Store},
+    aws::{AwsError, AwsErrorKind, HIDDEN, Queue, Store},
     model::{
         ChangeEvent, Need,
         event::{self, Said},
@@ -26,8 +30,12 @@ const TOGETHER: usize = 2000;
 const LOOKS: usize = 64;
 /// Messages that wait for the next look; then no more are taken from the queue.
 const WAITING: usize = 1000;
-/// How long AWS may take to answer: well below the time for which SQS hides a message.
+/// How long a look may take that others wait behind.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How often it is looked which messages in hand must be hidden anew.
+const KEEP: Duration = Duration::from_secs(10);
+/// At the end: how long it may take to show the messages in hand to whoever reads the queue next.
+const SHOW: Duration = Duration::from_secs(3);
 /// Pause after a queue could not be read; doubled up to the longest.
 const PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -41,6 +49,7 @@ pub(super) struct Reader {
     class: String,
     url: String,
     queue: Queue,
+    hands: Hands,
 }
 
 /// A message that waits for a look.
@@ -51,19 +60,64 @@ struct InHand {
 
 impl Reader {
     pub(super) fn new(ctx: Arc<Context>, class: String, url: String, queue: Queue) -> Self {
-        Self { ctx, class, url, queue }
+        Self { ctx, class, url, queue, hands: Hands::default() }
     }
 
-    /// Runs until it is dropped. What is in hand then comes again.
-    pub(super) async fn run(self) {
+    /// Runs until `end`. What is in hand then is shown at once to whoever reads the queue next; after a crash it comes again by itself.
+    pub(super) async fn run(self, end: CancellationToken) {
         let (hand, mut waiting) = mpsc::channel(WAITING);
-        tokio::join!(self.receive(hand), self.look(&mut waiting));
+        let mut receive = pin!(self.receive(hand, &end));
+        let work = async { tokio::join!(self.look(&mut waiting), self.keep()) };
+        let asks = tokio::select! {
+            () = &mut receive => false,
+            _ = end.run_until_cancelled(work) => true,
+        };
+        // A question that is open gets first what is shown, and would take it along.
+        if self.show().await && asks {
+            let _ = timeout(SHOW, receive).await;
+            self.show().await;
+        }
     }
 
-    async fn receive(&self, hand: mpsc::Sender<InHand>) {
-        let mut failures: u32 = 0;
+    /// Shows all that is in hand to whoever asks next. Whether there was anything.
+    async fn show(&self) -> bool {
+        let rest = self.hands.empty();
+        if rest.is_empty() {
+            return false;
+        }
+        if let Ok(Err(error)) = timeout(SHOW, self.queue.hide(&rest, Duration::ZERO)).await {
+            tracing::info!(class = self.class, %error, "messages of the change queue in hand come again in a minute");
+        }
+        true
+    }
+
+    /// Goes on hiding what waits for AWS.
+    async fn keep(&self) {
+        let mut told = false;
         loop {
+            sleep(KEEP).await;
+            let receipts = self.hands.nearly_shown(Instant::now());
+            if receipts.is_empty() {
+                continue;
+            }
+            let now = Instant::now();
+            match self.queue.hide(&receipts, HIDDEN).await {
+                Ok(()) => self.hands.hidden(&receipts, now),
+                Err(error) if told => tracing::debug!(class = self.class, %error, "messages of the change queue come again"),
+                Err(error) => {
+                    told = true;
+                    tracing::warn!(class = self.class, %error, "messages of the change queue come again while their looks wait for AWS");
+                }
+            }
+        }
+    }
+
+    /// Ends with the question that is open at `end`.
+    async fn receive(&self, hand: mpsc::Sender<InHand>, end: &CancellationToken) {
+        let mut failures: u32 = 0;
+        while !end.is_cancelled() {
             match self.queue.receive(failures > 0).await {
+                Ok(messages) if end.is_cancelled() => messages.iter().for_each(|m| self.hands.take(&m.receipt, Instant::now())),
                 Ok(messages) => {
                     failures = 0;
                     if self.ctx.queues.tell(&self.url, None) {
@@ -74,6 +128,7 @@ impl Reader {
                     for message in messages {
                         match event::read(message.body.as_bytes()) {
                             Ok(Said::Changed(event)) => {
+                                self.hands.take(&message.receipt, Instant::now());
                                 if hand.send(InHand { receipt: message.receipt, event }).await.is_err() {
                                     return;
                                 }
@@ -112,7 +167,9 @@ impl Reader {
         }
         let hint = match error.kind {
             AwsErrorKind::NotFound => "create it, or correct changeQueue.url",
-            AwsErrorKind::AccessDenied => "allow sqs:ReceiveMessage and sqs:DeleteMessage on it to dmsnet's role",
+            AwsErrorKind::AccessDenied => {
+                "allow sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility on it to dmsnet's role"
+            }
             _ => "see whether changeQueue.url is right",
         };
         let trouble = format!("the change queue cannot be read: {error}; {hint}; until then only sweeps notice changes");
@@ -139,14 +196,15 @@ impl Reader {
                         batch.push(message);
                     }
                     // The store merges looks that come too fast: what comes while one waits must not wait for the one after it.
-                    under_way.push(self.handle(std::mem::take(&mut batch)));
+                    let patience = if under_way.len() < LOOKS / 2 { KEPT } else { ANSWER };
+                    under_way.push(self.handle(std::mem::take(&mut batch), patience));
                 }
             }
         }
     }
 
-    /// Has everything that these name read again, once each.
-    async fn handle(&self, batch: Vec<InHand>) {
+    /// Has everything that these name read again, once each, and waits for that no longer than `patience`.
+    async fn handle(&self, batch: Vec<InHand>, patience: Duration) {
         let stores = self.ctx.stores.all().await;
         let own = |event: &ChangeEvent| event.request_id.as_ref().is_some_and(|id| stores.iter().any(|s| s.clients().made(id)));
         let (ours, others): (Vec<InHand>, Vec<InHand>) = batch.into_iter().partition(|m| own(&m.event));
@@ -178,15 +236,16 @@ impl Reader {
             if needs.is_empty() {
                 BTreeSet::new()
             } else {
-                timeout(ANSWER, store.refresh(needs, named)).await.unwrap_or_else(|_| needs.clone())
+                timeout(patience, refreshed(store, needs, named)).await.unwrap_or_else(|_| needs.clone())
             }
         });
         let failed: Vec<BTreeSet<Need>> = join_all(looks).await;
-        let (mut handled, mut unknown, mut left) = (0, 0, 0);
+        let (mut handled, mut unknown) = (0, 0);
+        let mut left = Vec::new();
         for (message, needs) in asked {
             if needs.iter().zip(&failed).any(|(needs, failed)| !needs.is_disjoint(failed)) {
                 // It comes again, and after so many times goes to the dead-letter queue. The sweep looks as well.
-                left += 1;
+                left.push(message.receipt);
                 continue;
             }
             if needs.iter().all(BTreeSet::is_empty) {
@@ -198,12 +257,14 @@ impl Reader {
             }
             over.push(message.receipt);
         }
-        if left > 0 {
-            tracing::warn!(class = self.class, "{left} messages of the change queue are left for another try: AWS did not answer");
+        if !left.is_empty() {
+            let count = left.len();
+            tracing::warn!(class = self.class, "{count} messages of the change queue are left for another try: AWS did not answer");
         }
         self.count("handled", handled);
         self.count("unknown", unknown);
-        self.count("failed", left);
+        self.count("failed", left.len());
+        self.hands.put_down(&left);
         self.delete(&over).await;
     }
 
@@ -220,6 +281,22 @@ impl Reader {
         if let Err(error) = self.queue.delete(receipts).await {
             tracing::warn!(class = self.class, %error, "messages of the change queue come again");
         }
+        self.hands.put_down(receipts);
+    }
+}
+
+/// Has these read again; what AWS did not answer. That it is asked too often is no answer: then it is asked again.
+async fn refreshed(store: &Store, needs: &BTreeSet<Need>, named: &BTreeSet<Arc<str>>) -> BTreeSet<Need> {
+    let (mut asked, mut failed) = (needs.clone(), BTreeSet::new());
+    loop {
+        let refused = store.refresh(&asked, named).await;
+        let (throttled, others): (Vec<_>, Vec<_>) = refused.into_iter().partition(|(_, kind)| *kind == AwsErrorKind::Throttled);
+        failed.extend(others.into_iter().map(|(need, _)| need));
+        if throttled.is_empty() {
+            return failed;
+        }
+        asked = throttled.into_iter().map(|(need, _)| need).collect();
+        sleep(PAUSE).await;
     }
 }
 

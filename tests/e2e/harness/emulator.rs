@@ -319,6 +319,26 @@ impl Emulator {
     }
 }
 
+impl Topology {
+    /// The network of it, but for its class: source by its DMS endpoint, target by RDS, an endpoint for the DMS API.
+    pub fn reference(&self) -> Value {
+        json!({
+            "replication": { "instance": self.instance.id },
+            "databases": [
+                {
+                    "name": "source", "role": "Source", "path": { "type": "SameVpc" },
+                    "dmsEndpoint": self.endpoints.source.id, "securityGroupId": self.security_group_ids.source,
+                },
+                {
+                    "name": "target", "role": "Target", "path": { "type": "SameVpc" },
+                    "rds": { "instance": self.rds.as_ref().expect("the topology has an RDS database").id },
+                },
+            ],
+            "vpcEndpoints": [{ "name": "dms", "service": "dms" }],
+        })
+    }
+}
+
 /// Whatever a test is about: nothing was called that `dmsnet iam-policy` does not allow.
 impl Drop for Emulator {
     fn drop(&mut self) {

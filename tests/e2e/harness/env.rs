@@ -138,24 +138,11 @@ impl Env {
         .await
     }
 
-    /// The network of the reference topology: source by its DMS endpoint, target by RDS, an endpoint for the DMS API.
+    /// The network of the reference topology through the test's class.
     pub fn reference(&self) -> Value {
-        let t = &self.topology;
-        json!({
-            "className": self.name,
-            "replication": { "instance": t.instance.id },
-            "databases": [
-                {
-                    "name": "source", "role": "Source", "path": { "type": "SameVpc" },
-                    "dmsEndpoint": t.endpoints.source.id, "securityGroupId": t.security_group_ids.source,
-                },
-                {
-                    "name": "target", "role": "Target", "path": { "type": "SameVpc" },
-                    "rds": { "instance": t.rds.as_ref().expect("the topology has an RDS database").id },
-                },
-            ],
-            "vpcEndpoints": [{ "name": "dms", "service": "dms" }],
-        })
+        let mut spec = self.topology.reference();
+        spec["className"] = self.name.as_str().into();
+        spec
     }
 
     /// Creates or changes a network in the test's namespace.

@@ -40,6 +40,30 @@ impl Trail {
         Self { sqs: aws.sqs(), url: Self::url(aws, queue) }
     }
 
+    /// Gives it a dead-letter queue, for messages that were received so often.
+    pub async fn dead_letters(&self, after: u32) -> Self {
+        let url = format!("{}-dead", self.url);
+        let dead = Self { sqs: self.sqs.clone(), url };
+        let name = dead.url.rsplit('/').next().unwrap();
+        dead.create(name).await;
+        let policy = json!({ "deadLetterTargetArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"), "maxReceiveCount": after });
+        let call = self.sqs.set_queue_attributes().queue_url(&self.url).attributes(QueueAttributeName::RedrivePolicy, policy.to_string());
+        call.send().await.unwrap();
+        dead
+    }
+
+    /// What has been received comes again, as if the time had passed for which SQS hides it. How many messages those are.
+    pub fn show(&self, aws: &Emulator) -> u64 {
+        let name = self.url.rsplit('/').next().unwrap();
+        aws.post(&format!("queues/{name}/show"), json!({ "account": ACCOUNT, "region": REGION }))["shown"].as_u64().unwrap()
+    }
+
+    /// Takes a message out, as whoever looks at dead letters does.
+    pub async fn receive(&self) -> Option<String> {
+        let answer = self.sqs.receive_message().queue_url(&self.url).send().await.unwrap();
+        answer.messages.unwrap_or_default().pop()?.body
+    }
+
     /// Tells of these calls, as CloudTrail does: of everybody's, also those that failed.
     pub async fn tell(&self, calls: &[Call]) {
         for call in calls.iter().filter(|c| c.mutating && c.service == "ec2") {

@@ -75,6 +75,17 @@ impl Queue {
         let entries = request["Entries"].as_array().cloned().unwrap_or_default();
         let mut messages = self.messages.lock().unwrap();
         let done: Vec<Value> = entries.iter().map(|e| json!({ "Id": e["Id"] })).collect();
+        if operation == "ChangeMessageVisibilityBatch" {
+            for message in messages.iter_mut() {
+                let receipt = format!("{}/{}", message.number, message.given);
+                if let Some(entry) = entries.iter().find(|e| e["ReceiptHandle"] == *receipt) {
+                    message.visible = self.clock.elapsed() + Duration::from_secs(entry["VisibilityTimeout"].as_u64().unwrap_or(0));
+                }
+            }
+            self.sent.send_modify(|_| {});
+            return json!({ "Successful": done, "Failed": [] });
+        }
+        assert_eq!(operation, "DeleteMessageBatch");
         // A receipt of an earlier time deletes it, too.
         messages.retain(|m| {
             !entries.iter().any(|e| e["ReceiptHandle"].as_str().and_then(|r| r.split('/').next()) == Some(&m.number.to_string()))

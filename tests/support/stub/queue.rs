@@ -64,6 +64,7 @@ impl Queue {
         match operation {
             "ReceiveMessage" => self.receive(&request).await,
             "DeleteMessageBatch" => self.delete(&request),
+            "ChangeMessageVisibilityBatch" => self.hide(&request),
             _ => Err(unknown(operation)),
         }
     }
@@ -112,11 +113,23 @@ impl Queue {
         (taken, next)
     }
 
-    fn delete(&self, request: &Value) -> Result<Value, Fault> {
-        let entries = request["Entries"].as_array().map_or(&[][..], Vec::as_slice);
-        if entries.len() > BATCH as usize {
-            return Err(Fault(400, "TooManyEntriesInBatchRequest", format!("at most {BATCH}")));
+    /// Hides those whose latest receipt it is, or shows them.
+    fn hide(&self, request: &Value) -> Result<Value, Fault> {
+        let entries = entries(request)?;
+        let now = Instant::now();
+        for (number, message) in &mut self.lock().1 {
+            let receipt = format!("{number}/{}", message.given);
+            if let Some(entry) = entries.iter().find(|e| e["ReceiptHandle"] == *receipt) {
+                message.visible = now + Duration::from_secs(entry["VisibilityTimeout"].as_u64().unwrap_or(0));
+            }
         }
+        self.sent.notify_waiters();
+        let done: Vec<Value> = entries.iter().map(|e| json!({ "Id": e["Id"] })).collect();
+        Ok(json!({ "Successful": done, "Failed": [] }))
+    }
+
+    fn delete(&self, request: &Value) -> Result<Value, Fault> {
+        let entries = entries(request)?;
         // A receipt of an earlier time deletes it, too.
         let number = |e: &Value| e["ReceiptHandle"].as_str()?.split('/').next()?.parse().ok();
         let gone: HashSet<u64> = entries.iter().filter_map(number).collect();
@@ -125,6 +138,14 @@ impl Queue {
         let done: Vec<Value> = entries.iter().map(|e| json!({ "Id": e["Id"] })).collect();
         Ok(json!({ "Successful": done, "Failed": [] }))
     }
+}
+
+fn entries(request: &Value) -> Result<&[Value], Fault> {
+    let entries = request["Entries"].as_array().map_or(&[][..], Vec::as_slice);
+    if entries.len() > BATCH as usize {
+        return Err(Fault(400, "TooManyEntriesInBatchRequest", format!("at most {BATCH}")));
+    }
+    Ok(entries)
 }
 
 /// CloudTrail's record of a call, as EventBridge delivers it (domain.md 7).

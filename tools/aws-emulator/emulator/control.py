@@ -42,6 +42,7 @@ class Control:
             ("POST", r"peerings/([^/]+)", self.peering_status),
             ("POST", r"dms/instances/([^/]+)/public-ips", self.instance_public_ips),
             ("POST", r"route-tables/([^/]+)/propagated", self.propagated_route),
+            ("POST", r"queues/([^/]+)/show", self.show_messages),
             ("GET", r"state", self.state),
             ("POST", r"topology", self.topology),
             ("POST", r"reset", self.reset),
@@ -157,6 +158,21 @@ class Control:
             peering._status.code, peering._status.message = body["status"], body.get("message", body["status"])
             WORLD.version += 1
         return {"id": identifier, "status": body["status"]}
+
+    def show_messages(self, query: dict[str, str], body: Any, name: str) -> Any:
+        """Messages that were received are shown again, as if the time had passed for which SQS hides them."""
+        from moto.sqs.models import sqs_backends
+
+        call = place(query, body)
+        queue = sqs_backends[call.account][call.region].queues.get(name)
+        if queue is None:
+            raise NotFound(f"there is no queue {name}")
+        hidden = [message for message in queue._messages if not message.visible]
+        for message in hidden:
+            message.visible_at = 0.0
+        with queue._messages_lock:
+            queue._messages_lock.notify_all()
+        return {"name": name, "shown": len(hidden)}
 
     # ---------------------------------------------------------------------- DMS
 

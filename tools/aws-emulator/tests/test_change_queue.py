@@ -88,6 +88,21 @@ def test_what_matters_reaches_the_queue(aws: Aws) -> None:
     assert [b["detail"] for b in bodies if b["source"] == "aws.ec2"] == [call]
 
 
+def test_what_is_received_too_often_goes_to_the_dead_letter_queue(aws: Aws) -> None:
+    """SQS moves it when it would be received once more than maxReceiveCount (SQS Developer Guide, dead-letter queues)."""
+    dead = aws.sqs.create_queue(QueueName="changes-dead")["QueueUrl"]
+    arn = aws.sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})
+    url = aws.sqs.create_queue(QueueName="changes", Attributes={"RedrivePolicy": policy})["QueueUrl"]
+    aws.sqs.send_message(QueueUrl=url, MessageBody="m")
+    for _ in range(2):
+        assert [m["Body"] for m in aws.sqs.receive_message(QueueUrl=url, VisibilityTimeout=60)["Messages"]] == ["m"]
+        assert "Messages" not in aws.sqs.receive_message(QueueUrl=url), "it is hidden"
+        assert aws.control("POST", "queues/changes/show", {"account": aws.account, "region": aws.region}) == {"name": "changes", "shown": 1}
+    assert "Messages" not in aws.sqs.receive_message(QueueUrl=url)
+    assert [m["Body"] for m in aws.sqs.receive_message(QueueUrl=dead)["Messages"]] == ["m"]
+
+
 def put(aws: Aws, source: str, kind: str, detail: dict[str, Any]) -> None:
     answer = aws.events.put_events(Entries=[{"Source": source, "DetailType": kind, "Detail": json.dumps(detail)}])
     assert answer["FailedEntryCount"] == 0, answer
