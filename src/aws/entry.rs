@@ -74,7 +74,13 @@ impl Entry {
     pub(super) fn add(&mut self, new: Subscriber) {
         match self.subscribers.binary_search_by(|s| s.who.cmp(&new.who)) {
             Ok(at) => self.subscribers[at] = new,
-            Err(at) => self.subscribers.insert(at, new),
+            Err(at) => {
+                // Mostly the only one: a list that grows has room for four.
+                if self.subscribers.is_empty() {
+                    self.subscribers.reserve_exact(1);
+                }
+                self.subscribers.insert(at, new);
+            }
         }
         self.resubscribe();
     }

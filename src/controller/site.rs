@@ -73,7 +73,7 @@ impl<'a> Site<'a> {
             label: label(network),
             spec,
             guardrails: class.map(|c| &c.spec.guardrails),
-            tags: class.map(|c| c.spec.tags.clone()).unwrap_or_default(),
+            tags: class.map(|c| c.spec.tags.clone().into()).unwrap_or_default(),
             mode: context::mode(network, class),
             store,
             interval: context::interval(network, class),

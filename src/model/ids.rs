@@ -4,6 +4,11 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::intern::Interner;
+
+/// Each object names others, and each question its object: without this there were five copies of an ID.
+static IDS: Interner<str> = Interner::new();
+
 macro_rules! id {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
@@ -16,13 +21,13 @@ macro_rules! id {
             pub fn as_str(&self) -> &str { &self.0 }
         }
         impl From<&str> for $name {
-            fn from(s: &str) -> Self { Self(s.into()) }
+            fn from(s: &str) -> Self { Self(IDS.one(s)) }
         }
         impl From<String> for $name {
-            fn from(s: String) -> Self { Self(s.into()) }
+            fn from(s: String) -> Self { Self(IDS.one(s)) }
         }
         impl From<&String> for $name {
-            fn from(s: &String) -> Self { Self(s.as_str().into()) }
+            fn from(s: &String) -> Self { Self(IDS.one(s.as_str())) }
         }
         /// The same text, shared.
         impl From<&$name> for Arc<str> {

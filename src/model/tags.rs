@@ -1,13 +1,92 @@
 //! AWS tags, and what they say about who owns an object (design.md 2, Ownership).
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, btree_map},
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
+use super::intern::Interner;
 use crate::api::names::{MANAGED_BY, TAG_MANAGED_BY, TAG_NETWORK, TAG_OWNER_PREFIX};
 
-/// The tags of one AWS object.
-pub type Tags = BTreeMap<String, String>;
+/// All that was made for one network has the same.
+static TAGS: Interner<BTreeMap<String, String>> = Interner::new();
+
+/// The tags of one AWS object. Equal ones that AWS has told are one in memory; whoever changes them gets a copy.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tags(Arc<BTreeMap<String, String>>);
+
+impl Tags {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The one copy of these.
+    pub fn shared(self) -> Self {
+        Self(TAGS.one(Arc::unwrap_or_clone(self.0)))
+    }
+}
+
+impl Deref for Tags {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Tags {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl fmt::Debug for Tags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<BTreeMap<String, String>> for Tags {
+    fn from(tags: BTreeMap<String, String>) -> Self {
+        Self(Arc::new(tags))
+    }
+}
+
+impl<const N: usize> From<[(String, String); N]> for Tags {
+    fn from(tags: [(String, String); N]) -> Self {
+        BTreeMap::from(tags).into()
+    }
+}
+
+impl FromIterator<(String, String)> for Tags {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(tags: I) -> Self {
+        BTreeMap::from_iter(tags).into()
+    }
+}
+
+impl IntoIterator for Tags {
+    type Item = (String, String);
+    type IntoIter = btree_map::IntoIter<String, String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Arc::unwrap_or_clone(self.0).into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Tags {
+    type Item = (&'a String, &'a String);
+    type IntoIter = btree_map::Iter<'a, String, String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
 
 /// Name under which this dmsnet owns AWS objects: the cluster's, or the command line's `--owner`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    key::{EndpointRef, GroupRef, Key},
+    key::{EndpointRef, GroupRef, Key, Keys},
     wanted::{Share, Uid},
 };
 use crate::model::{Direction, Ports, Target};
@@ -26,17 +26,17 @@ pub struct Claim {
     /// Whether its wants are known: it was planned without hidden wants.
     pub planned: bool,
     /// Keys that it wants.
-    pub wants: BTreeSet<Key>,
+    pub wants: Keys,
     /// Keys that it would want, if no guardrail withheld them.
-    pub withheld: BTreeSet<Key>,
+    pub withheld: Keys,
     /// Keys in its ledger.
-    pub ledger: BTreeSet<Key>,
-    /// Its share of each endpoint.
-    pub shares: BTreeMap<EndpointRef, Share>,
+    pub ledger: Keys,
+    /// Its share of each endpoint. Mostly one, as below: a map has room for eleven, and there are thousands of claims.
+    pub shares: Vec<Arc<Share>>,
     /// Where the routes that it wants are to lead, by key.
     pub routes: BTreeMap<Key, Target>,
     /// `want` of its ledger entries for endpoints: the share that was last applied.
-    pub applied: BTreeMap<EndpointRef, String>,
+    pub applied: Vec<(EndpointRef, String)>,
 }
 
 impl Claim {
@@ -44,29 +44,41 @@ impl Claim {
     pub fn join(&mut self, other: Self) {
         self.planned &= other.planned;
         self.deleting &= other.deleting;
-        self.wants.extend(other.wants);
-        self.withheld.extend(other.withheld);
-        self.ledger.extend(other.ledger);
+        self.shares.retain(|s| other.share(&s.endpoint).is_none());
+        self.applied.retain(|(e, _)| other.applied(e).is_none());
+        self.wants.join(other.wants);
+        self.withheld.join(other.withheld);
+        self.ledger.join(other.ledger);
         self.shares.extend(other.shares);
         self.routes.extend(other.routes);
         self.applied.extend(other.applied);
     }
 
+    /// Its share of an endpoint.
+    pub fn share(&self, endpoint: &EndpointRef) -> Option<&Share> {
+        self.shares.iter().find(|s| s.endpoint == *endpoint).map(|s| &**s)
+    }
+
+    /// The share of an endpoint that was last applied.
+    pub fn applied(&self, endpoint: &EndpointRef) -> Option<&str> {
+        self.applied.iter().find(|(e, _)| e == endpoint).map(|(_, want)| want.as_str())
+    }
+
     fn groups(&self) -> impl Iterator<Item = &GroupRef> {
-        self.wants.iter().chain(&self.withheld).chain(&self.ledger).filter_map(|k| match k {
+        self.wants.iter().chain(self.withheld.iter()).chain(self.ledger.iter()).filter_map(|k| match k {
             Key::Rule(group, _) => Some(group),
             _ => None,
         })
     }
 
     /// All that other networks' endpoints depend on.
-    fn shared_part(&self) -> (bool, &BTreeMap<EndpointRef, Share>, &BTreeMap<EndpointRef, String>, Vec<&Key>) {
+    fn shared_part(&self) -> (bool, &[Arc<Share>], &[(EndpointRef, String)], Vec<&Key>) {
         let rules = self.wants.iter().filter(|k| matches!(k, Key::Rule(GroupRef::OfEndpoint(_), _)));
         (self.deleting, &self.shares, &self.applied, rules.collect())
     }
 
     fn endpoints(&self) -> impl Iterator<Item = &EndpointRef> {
-        self.shares.keys().chain(self.wants.iter().chain(&self.ledger).filter_map(|k| match k {
+        self.shares.iter().map(|s| &s.endpoint).chain(self.wants.iter().chain(self.ledger.iter()).filter_map(|k| match k {
             Key::Endpoint(e) => Some(e),
             _ => None,
         }))
@@ -80,6 +92,10 @@ struct Uids(Vec<Uid>);
 impl Uids {
     fn insert(&mut self, uid: &Uid) {
         if let Err(at) = self.0.binary_search(uid) {
+            // Mostly the only one: a list that grows has room for four.
+            if self.0.is_empty() {
+                self.0.reserve_exact(1);
+            }
             self.0.insert(at, uid.clone());
         }
     }
@@ -106,23 +122,26 @@ impl<'a> IntoIterator for &'a Uids {
 #[derive(Clone, Debug, Default)]
 pub struct Claims {
     claims: BTreeMap<Uid, Arc<Claim>>,
-    by_key: BTreeMap<Key, Uids>,
+    by_key: BTreeMap<Arc<Key>, Uids>,
     by_group: BTreeMap<GroupRef, Uids>,
     by_endpoint: BTreeMap<EndpointRef, Uids>,
 }
 
 impl Claims {
     /// Replaces what `uid` claims. Returns the other networks that share an endpoint with it, if its part in one changed.
-    pub fn put(&mut self, uid: &Uid, claim: Claim) -> BTreeSet<Uid> {
+    pub fn put(&mut self, uid: &Uid, mut claim: Claim) -> BTreeSet<Uid> {
         if self.claims.get(uid).is_some_and(|old| **old == claim) {
             return BTreeSet::new();
         }
         let unchanged = self.claims.get(uid).is_some_and(|old| old.shared_part() == claim.shared_part());
         let mut touched = self.remove(uid);
-        let claim = Arc::new(claim);
-        for key in claim.wants.iter().chain(&claim.ledger) {
+        for key in claim.wants.shared().chain(claim.ledger.shared()) {
+            if let Some((known, _)) = self.by_key.get_key_value(&**key) {
+                *key = known.clone();
+            }
             self.by_key.entry(key.clone()).or_default().insert(uid);
         }
+        let claim = Arc::new(claim);
         for group in claim.groups() {
             self.by_group.entry(group.clone()).or_default().insert(uid);
         }
@@ -139,7 +158,7 @@ impl Claims {
         let Some(old) = self.claims.remove(uid) else { return BTreeSet::new() };
         let touched = self.sharers(uid, &old);
         let forget = |set: Option<&mut Uids>| set.is_some_and(|s| s.remove(uid));
-        for key in old.wants.iter().chain(&old.ledger) {
+        for key in old.wants.iter().chain(old.ledger.iter()) {
             if forget(self.by_key.get_mut(key)) {
                 self.by_key.remove(key);
             }
@@ -199,7 +218,7 @@ impl Claims {
     pub fn other_shares<'a>(&'a self, me: &'a Uid, endpoint: &'a EndpointRef) -> impl Iterator<Item = (&'a Uid, &'a Claim, &'a Share)> {
         self.by_endpoint.get(endpoint).into_iter().flatten().filter(move |u| *u != me).filter_map(move |u| {
             let claim = self.get(u)?;
-            Some((u, claim, claim.shares.get(endpoint)?))
+            Some((u, claim, claim.share(endpoint)?))
         })
     }
 
@@ -207,7 +226,7 @@ impl Claims {
     pub fn managed_ports(&self, group: &GroupRef, direction: Direction) -> Vec<Ports> {
         let uids = self.by_group.get(group).into_iter().flatten();
         uids.filter_map(|u| self.get(u))
-            .flat_map(|c| &c.wants)
+            .flat_map(|c| c.wants.iter())
             .filter_map(|k| match k {
                 Key::Rule(g, shape) if g == group && shape.direction == direction => shape.tcp_ports(),
                 _ => None,

@@ -104,6 +104,51 @@ pub enum Key {
     AclEntry(NetworkAclId, AclShape),
 }
 
+/// Keys, each once, in their order. A set's nodes have room for eleven keys each, and a key is large; of these, equal ones can be one
+/// in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys(Vec<Arc<Key>>);
+
+impl Keys {
+    /// Whether it is one of them.
+    pub fn contains(&self, key: &Key) -> bool {
+        self.0.binary_search_by(|k| (**k).cmp(key)).is_ok()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter().map(|k| &**k)
+    }
+
+    /// All of them, each to be put in place of by an equal one.
+    pub(super) fn shared(&mut self) -> impl Iterator<Item = &mut Arc<Key>> {
+        self.0.iter_mut()
+    }
+
+    /// Leaves none.
+    pub fn clear(&mut self) {
+        self.0 = Vec::new();
+    }
+
+    /// Adds those of another.
+    pub fn join(&mut self, other: Self) {
+        *self = Self::of(std::mem::take(&mut self.0).into_iter().chain(other.0).collect());
+    }
+
+    fn of(mut keys: Vec<Arc<Key>>) -> Self {
+        keys.sort();
+        keys.dedup();
+        keys.shrink_to_fit();
+        Self(keys)
+    }
+}
+
+impl FromIterator<Key> for Keys {
+    fn from_iter<I: IntoIterator<Item = Key>>(keys: I) -> Self {
+        Self::of(keys.into_iter().map(Arc::new).collect())
+    }
+}
+
 impl Key {
     /// Kind of the AWS object.
     pub fn kind(&self) -> ResourceKind {

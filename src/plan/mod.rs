@@ -21,7 +21,10 @@ pub mod sharing;
 pub mod view;
 pub mod wanted;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     api::{
@@ -279,16 +282,16 @@ pub fn claim_of_ledger(label: &str, created: i64, deleting: bool, ledger: &[Owne
 
 fn claim(input: &Input<'_>, guarded: &guardrails::Guarded, deleting: bool, planned: bool) -> Claim {
     Claim {
-        wants: guarded.wanted.keys(),
-        withheld: guarded.withheld.keys(),
-        shares: guarded.wanted.shares.clone(),
+        wants: guarded.wanted.keys().into_iter().collect(),
+        withheld: guarded.withheld.keys().into_iter().collect(),
+        shares: guarded.wanted.shares.values().cloned().map(Arc::new).collect(),
         routes: guarded.wanted.routes.values().map(|r| (r.key(), r.target.clone())).collect(),
         planned,
         ..claim_of_ledger(input.label, input.created, deleting, input.ledger)
     }
 }
 
-fn applied(ledger: &[OwnedEntry]) -> BTreeMap<EndpointRef, String> {
+fn applied(ledger: &[OwnedEntry]) -> Vec<(EndpointRef, String)> {
     let of = |e: &OwnedEntry| match Key::parse(&e.key)? {
         Key::Endpoint(endpoint) => Some((endpoint, e.want.clone()?)),
         _ => None,

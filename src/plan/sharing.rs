@@ -53,8 +53,8 @@ pub fn unite(me: &Uid, created: i64, label: &str, mine: &Share, applied: Option<
     let lead = shares.first().map_or(mine, |s| s.2);
     // One that disagrees leaves the endpoint alone: it waits for nothing to be applied.
     let mut others = claims.other_shares(me, &mine.endpoint).filter(|(_, claim, share)| !claim.deleting && agree(share, lead));
-    let settled =
-        applied == Some(mine.text().as_str()) && others.all(|(_, claim, share)| claim.applied.get(&mine.endpoint) == Some(&share.text()));
+    let settled = applied == Some(mine.text().as_str())
+        && others.all(|(_, claim, share)| claim.applied(&mine.endpoint) == Some(share.text().as_str()));
     unite_sorted(&shares, me, mine, settled)
 }
 
@@ -138,7 +138,7 @@ pub fn left_out(
         if claim.deleting {
             continue;
         }
-        for key in &claim.wants {
+        for key in claim.wants.iter() {
             if let Key::Rule(g, shape) = key
                 && g == group
             {

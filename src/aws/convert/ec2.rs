@@ -16,7 +16,8 @@ use crate::{
 };
 
 pub(super) fn tags(list: Option<Vec<ec2::Tag>>) -> Tags {
-    list.into_iter().flatten().filter_map(|t| Some((t.key?, t.value.unwrap_or_default()))).collect()
+    let tags: Tags = list.into_iter().flatten().filter_map(|t| Some((t.key?, t.value.unwrap_or_default()))).collect();
+    tags.shared()
 }
 
 /// Tags as EC2 takes them.

@@ -110,7 +110,7 @@ impl Member {
             class: name,
             home,
             guardrails: class.spec.guardrails.clone(),
-            tags: class.spec.tags.clone(),
+            tags: class.spec.tags.clone().into(),
             mode: mode(&file.network, class),
             suspended: file.network.spec.suspend,
             spec: Some(file.network.spec.clone()),
@@ -372,7 +372,7 @@ impl Site {
         self.store.with(|picture| {
             for member in &self.members {
                 let plan = member.plan(self, &open, picture);
-                wants.extend(plan.claim.wants);
+                wants.extend(plan.claim.wants.iter().cloned());
                 hiding.extend(plan.problems.into_iter().filter(Problem::hides_wants));
             }
         });
