@@ -4,6 +4,7 @@ ARG BUILD_IMAGE=rust:1.94-bookworm
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo ./.cargo
 COPY src ./src
 # Declared targets must exist for cargo to read its manifest; none of them is built.
 RUN mkdir -p tests/plan tests/cli tests/e2e benches \

@@ -357,10 +357,10 @@ fn those_who_want_to_be_sure_are_served_together_when_there_are_many() {
             reads.push(answer(&mut s, now, Outcome::Found).len());
         }
     }
-    assert_eq!(reads[..4], [1, 1, 1, 1], "a few at once are not held up either");
-    assert!(reads.len() <= 4 + 20, "two a second: {reads:?}");
+    assert_eq!(reads[..3], [1, 1, 1], "a few at once are not held up either");
+    assert!((18..=20).contains(&reads.len()), "two a second: {reads:?}");
     let rest = s.next(c.at(20.0)).unwrap();
-    assert!(rest <= c.at(20.5), "nobody waits for longer than that");
+    assert!(rest <= c.at(20.625), "nobody waits for longer than that");
     assert_eq!(reads.iter().sum::<usize>() + answer(&mut s, rest, Outcome::Found).len(), 100, "and nobody in vain");
 }
 

@@ -36,6 +36,7 @@ use crate::{
     clock::Clock,
     cluster::{Cluster, Key, Kind, Server},
     fate::{Fates, Weather},
+    fixed,
     replica::{self, Life},
     stub::{
         ACCOUNT, Buckets, Call, Ids, Queue, World,
@@ -269,8 +270,15 @@ impl Drop for Told {
     }
 }
 
-/// A story over so many networks, on a thread of its own, so that nothing of another test is left. `FAULT_LOG` is as for seeds.
-pub fn story(networks: usize, tell: impl AsyncFnOnce(&Place) + Send + 'static) {
+/// A story over so many networks, the same each time: in a process of its own, where the wall clock stands still as the paused one does.
+/// `FAULT_LOG` is as for seeds.
+pub fn story<F: AsyncFnOnce(&Place) + Send + 'static>(networks: usize, tell: F) {
+    // Of the test that it is told in.
+    let test = std::any::type_name::<F>();
+    let test = test.split_once("::").map_or(test, |(_, test)| test);
+    if fixed::again(test.split("::{{closure}}").next().unwrap_or(test)) {
+        return;
+    }
     let run = move || {
         fastrand::seed(1);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
