@@ -72,9 +72,9 @@ impl Claim {
     }
 
     /// All that other networks' endpoints depend on.
-    fn shared_part(&self) -> (bool, &[Arc<Share>], &[(EndpointRef, String)], Vec<&Key>) {
+    fn shared_part(&self) -> impl PartialEq {
         let rules = self.wants.iter().filter(|k| matches!(k, Key::Rule(GroupRef::OfEndpoint(_), _)));
-        (self.deleting, &self.shares, &self.applied, rules.collect())
+        (self.deleting, &self.shares, &self.applied, rules.collect::<Vec<_>>())
     }
 
     fn endpoints(&self) -> impl Iterator<Item = &EndpointRef> {
