@@ -24,9 +24,9 @@ use crate::{
 /// How long a write is expected at most.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Once a read has agreed, those that differ for so long without a break are believed.
-pub(super) const DOUBT: Duration = Duration::from_secs(2);
+pub(super) const DOUBT: Duration = Duration::from_millis(1500);
 /// How soon it is read again meanwhile: that all of several reads are late is rarer than that one is.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_millis(750);
 /// A read that is late by more than this, or after one that was not, makes AWS one that lags; for how long. Less than what is doubted:
 /// else a delay that was seen could be believed the next time.
 const LATE: Duration = Duration::from_secs(1);

@@ -188,7 +188,7 @@ impl Store {
             }
         };
         // AWS may not answer at all: nobody waits for that.
-        let _ = timeout(2 * DOUBT, next).await;
+        let _ = timeout(3 * DOUBT, next).await;
     }
 
     /// From now on `who` is woken when one of these changes, and fast ones are read every `interval`, slow ones a

@@ -46,6 +46,8 @@ use crate::{
 
 /// Any number of passes: [`Serving::slot`] lets so many of each class begin.
 const CONCURRENCY: u16 = 0;
+/// What `kubectl apply` keeps of what it applied: the whole object once more.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// How long passes that have begun may take once a stop is asked for; a pod is given 30 s.
 const GRACE: Duration = Duration::from_secs(20);
 /// How often gauges are brought up to date.
@@ -303,8 +305,14 @@ where
                 told.cancel();
             }
         };
-        // Who wrote which field is most of a small object, and nothing that we ask.
-        let stream = watcher(api, config).modify(|object| object.meta_mut().managed_fields = None);
+        // Who wrote which field, and what kubectl applied, is most of a small object, and nothing that we ask.
+        let stream = watcher(api, config).modify(|object| {
+            let meta = object.meta_mut();
+            meta.managed_fields = None;
+            if let Some(annotations) = &mut meta.annotations {
+                annotations.remove(LAST_APPLIED);
+            }
+        });
         let events = stream.default_backoff().reflect(writer).inspect(first_list).boxed();
         Self { reader, events, filled }
     }

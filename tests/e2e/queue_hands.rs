@@ -177,7 +177,7 @@ async fn a_message_that_waits_for_throttled_reads_is_kept_in_hand() {
 async fn a_queue_of_two_shards_has_one_reader() {
     const FAR: &str = "us-east-1";
     let mut env = nobody("queue-shards", 1).await;
-    let (shared, own) = (Trail::new(&env.aws, "shared").await, Trail::new(&env.aws, "own").await);
+    let (shared, own) = (Trail::new(&env.aws, "shared").await, Trail::in_region(&env.aws, FAR, "own").await);
     let far = env.aws.topology(json!({ "region": FAR }));
     let (first, second) = (format!("{}-1", env.name), format!("{}-2", env.name));
     let with = |url: &str, region: &str| json!({ "changeQueue": { "url": url }, "resyncInterval": NEVER, "region": region });
@@ -217,5 +217,7 @@ async fn a_queue_of_two_shards_has_one_reader() {
     reason_of(&env, &second, "Ready").await;
     env.eventually("its own queue is read", SOON, async || if asked(OTHER_KEY, &own) > 0 { Ok(()) } else { Err("not yet".to_owned()) })
         .await;
+    own.send("what cannot be read is dropped").await;
+    until_empty(&env, &own).await;
     assert_eq!((asked(CONTROLLER_KEY, &own), asked(OTHER_KEY, &shared)), (0, 0));
 }

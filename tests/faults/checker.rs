@@ -29,6 +29,8 @@ struct Known {
     /// Likewise each way, whatever rule opens it.
     ways: BTreeMap<Way, Duration>,
     ever_ways: BTreeSet<Way>,
+    /// Rules that a write of the controller has left in place.
+    shown: BTreeSet<Shape>,
     /// IDs of all that the controller has made.
     made: BTreeSet<String>,
     /// IDs whose tags somebody took off: until they are on again, they may pass for a stranger's.
@@ -154,11 +156,17 @@ impl Checker {
             // One rule for a way may make room for another, once that is there.
             let open = |shapes: &BTreeSet<Shape>| shapes.iter().filter_map(Shape::way).collect::<BTreeSet<Way>>();
             let (was_open, is_open) = (open(&was), open(&is));
+            // Where a stranger has taken away the rule that was to keep it open, another's, which goes, kept it open by chance.
+            let taken = |way: &Way| {
+                let gone = |s: &Shape| known.shown.contains(s) && !was.contains(s);
+                known.wanted.iter().any(|(shape, since)| *since <= now && shape.way().as_ref() == Some(way) && gone(shape))
+            };
             for way in known.ways.iter().filter(|(_, since)| **since <= now).map(|(w, _)| w) {
-                if was_open.contains(way) && !is_open.contains(way) {
+                if was_open.contains(way) && !is_open.contains(way) && !taken(way) {
                     broken.push(format!("{} {operation} closed a way that is needed: {way:?}", life.name));
                 }
             }
+            known.shown.extend(is);
             for place in 0..self.places {
                 let vpc = Ids(place).vpc();
                 let ours = |id: &String| known.made.contains(id);

@@ -209,7 +209,11 @@ impl Emulator {
     }
 
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        client!(aws_sdk_sqs, REGION, self.url)
+        self.sqs_in(REGION)
+    }
+
+    pub fn sqs_in(&self, region: &'static str) -> aws_sdk_sqs::Client {
+        client!(aws_sdk_sqs, region, self.url)
     }
 
     pub fn sts(&self) -> aws_sdk_sts::Client {

@@ -20,7 +20,11 @@ pub struct Trail {
 impl Trail {
     /// With a queue of that name.
     pub async fn new(aws: &Emulator, queue: &str) -> Self {
-        let trail = Self { sqs: aws.sqs(), url: Self::url(aws, queue) };
+        Self::in_region(aws, REGION, queue).await
+    }
+
+    pub async fn in_region(aws: &Emulator, region: &'static str, queue: &str) -> Self {
+        let trail = Self { sqs: aws.sqs_in(region), url: Self::url(aws, queue) };
         trail.create(queue).await;
         trail
     }
