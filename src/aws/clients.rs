@@ -134,32 +134,22 @@ impl Clients {
         let own = Arc::<OwnWrites>::default();
         let purse = Purse::default();
         let observe = Observe { observer, scope: scope.clone(), own: own.clone(), purse: purse.clone() };
+        // Each service's builder is a type of its own, and a shared configuration carries neither.
+        macro_rules! observed {
+            ($builder:expr) => {
+                $builder.interceptor(observe.clone()).interceptor(Stepped).retry_classifier(Stepped)
+            };
+        }
         Self {
             scope: scope.clone(),
-            ec2: aws_sdk_ec2::Client::from_conf(
-                aws_sdk_ec2::config::Builder::from(&config)
-                    .interceptor(observe.clone())
-                    .interceptor(Stepped)
-                    .retry_classifier(Stepped)
-                    .build(),
-            ),
-            dms: aws_sdk_databasemigration::Client::from_conf(
-                dms.interceptor(observe.clone()).interceptor(Stepped).retry_classifier(Stepped).build(),
-            ),
-            rds: aws_sdk_rds::Client::from_conf(
-                aws_sdk_rds::config::Builder::from(&config)
-                    .interceptor(observe.clone())
-                    .interceptor(Stepped)
-                    .retry_classifier(Stepped)
-                    .build(),
-            ),
-            sqs: aws_sdk_sqs::config::Builder::from(&config).interceptor(observe.clone()).interceptor(Stepped).retry_classifier(Stepped),
+            ec2: aws_sdk_ec2::Client::from_conf(observed!(aws_sdk_ec2::config::Builder::from(&config)).build()),
+            dms: aws_sdk_databasemigration::Client::from_conf(observed!(dms).build()),
+            rds: aws_sdk_rds::Client::from_conf(observed!(aws_sdk_rds::config::Builder::from(&config)).build()),
+            sqs: observed!(aws_sdk_sqs::config::Builder::from(&config)),
             own,
             purse,
             accounts,
-            sts: aws_sdk_sts::Client::from_conf(
-                aws_sdk_sts::config::Builder::from(&config).interceptor(observe).interceptor(Stepped).retry_classifier(Stepped).build(),
-            ),
+            sts: aws_sdk_sts::Client::from_conf(observed!(aws_sdk_sts::config::Builder::from(&config)).build()),
         }
     }
 
