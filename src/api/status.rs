@@ -266,6 +266,10 @@ pub struct OwnedEntry {
     pub made: bool,
     /// The class it lives in.
     pub class: String,
+    /// Token of the request that is to make this VPC endpoint, written before it is sent; absent once the endpoint is known. Should
+    /// AWS's answer be lost with the process that waited for it, no other request is sent for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Box<str>>,
 }
 
 /// Kinds of AWS objects that dmsnet works with.

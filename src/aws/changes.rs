@@ -11,7 +11,7 @@ use super::{
     endpoint_writes::{EndpointDiff, NewEndpoint},
     errors::{AwsError, AwsErrorKind},
     store::Store,
-    unheard::Unheard,
+    unheard::{Answer, Asked, LOOK, Unheard},
     writes::{NewRule, RuleEdit},
 };
 use crate::{
@@ -32,8 +32,10 @@ pub struct ApplyContext<'a> {
     pub label: &'a str,
     /// Tags of the class.
     pub tags: &'a Tags,
-    /// Requests of this account and Region whose answers were not heard.
+    /// Writes of this account and Region whose answers were not heard.
     pub unheard: &'a Unheard,
+    /// Tokens of requests for endpoints that the ledger names: others are not sent. None where there is no ledger.
+    pub named: Option<BTreeSet<&'a str>>,
 }
 
 /// What became of the changes.
@@ -61,6 +63,7 @@ pub async fn apply(store: &Store, changes: &[Change], ctx: &ApplyContext<'_>) ->
         store,
         owner: ctx.owner,
         unheard: ctx.unheard,
+        named: ctx.named.as_ref(),
         tags,
         created: BTreeMap::new(),
         made_room: BTreeSet::new(),
@@ -106,6 +109,7 @@ struct Run<'a> {
     store: &'a Store,
     owner: &'a Owner,
     unheard: &'a Unheard,
+    named: Option<&'a BTreeSet<&'a str>>,
     tags: Tags,
     /// Groups that this run made, by key.
     created: BTreeMap<Key, SecurityGroupId>,
@@ -167,7 +171,7 @@ impl Run<'_> {
                     Err(error) => Err(error),
                 }
             }
-            Change::CreateEndpoint { fields, token: planned, .. } => {
+            Change::CreateEndpoint { key, fields, token: planned } => {
                 let groups = self.groups(&fields.groups)?;
                 let mut new = NewEndpoint {
                     vpc: fields.vpc.clone(),
@@ -182,7 +186,7 @@ impl Run<'_> {
                     tags: self.tags.clone(),
                     client_token: planned.clone(),
                 };
-                self.create_endpoint(&mut new).await
+                self.create_endpoint(&key.to_string(), planned, &mut new).await
             }
             Change::ModifyEndpoint { id, changes, .. } => {
                 let diff = self.diff(changes)?;
@@ -260,23 +264,26 @@ impl Run<'_> {
     /// group that was made anew means another life. A token that was spent in an earlier life, by an endpoint that is gone
     /// or by another request, makes way for the next of a fixed row: whoever repeats this walks the same row. What another request may
     /// have made is waited for.
-    async fn create_endpoint(&self, new: &mut NewEndpoint) -> Result<(), AwsError> {
+    async fn create_endpoint(&self, key: &str, plan: &str, new: &mut NewEndpoint) -> Result<(), AwsError> {
         const LIVES: usize = 4;
         let groups = new.groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let planned = new.client_token.clone();
         let resource = format!("{} in {}", new.service_name, new.vpc);
         let spent = "AWS took other requests with every token that this one may have";
         let mut result = Err(AwsError::new(AwsErrorKind::Transient, "ec2", "CreateVpcEndpoint", resource, spent));
         for life in 0..LIVES {
-            new.client_token = token(&[&planned, &groups, &life.to_string()]);
-            if self.unheard.is_spent(new) {
+            new.client_token = token(&[plan, &groups, &life.to_string()]);
+            let client_token = new.client_token.clone();
+            let asked = Asked { key, plan, token: &client_token };
+            if self.unheard.is_spent(asked) {
                 continue;
             }
-            if let Some(wait) = self.unheard.bars(new) {
+            let is_named = self.named.is_none_or(|named| named.contains(plan));
+            if let Some(wait) = if is_named { self.unheard.bars(asked) } else { Some(LOOK) } {
                 return self.made_by_another(new).await.unwrap_or_else(|| Err(not_heard(new, wait)));
             }
             let answer = self.store.create_endpoint(new).await;
-            self.unheard.answered(new, &answer);
+            let said = |made: &VpcEndpoint| if made.is_going() { Answer::Going } else { Answer::Made };
+            self.unheard.answered(asked, answer.as_ref().map(said).map_err(|error| error.kind));
             result = match answer {
                 Ok(made) if made.is_going() => {
                     let text = format!("AWS answered with {}, which is {}", made.id, made.state);

@@ -8,7 +8,9 @@ use kube::{Api, Resource, ResourceExt, api::ListParams, runtime::controller::Act
 
 use super::{
     context::{self, Context},
-    kubernetes, leadership,
+    kubernetes,
+    lead::inherited,
+    leadership,
     lease::jittered,
     network::Error,
     run::counted,
@@ -183,6 +185,7 @@ fn begin(class: &DmsNetworkClass, account: Option<&str>, ctx: &Arc<Context>) {
         ctx.registry.again(network, ctx.places(network));
         if uses(network, &name, ctx) {
             counted(ctx, network);
+            inherited(ctx, network);
         }
     }
     if ctx.serving.add(&name, account) {

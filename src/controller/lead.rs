@@ -11,7 +11,13 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
-use super::{context::Context, events::EventReason, leadership::Term, lease::chance};
+use super::{
+    context::{self, Context},
+    events::EventReason,
+    leadership::Term,
+    lease::chance,
+};
+use crate::api::DmsNetwork;
 
 /// How many objects are listed at a time.
 const PAGE: u32 = 500;
@@ -60,12 +66,26 @@ async fn begin(ctx: &Arc<Context>, term: Term) {
     caught_up(&Api::all(ctx.client.clone()), &ctx.networks).await;
     let networks = ctx.networks.state();
     ctx.registry.start(networks.iter().map(|n| (&**n, ctx.places(n))));
+    networks.iter().for_each(|n| inherited(ctx, n));
     ctx.leadership.open(term);
     for class in ctx.classes.state() {
         // Nobody listens any more when the process ends.
         let _ = ctx.wake_class.send(ObjectRef::from_obj(&*class));
     }
     ctx.wake_all(networks.iter().map(|n| ObjectRef::from_obj(&**n)));
+}
+
+/// Requests for endpoints that the ledger names: whoever was there before may have sent them, and what they made may not show yet.
+pub(super) fn inherited(ctx: &Context, network: &DmsNetwork) {
+    let Some(uid) = network.uid() else { return };
+    let asked = ctx.registry.with_latest_status(&uid.into(), network, |status| {
+        let entries = status.into_iter().flat_map(|s| s.owned.iter().map(|e| (e, &s.classes)));
+        let asked = entries.filter_map(|(e, classes)| Some((classes.iter().find(|r| r.name == e.class)?, &e.key, e.token.as_ref()?)));
+        asked.map(|(record, key, token)| (context::account(record), key.clone(), token.clone())).collect::<Vec<_>>()
+    });
+    for (account, key, token) in asked {
+        ctx.registry.unheard(&account).inherit(&key, &token);
+    }
 }
 
 /// Waits until a cache shows every object at least as it is now.

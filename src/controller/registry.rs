@@ -48,10 +48,8 @@ pub struct Registry {
     held: Mutex<HashMap<Uid, Held>>,
     /// Networks whose connections are to be tested once their changes are complete.
     to_test: Mutex<HashSet<Uid>>,
-    /// Writes of each network that AWS did not answer, by the key of their object, and when the last was: it may have been done.
-    unheard: Mutex<HashMap<Uid, HashMap<String, Instant>>>,
-    /// Requests for endpoints that AWS did not answer.
-    requests: Mutex<HashMap<Account, Arc<Unheard>>>,
+    /// Writes that AWS did not answer.
+    unheard: Mutex<HashMap<Account, Arc<Unheard>>>,
 }
 
 /// A status that we wrote: ours until the cache shows it.
@@ -114,7 +112,6 @@ impl Registry {
         lock(&self.failures).remove(uid);
         lock(&self.held).remove(uid);
         lock(&self.to_test).remove(uid);
-        lock(&self.unheard).remove(uid);
         let mut places = lock(&self.places);
         let Some((accounts, _)) = places.remove(uid) else { return Vec::new() };
         let mut claims = lock(&self.claims);
@@ -287,19 +284,9 @@ impl Registry {
         }
     }
 
-    /// AWS did not answer a write of this key's object.
-    pub fn unheard(&self, uid: &Uid, key: String, now: Instant) {
-        lock(&self.unheard).entry(uid.clone()).or_default().insert(key, now);
-    }
-
-    /// Whether AWS did not answer such a write since then.
-    pub fn is_unheard(&self, uid: &Uid, key: &str, since: Instant) -> bool {
-        lock(&self.unheard).get(uid).and_then(|keys| keys.get(key)).is_some_and(|at| *at >= since)
-    }
-
-    /// Requests for endpoints of this account and Region that AWS did not answer, whoever made them.
-    pub fn requests(&self, account: &Account) -> Arc<Unheard> {
-        lock(&self.requests).entry(account.clone()).or_default().clone()
+    /// Writes of this account and Region that AWS did not answer, whoever made them: they may have been done.
+    pub fn unheard(&self, account: &Account) -> Arc<Unheard> {
+        lock(&self.unheard).entry(account.clone()).or_default().clone()
     }
 
     /// Its connections are to be tested once its changes are complete.

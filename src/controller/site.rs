@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 use super::{
     context::{self, Context},
     network::label,
@@ -114,18 +112,34 @@ impl Site<'_> {
             })
         });
         self.keep_intentions(ledger, &mut plan);
+        self.name_requests(&mut plan);
         plan
+    }
+
+    /// The ledger names the request for an endpoint before it is sent, and goes on naming one whose effect is waited for: whoever works
+    /// from this ledger next must not send another meanwhile.
+    fn name_requests(&self, plan: &mut Plan) {
+        if self.mode != Mode::Enforce {
+            return;
+        }
+        let Plan { changes, ledger, .. } = plan;
+        for change in changes {
+            let Change::CreateEndpoint { key, token, .. } = change else { continue };
+            let key = key.to_string();
+            for entry in ledger.iter_mut().filter(|e| e.key == key) {
+                let other = self.ctx.registry.unheard(&self.account()).other(&key, token);
+                entry.token = Some(other.unwrap_or_else(|| token.clone()).into());
+            }
+        }
     }
 
     /// What an earlier process was about to make when it was cut off, and what AWS did not answer for, may still appear: its entry is
     /// not dropped yet, else what appears later would be nobody's.
     fn keep_intentions(&self, ledger: &[OwnedEntry], plan: &mut Plan) {
         let cut_off = self.ctx.began(&self.record.name).elapsed() < CUT_OFF;
-        // Reads may be late by as long as our own writes are expected.
-        let since = Instant::now().checked_sub(aws::PATIENCE);
-        let unheard = |key: &str| since.is_some_and(|since| self.ctx.registry.is_unheard(&self.uid, key, since));
+        let unheard = self.ctx.registry.unheard(&self.account());
         for entry in ledger.iter().filter(|e| e.id.is_none()) {
-            if (cut_off || unheard(&entry.key)) && plan.ledger.iter().all(|e| e.key != entry.key) {
+            if (cut_off || unheard.may_show(&entry.key)) && plan.ledger.iter().all(|e| e.key != entry.key) {
                 let why = if cut_off { "dmsnet was cut off" } else { "AWS did not answer" };
                 plan.waiting.push(format!("{} was about to be made when {why}: it may still appear", entry.key));
                 plan.ledger.push(entry.clone());
@@ -142,13 +156,14 @@ impl Site<'_> {
 
     /// Makes the changes of a plan. Returns what was done, and what was refused.
     pub async fn apply(&self, plan: &Plan) -> (Vec<Change>, Vec<(Change, Failure)>) {
-        let unheard = self.ctx.registry.requests(&self.account());
-        let context = aws::ApplyContext { owner: &self.ctx.owner, label: &self.label, tags: &self.tags, unheard: &unheard };
+        let unheard = self.ctx.registry.unheard(&self.account());
+        let named = Some(plan.ledger.iter().filter_map(|e| e.token.as_deref()).collect());
+        let context = aws::ApplyContext { owner: &self.ctx.owner, label: &self.label, tags: &self.tags, unheard: &unheard, named };
         let outcome = aws::apply(&self.store, &plan.changes, &context).await;
         let mut failures = Vec::new();
         for (change, error) in &outcome.failed {
             if let (AwsErrorKind::Transient, Some(key)) = (error.kind, change.key()) {
-                self.ctx.registry.unheard(&self.uid, key.to_string(), Instant::now());
+                unheard.missed(&key.to_string());
             }
             if matches!(error.kind, AwsErrorKind::DependencyViolation | AwsErrorKind::NoTurn(_)) {
                 tracing::info!(%error, change = ?change.describe(), "a change waits");

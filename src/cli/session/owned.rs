@@ -34,6 +34,7 @@ impl Owned {
             // The owner tag decides, not the ledger.
             made: false,
             class: class.to_owned(),
+            token: None,
         }
     }
 

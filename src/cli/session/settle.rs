@@ -195,7 +195,8 @@ impl Site {
             if plan.changes.is_empty() {
                 continue;
             }
-            let context = aws::ApplyContext { owner: &self.owner, label: &member.label, tags: &member.tags, unheard: &self.unheard };
+            let (owner, unheard) = (&self.owner, &self.unheard);
+            let context = aws::ApplyContext { owner, label: &member.label, tags: &member.tags, unheard, named: None };
             let Some(store) = self.store.store() else { continue };
             let outcome = aws::apply(store, &plan.changes, &context).await;
             for change in outcome.done.iter().map(Change::describe) {

@@ -185,6 +185,7 @@ impl<'a, 'p> Compare<'a, 'p> {
             want,
             made,
             class: self.input.class.to_owned(),
+            token: None,
         });
     }
 
