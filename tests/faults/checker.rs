@@ -63,11 +63,16 @@ impl Checker {
 
     /// Only the one that the API server knows as the Lease's holder writes: until another has it, nobody else may.
     pub fn may_write(&self, life: &Life, what: &str) {
-        let lease = self.cluster.get(&Key::new(Kind::Lease, "dmsnet-system", "dmsnet-default")).unwrap_or_default();
-        let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
+        let holder = self.holder();
         if holder != *life.name {
             self.breaks(format!("{} wrote ({what}) though the Lease is {holder:?}'s", life.name));
         }
+    }
+
+    /// Whom the API server knows as the Lease's holder.
+    pub fn holder(&self) -> String {
+        let lease = self.cluster.get(&Key::new(Kind::Lease, "dmsnet-system", "dmsnet-default")).unwrap_or_default();
+        lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
     }
 
     /// A network was made or changed, or is wanted no more.

@@ -91,6 +91,8 @@ pub struct Weather {
     /// How likely a watch is cut early, and late.
     pub watch_cut: f64,
     pub watch_late: f64,
+    /// For how long answers to requests for endpoints are lost, from the first on; if not told, the seed decides.
+    pub deaf: Option<Duration>,
 }
 
 impl Weather {
@@ -117,7 +119,7 @@ impl Weather {
             slow: rate(0.3),
         };
         let (watch_cut, watch_late) = (rate(0.8), rate(0.8));
-        Self { aws, kubernetes, watch_cut, watch_late, stalest: Duration::from_secs(pick(rng, &[1, 5, 15])) }
+        Self { aws, kubernetes, watch_cut, watch_late, deaf: None, stalest: Duration::from_secs(pick(rng, &[1, 5, 15])) }
     }
 }
 
@@ -223,7 +225,11 @@ impl Fates {
 
     pub fn of_aws(&self, life: &Life, host: &str, operation: &str, write: bool) -> Judged {
         let mut rng = self.rng(life, operation);
-        let judged = self.judged(&mut rng, &self.weather.aws, write);
+        let mut judged = self.judged(&mut rng, &self.weather.aws, write);
+        if life.crawls(write) {
+            // One try may take eight seconds.
+            judged.wait = Duration::from_millis(rng.u64(2000..7000));
+        }
         match self.dead.lock().unwrap().get(host) {
             Some((what, all)) if *all || operation != "GetCallerIdentity" => Judged { what: *what, ..judged },
             _ => judged,
@@ -244,7 +250,8 @@ impl Fates {
         let mut deaf = self.deaf.lock().unwrap();
         if deaf.is_none() {
             let mut rng = chance::of(self.seed, "deaf");
-            let length = if self.weather.aws.lost > 0.0 { Duration::from_millis(rng.u64(4000..25_000)) } else { Duration::ZERO };
+            let drawn = if self.weather.aws.lost > 0.0 { Duration::from_millis(rng.u64(4000..25_000)) } else { Duration::ZERO };
+            let length = self.weather.deaf.unwrap_or(drawn);
             *deaf = Some(Deaf { since: now, until: now + length });
         }
         deaf.is_some_and(|d| now < d.until)

@@ -23,6 +23,7 @@ mod start;
 mod stub;
 mod throttled;
 mod trace;
+mod unheard;
 mod wants;
 mod well;
 

@@ -30,6 +30,8 @@ pub struct Life {
     parted: Arc<AtomicBool>,
     unrenewed: Arc<AtomicBool>,
     slow: Arc<AtomicBool>,
+    /// Its writes, and its reads.
+    crawling: [Arc<AtomicBool>; 2],
     /// Seconds that its clock is behind.
     behind: Arc<AtomicI64>,
     /// The same when it began, by which it reads and writes the times of Leases.
@@ -40,7 +42,17 @@ impl Life {
     pub fn new(name: &str, behind: i64) -> Self {
         let flag = Arc::<AtomicBool>::default;
         let clock = Arc::new(AtomicI64::new(behind));
-        Self { name: name.into(), over: flag(), parted: flag(), unrenewed: flag(), slow: flag(), behind: clock, began_behind: behind }
+        let crawling = [flag(), flag()];
+        Self {
+            name: name.into(),
+            over: flag(),
+            parted: flag(),
+            unrenewed: flag(),
+            slow: flag(),
+            crawling,
+            behind: clock,
+            began_behind: behind,
+        }
     }
 
     /// Killed: nothing it does from now on can be seen, and nothing reaches it.
@@ -73,6 +85,16 @@ impl Life {
 
     pub fn has_slow_leases(&self) -> bool {
         self.slow.load(Ordering::Relaxed)
+    }
+
+    /// Its writes to AWS take long, or its reads too: a pass outlives a Lease.
+    pub fn crawl(&self, writes: bool, reads: bool) {
+        self.crawling[0].store(writes, Ordering::Relaxed);
+        self.crawling[1].store(reads, Ordering::Relaxed);
+    }
+
+    pub fn crawls(&self, write: bool) -> bool {
+        self.crawling[usize::from(!write)].load(Ordering::Relaxed)
     }
 
     /// Sets its clock.

@@ -30,6 +30,9 @@ pub enum Deed {
     WithoutLease(usize, Duration),
     /// It can, and each renewal takes long.
     SlowLease(usize, Duration),
+    /// Whoever writes cannot renew its Lease for that long, and each of its writes to AWS takes long, or all of its calls. What comes next
+    /// is not held up by it.
+    Outlive(bool, Duration),
     /// From now on its clock is so many seconds behind.
     Clock(usize, i64),
     /// The API server is down for that long.
@@ -63,6 +66,8 @@ pub struct Schedule {
     pub queue: bool,
     /// How long the first part takes: what is made is changed, broken and repaired.
     pub first: Duration,
+    /// What follows then, where there are several replicas.
+    pub outlived: Vec<(Duration, Deed)>,
     /// In the second part all is deleted; when each network is.
     pub deletions: Vec<Duration>,
     pub late_deeds: Vec<(Duration, Deed)>,
@@ -96,6 +101,20 @@ fn wish(rng: &mut Rng, n: usize, private_dns: bool) -> Wish {
     }
     // The first two share a topology, the third has one of its own.
     Wish { place: n / 2, databases, endpoint: happens(rng, 0.7), private_dns, by_cidr: false }
+}
+
+/// The one that writes loses its Lease in the midst of a pass: somebody wants, and breaks, so much that its writes take longer than the
+/// Lease lasts.
+fn outlived(rng: &mut Rng, private_dns: bool) -> Vec<(Duration, Deed)> {
+    let mut deeds = vec![(Duration::ZERO, Deed::Outlive(happens(rng, 0.3), Duration::from_millis(rng.u64(20_000..60_000))))];
+    for n in 0..NETWORKS {
+        let mut later = || Duration::from_millis(rng.u64(..8000));
+        let (wished, broken) = (later(), later());
+        deeds.push((wished, Deed::Wish(n, Wish { by_cidr: rng.bool(), ..wish(rng, n, private_dns) })));
+        deeds.push((broken, Deed::Meddle(pick(rng, &[Meddling::RevokeOurs, Meddling::EditOurs, Meddling::DeleteEndpoint]))));
+    }
+    deeds.sort_by_key(|(at, _)| *at);
+    deeds
 }
 
 impl Schedule {
@@ -195,6 +214,7 @@ impl Schedule {
             clocks,
             queue: rng.bool(),
             first,
+            outlived: if replicas > 1 { outlived(&mut chance::of(seed, "outlived"), private_dns) } else { Vec::new() },
             deletions,
             late_deeds,
             faults_to_the_end: rng.bool(),

@@ -154,6 +154,11 @@ impl Sim {
         let deeds = std::mem::take(&mut self.schedule.deeds);
         self.perform(begin, deeds, "first").await;
         sleep_until(begin + self.schedule.first).await;
+        let outlived = std::mem::take(&mut self.schedule.outlived);
+        if let Some(Deed::Outlive(_, length)) = outlived.first().map(|(_, deed)| deed.clone()) {
+            self.perform(Instant::now(), outlived, "outlived").await;
+            sleep(length).await;
+        }
         self.calm(true);
         let made = self.until_well("whole", Self::whole).await;
         self.no_drift();
@@ -231,6 +236,39 @@ impl Sim {
         self.processes[slot] = Some(Process { life, stop, task });
     }
 
+    /// kill -9.
+    pub fn kill(&mut self, slot: usize) {
+        if let Some(process) = self.processes[slot].take() {
+            process.life.end();
+            process.stop.cancel();
+            self.trace.add(|| format!("--- {} is killed", process.life.name));
+        }
+    }
+
+    /// Of the replicas that run, the one that holds the Lease; none after a while in which none does.
+    async fn leader(&self) -> Option<Life> {
+        for _ in 0..60 {
+            let leads = |p: &&Process| self.checker.holder() == *p.life.name;
+            if let Some(process) = self.processes.iter().flatten().find(leads) {
+                return Some(process.life.clone());
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        None
+    }
+
+    /// See [`Deed::Outlive`].
+    async fn outlive(&self, reads: bool, length: Duration) {
+        let Some(life) = self.leader().await else { return };
+        self.trace.add(|| format!("--- {} crawls", life.name));
+        life.crawl(true, reads);
+        life.withhold_leases(true);
+        tokio::spawn(async move {
+            sleep(length).await;
+            recover(&life);
+        });
+    }
+
     /// Makes a network, or changes its spec.
     pub fn wish(&self, n: usize, wish: Wish) {
         let spec = wish.spec(self.schedule.interval);
@@ -251,6 +289,7 @@ impl Sim {
     fn calm(&self, calm: bool) {
         self.fates.set(!calm);
         if calm {
+            self.processes.iter().flatten().for_each(|p| recover(&p.life));
             // What a fault holds up is not held up any longer.
             self.fates.cut_watches();
         }
@@ -282,11 +321,7 @@ impl Sim {
                     meddle(what, rng, &self.history, self.schedule.queue.then_some(&*self.queue), &self.checker, self.clock, &self.trace)
                 }
                 Deed::Kill(slot, pause) => {
-                    if let Some(process) = self.processes[slot].take() {
-                        process.life.end();
-                        process.stop.cancel();
-                        self.trace.add(|| format!("--- {} is killed", process.life.name));
-                    }
+                    self.kill(slot);
                     sleep(pause).await;
                     self.start(slot);
                 }
@@ -323,6 +358,7 @@ impl Sim {
                     sleep(length).await;
                     life.iter().for_each(|l| l.slow_leases(false));
                 }
+                Deed::Outlive(reads, length) => self.outlive(reads, length).await,
                 Deed::Clock(slot, behind) => {
                     self.schedule.clocks[slot] = behind;
                     self.processes[slot].iter().for_each(|p| p.life.set_clock(behind));
@@ -340,4 +376,10 @@ impl Sim {
             }
         }
     }
+}
+
+/// Nothing holds it up any more.
+fn recover(life: &Life) {
+    life.crawl(false, false);
+    life.withhold_leases(false);
 }
