@@ -165,7 +165,7 @@ pub struct ConnectionStatus {
 }
 
 /// What is known of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, strum::Display, strum::EnumIter)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, strum::Display, strum::EnumIter)]
 pub enum PathVerdict {
     /// Every hop lets packets through, there and back.
     Open,
@@ -269,7 +269,7 @@ pub struct OwnedEntry {
     /// Token of the request that is to make this VPC endpoint, written before it is sent; absent once the endpoint is known. Should
     /// AWS's answer be lost with the process that waited for it, no other request is sent for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<Box<str>>,
+    pub token: Option<String>,
 }
 
 /// Kinds of AWS objects that dmsnet works with.

@@ -128,7 +128,7 @@ impl Site<'_> {
             let key = key.to_string();
             for entry in ledger.iter_mut().filter(|e| e.key == key) {
                 let other = self.ctx.registry.unheard(&self.account()).other(&key, token);
-                entry.token = Some(other.unwrap_or_else(|| token.clone()).into());
+                entry.token = Some(other.unwrap_or_else(|| token.clone()));
             }
         }
     }
