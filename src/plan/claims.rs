@@ -216,3 +216,33 @@ impl Claims {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(texts: &[&str]) -> Keys {
+        texts.iter().map(|text| Key::parse(text).unwrap()).collect()
+    }
+
+    #[test]
+    fn whoever_is_at_the_same_place_is_no_claimant_of_another_key() {
+        let uids: [Uid; 3] = ["a".into(), "b".into(), "c".into()];
+        let [a, b, c] = &uids;
+        let mut claims = Claims::default();
+        let rule = "rule/vpc-1/dms/in/tcp/443/10.0.0.0/16";
+        claims.put(a, Claim { wants: keys(&["endpoint/vpc-1/dms", rule]), ..Claim::default() });
+        claims.put(b, Claim { ledger: keys(&["endpoint/vpc-1/s3"]), ..Claim::default() });
+        claims.put(c, Claim { ledger: keys(&[rule]), withheld: keys(&["rule/sg-1/in/tcp/5432/sg-2"]), ..Claim::default() });
+        let key = |text| Key::parse(text).unwrap();
+        let others = |text| claims.other_claimants(a, &key(text)).map(|(uid, _)| uid.to_string()).collect::<String>();
+        assert_eq!((others(rule), others("endpoint/vpc-1/s3"), others("endpoint/vpc-1/dms")), ("c".into(), "b".into(), String::new()));
+        assert!(claims.wanted_by_other(c, &key(rule)) && !claims.wanted_by_other(a, &key(rule)));
+        let Key::Rule(group, _) = key("rule/sg-1/in/tcp/1/sg-9") else { panic!() };
+        assert_eq!(claims.others_on_group(a, &group).count(), 1, "what is withheld counts on a group");
+        for uid in &uids {
+            claims.remove(uid);
+        }
+        assert!(claims.by_place.is_empty(), "{claims:?}");
+    }
+}

@@ -65,3 +65,16 @@ impl<'a, T> IntoIterator for &'a Sorted<T> {
         self.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Sorted;
+
+    #[test]
+    fn each_is_there_once_in_order() {
+        let mut some: Sorted<_> = [3, 1, 3].into_iter().collect();
+        assert!(some.contains(&1) && !some.contains(&2));
+        some.join(&[2, 1].into_iter().collect());
+        assert!(some.iter().eq(&[1, 2, 3]), "{some:?}");
+    }
+}
