@@ -9,6 +9,11 @@ use super::intern::Interner;
 /// Each object names others, and each question its object: without this there were five copies of an ID.
 static IDS: Interner<str> = Interner::new();
 
+/// The one copy of a text that many objects have: a UID, the name of a service or of a zone.
+pub fn shared(text: &str) -> Arc<str> {
+    IDS.one(text)
+}
+
 macro_rules! id {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
