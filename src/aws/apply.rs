@@ -120,11 +120,11 @@ pub(super) fn failure(picture: &mut Picture, needs: &[Need], failure: ReadFailur
         };
         effect.answered.extend(with_vpc.into_iter().filter(|n| picture.asked.contains_key(n)));
     }
-    mark(picture, &mut effect, Some(failure));
+    mark(picture, &mut effect, Some(failure.into()));
     effect
 }
 
-fn mark(picture: &mut Picture, effect: &mut Effect, state: Option<ReadFailure>) {
+fn mark(picture: &mut Picture, effect: &mut Effect, state: Option<Arc<ReadFailure>>) {
     for need in &effect.answered {
         if state.is_none() {
             picture.read.insert(need.clone());

@@ -55,7 +55,7 @@ fn a_failed_read_keeps_what_was_read_before() {
     assert_eq!(effect.changed, set(&[all(), one("sg-1")]));
     assert!(failure(&mut p, &[all()], refused.clone()).changed.is_empty(), "the same refusal again");
     assert!(p.groups.contains_key("sg-1"));
-    assert_eq!(p.asked[&all()], Some(refused));
+    assert_eq!(p.asked[&all()], Some(refused.into()));
     let back = put(&mut p, &[all()], Objects::Groups(vec![group("sg-1", "a")]));
     assert_eq!(back.changed, set(&[all(), one("sg-1")]));
 }

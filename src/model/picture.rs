@@ -52,9 +52,9 @@ pub enum Resolution {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Picture {
-    /// Questions that were asked: `None` where AWS answered (perhaps with nothing), else why not.
+    /// Questions that were asked: `None` where AWS answered (perhaps with nothing), else why not, one copy for all that a call asked.
     #[serde(with = "asked")]
-    pub asked: BTreeMap<Need, Option<ReadFailure>>,
+    pub asked: BTreeMap<Need, Option<Arc<ReadFailure>>>,
     /// Questions that AWS has answered at least once: a failure later leaves that answer as it was.
     pub read: BTreeSet<Need>,
     /// By lower-case identifier.
@@ -155,12 +155,12 @@ mod asked {
         failure: Option<F>,
     }
 
-    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Need, Option<ReadFailure>>, s: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Need, Option<Arc<ReadFailure>>>, s: S) -> Result<S::Ok, S::Error> {
         s.collect_seq(map.iter().map(|(need, failure)| Asked { need, failure: failure.as_ref() }))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Need, Option<ReadFailure>>, D::Error> {
-        let list = Vec::<Asked<Need, ReadFailure>>::deserialize(d)?;
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Need, Option<Arc<ReadFailure>>>, D::Error> {
+        let list = Vec::<Asked<Need, Arc<ReadFailure>>>::deserialize(d)?;
         Ok(list.into_iter().map(|a| (a.need, a.failure)).collect())
     }
 }
