@@ -120,7 +120,10 @@ impl Schedule {
     /// `who` asks these from now on, instead of what it asked before; the slow ones among them that are `fresh` are
     /// read like fast ones. Whether that is anything new.
     pub(super) fn subscribe(&mut self, who: &Arc<str>, needs: BTreeSet<Need>, fresh: BTreeSet<Need>, interval: Duration) -> bool {
-        let new = Subscription { needs: needs.into_iter().collect(), fresh: fresh.into_iter().collect(), interval };
+        // A plan writes its names anew: those that are asked already are kept once.
+        let known = |need: Need| self.entries.get_key_value(&need).map_or(need, |(known, _)| known.clone());
+        let list = |needs: BTreeSet<Need>| needs.into_iter().map(known).collect();
+        let new = Subscription { needs: list(needs), fresh: list(fresh), interval };
         let has = |list: &[Need], need: &Need| list.binary_search(need).is_ok();
         let old = self.subscribers.remove(who);
         let changed = old.as_ref() != Some(&new);

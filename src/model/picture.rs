@@ -55,7 +55,8 @@ pub struct Picture {
     /// Questions that were asked: `None` where AWS answered (perhaps with nothing), else why not, one copy for all that a call asked.
     #[serde(with = "asked")]
     pub asked: BTreeMap<Need, Option<Arc<ReadFailure>>>,
-    /// Questions that AWS has answered at least once: a failure later leaves that answer as it was.
+    /// Questions that AWS has answered before it failed to: that leaves the answer as it was. What `asked` tells to be answered need not
+    /// be among them; files have it so ([`Picture::told`]).
     pub read: BTreeSet<Need>,
     /// By lower-case identifier.
     pub instances: BTreeMap<Arc<str>, Arc<ReplicationInstance>>,
@@ -108,6 +109,13 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// As files have it: `read` names all questions that AWS has answered at least once.
+    pub fn told(mut self) -> Self {
+        let answered = self.asked.iter().filter(|(need, failure)| failure.is_none() && !need.is_dns());
+        self.read.extend(answered.map(|(need, _)| need.clone()));
+        self
+    }
+
     /// The answer to `need`, given the object where it was found.
     pub fn answer<'a, T: ?Sized>(&'a self, need: &Need, found: Option<&'a T>) -> Lookup<'a, T> {
         match (found, self.asked.get(need)) {
