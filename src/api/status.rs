@@ -165,7 +165,7 @@ pub struct ConnectionStatus {
 }
 
 /// What is known of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, strum::Display, strum::EnumIter)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, strum::Display, strum::EnumIter)]
 pub enum PathVerdict {
     /// Every hop lets packets through, there and back.
     Open,

@@ -4,9 +4,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
-use kube::{Api, Resource, ResourceExt, api::ListParams, runtime::controller::Action, runtime::reflector::ObjectRef};
+use kube::{Api, Resource, ResourceExt, api::ListParams, runtime::controller::Action};
 
 use super::{
+    cached_network::CachedNetwork,
     context::{self, Context},
     kubernetes, leadership,
     lease::jittered,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{
-        DmsNetwork, DmsNetworkClass, DmsNetworkClassStatus, DmsNetworkStatus,
+        DmsNetworkClass, DmsNetworkClassStatus,
         conditions::{self, NewCondition, READY, Reason, Truth},
         names::CLASS_FINALIZER,
     },
@@ -75,13 +76,9 @@ pub fn on_error(_: Arc<DmsNetworkClass>, error: &Error, _: Arc<Context>) -> Acti
 }
 
 /// Whether a network uses a class: it or one of its databases names it, it took it by default, or holds objects made through it.
-pub fn uses(network: &DmsNetwork, class: &str, ctx: &Context) -> bool {
-    let databases = || network.spec.databases.iter().filter_map(|d| d.class_name.as_deref());
-    let named = network.spec.class_name.as_deref() == Some(class) || databases().any(|c| c == class);
-    let of_status = |status: Option<&DmsNetworkStatus>| {
-        status.is_some_and(|s| s.default_class.as_deref() == Some(class) || s.classes.iter().any(|c| c.name == class))
-    };
-    named || network.uid().is_some_and(|uid| ctx.registry.with_latest_status(&uid.into(), network, of_status))
+pub fn uses(network: &CachedNetwork, class: &str, ctx: &Context) -> bool {
+    let own = || network.uid().is_some_and(|uid| ctx.registry.own_classes(&uid.into(), network).contains(class));
+    network.glance().classes.contains(class) || own()
 }
 
 /// Whether a class is left alone since another shard serves its account and Region.
@@ -136,7 +133,7 @@ async fn standing<'a>(
 async fn serve(class: &DmsNetworkClass, ctx: &Arc<Context>) -> Result<Action, Error> {
     let name = class.name_any();
     let api: Api<DmsNetworkClass> = Api::all(ctx.client.clone());
-    let users = ctx.networks.state().iter().filter(|n| uses(n, &name, ctx)).count();
+    let users = ctx.networks.all().iter().filter(|n| uses(n, &name, ctx)).count();
     if class.meta().deletion_timestamp.is_some() && users == 0 {
         kubernetes::remove_finalizer(&api, &name, class.uid().as_deref(), CLASS_FINALIZER).await?;
         return Ok(Action::await_change());
@@ -178,11 +175,12 @@ fn begin(class: &DmsNetworkClass, account: Option<&str>, ctx: &Arc<Context>) {
     let classes = ctx.classes.state();
     let beside = classes.iter().filter(|c| ctx.serving.selects(c) && (c.name_any() == name || View::of(c).same_place(&view)));
     let beside: BTreeSet<String> = beside.map(|c| c.name_any()).collect();
-    let networks = ctx.networks.state();
-    for network in networks.iter().filter(|n| beside.iter().any(|c| uses(n, c, ctx))) {
-        ctx.registry.again(network, ctx.places(network));
-        if uses(network, &name, ctx) {
-            counted(ctx, network);
+    let networks = ctx.networks.all();
+    for cached in networks.iter().filter(|n| beside.iter().any(|c| uses(n, c, ctx))) {
+        let Some(network) = cached.unpacked() else { continue };
+        ctx.registry.again(&network, ctx.places(&network));
+        if uses(cached, &name, ctx) {
+            counted(ctx, &network);
         }
     }
     if ctx.serving.add(&name, account) {
@@ -190,8 +188,8 @@ fn begin(class: &DmsNetworkClass, account: Option<&str>, ctx: &Arc<Context>) {
         ctx.queues.look();
     }
     // Read anew: the pass of one that came meanwhile found nobody who serves it, and waits to be woken.
-    let networks = ctx.networks.state();
-    ctx.wake_all(networks.iter().filter(|n| beside.iter().any(|c| uses(n, c, ctx))).map(|n| ObjectRef::from_obj(&**n)));
+    let networks = ctx.networks.all();
+    ctx.wake_all(networks.iter().filter(|n| beside.iter().any(|c| uses(n, c, ctx))).map(|n| n.object_ref()));
 }
 
 /// From now on the networks of a class are not served; passes under way have ended.
@@ -201,7 +199,7 @@ async fn stop(name: &str, ctx: &Arc<Context>) {
     }
     ctx.serving.stop(name).await;
     ctx.queues.look();
-    for network in ctx.networks.state() {
+    for network in ctx.networks.all().iter().filter_map(|n| n.unpacked()) {
         let Some(uid) = network.uid() else { continue };
         let uid = uid.into();
         let status = ctx.registry.latest_status(&uid, &network);

@@ -8,7 +8,10 @@ use kube::{
     Client,
     client::Body,
     core::Selector,
-    runtime::{reflector, watcher::Event},
+    runtime::{
+        reflector::{self, ObjectRef},
+        watcher::Event,
+    },
 };
 use serde_json::json;
 use tokio::{sync::mpsc, time::Instant};
@@ -16,10 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
+    api::DmsNetwork,
     aws::{Stores, environment},
     controller::{
-        causes::Causes, events::Events, leadership::Leadership, leadership::Watched, lease::Others, metrics::Metrics, queue::Queues,
-        registry::Registry, serving::Serving,
+        cache::Networks, cached_network::CachedNetwork, causes::Causes, events::Events, leadership::Leadership, leadership::Watched,
+        lease::Others, metrics::Metrics, queue::Queues, registry::Registry, serving::Serving,
     },
     model::Owner,
 };
@@ -28,7 +32,7 @@ use crate::{
 const THERE: usize = 2000;
 const ROUNDS: usize = 5;
 
-fn network(name: &str) -> DmsNetwork {
+fn network(name: &str) -> CachedNetwork {
     let metadata = json!({ "name": name, "namespace": "team", "uid": name, "generation": 1, "resourceVersion": "1" });
     let spec = json!({ "className": "c", "replication": { "instance": "ri" }, "databases": [] });
     serde_json::from_value(json!({ "metadata": metadata, "spec": spec })).unwrap()
@@ -43,7 +47,7 @@ fn class() -> DmsNetworkClass {
 type Woken = mpsc::UnboundedReceiver<ObjectRef<DmsNetwork>>;
 
 /// A context that talks to nobody, what fills its networks, and whom it wakes.
-fn context() -> (Arc<Context>, reflector::store::Writer<DmsNetwork>, Woken) {
+fn context() -> (Arc<Context>, reflector::store::Writer<CachedNetwork>, Woken) {
     let service = tower::service_fn(|_: Request<Body>| async { Err::<Response<Body>, tower::BoxError>("nobody is asked".into()) });
     let client = Client::new(service, "dmsnet-system");
     let (networks, writer) = reflector::store();
@@ -54,7 +58,7 @@ fn context() -> (Arc<Context>, reflector::store::Writer<DmsNetwork>, Woken) {
     let watched = Watched { metrics: metrics.clone(), leadership: leadership.clone() };
     let ((wake, woken), (wake_class, _), (changes, _)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel(), mpsc::unbounded_channel());
     let context = Context {
-        networks,
+        networks: Networks(networks),
         classes,
         namespaces: reflector::store().0,
         stores: Stores::with(Arc::new(environment), Arc::new(watched), changes),

@@ -12,8 +12,8 @@ use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    causes::Causes, events::Events, leadership::Leadership, lease::Others, metrics::Metrics, queue::Queues, registry::Registry,
-    serving::Serving, shards,
+    cache::Networks, causes::Causes, events::Events, leadership::Leadership, lease::Others, metrics::Metrics, queue::Queues,
+    registry::Registry, serving::Serving, shards,
 };
 use crate::{
     api::{DmsNetwork, DmsNetworkClass, class::AssumeRole, network::Mode, status::ClassRecord},
@@ -30,7 +30,7 @@ pub struct Context {
     /// Kubernetes.
     pub client: Client,
     /// All networks.
-    pub networks: Cache<DmsNetwork>,
+    pub networks: Networks,
     /// All classes, whichever shard serves them.
     pub classes: Cache<DmsNetworkClass>,
     /// Names and labels of all namespaces.

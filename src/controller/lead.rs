@@ -57,15 +57,18 @@ pub async fn run(ctx: Arc<Context>, lease: ObjectReference, identity: String) {
 /// Passes begin once the caches show all that the leader before has written.
 async fn begin(ctx: &Arc<Context>, term: Term) {
     caught_up(&Api::all(ctx.client.clone()), &ctx.classes).await;
-    caught_up(&Api::all(ctx.client.clone()), &ctx.networks).await;
-    let networks = ctx.networks.state();
-    ctx.registry.start(networks.iter().map(|n| (&**n, ctx.places(n))));
+    caught_up(&Api::all(ctx.client.clone()), &ctx.networks.0).await;
+    let networks = ctx.networks.all();
+    ctx.registry.start(networks.iter().filter_map(|n| n.unpacked()).map(|n| {
+        let places = ctx.places(&n);
+        (n, places)
+    }));
     ctx.leadership.open(term);
     for class in ctx.classes.state() {
         // Nobody listens any more when the process ends.
         let _ = ctx.wake_class.send(ObjectRef::from_obj(&*class));
     }
-    ctx.wake_all(networks.iter().map(|n| ObjectRef::from_obj(&**n)));
+    ctx.wake_all(networks.iter().map(|n| n.object_ref()));
 }
 
 /// Waits until a cache shows every object at least as it is now.

@@ -1,5 +1,7 @@
 //! Kubernetes: passes over networks and classes, their status, Events and metrics.
 
+mod cache;
+mod cached_network;
 mod causes;
 mod class;
 mod connections;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{
+    cached_network::{CachedNetwork, Unreadable},
     connections,
     context::Context,
     deletion, kubernetes, leadership,
@@ -45,26 +46,33 @@ pub enum Error {
     /// The object is gone; there may be another of its name.
     #[error("the object is gone")]
     Gone,
+    /// The cache is broken.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
 }
 
 /// The entry point of kube's controller: one pass, as soon as there is room for it.
-pub async fn reconcile(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(cached: Arc<CachedNetwork>, ctx: Arc<Context>) -> Result<Action, Error> {
     ctx.started.cancelled().await;
-    let class = network.uid().and_then(|uid| ctx.home(&network, &ctx.registry.latest_status(&uid.into(), &network)));
+    let home = || {
+        let (uid, network) = (cached.uid()?, cached.unpacked()?);
+        ctx.home(&network, &ctx.registry.latest_status(&uid.into(), &network))
+    };
+    let class = cached.glance().home.clone().or_else(home);
     let Some(_slot) = ctx.serving.slot(class.as_deref().unwrap_or_default()).await else { return Ok(Action::await_change()) };
     // It may have waited for long. In a box: what waits is small.
-    let now = ctx.networks.get(&ObjectRef::from_obj(&*network)).unwrap_or(network);
-    Box::pin(measured(now, ctx)).await
+    let now = ctx.networks.get(&cached.object_ref()).unwrap_or(cached);
+    Box::pin(async move { measured(&now.unpack()?, ctx).await }).await
 }
 
 /// One pass, measured, with the network's name on every log line.
-async fn measured(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let label = label(&network);
+async fn measured(network: &DmsNetwork, ctx: Arc<Context>) -> Result<Action, Error> {
+    let label = label(network);
     let span = tracing::info_span!("pass", network = %label);
     let started = Instant::now();
     let Some(uid) = network.uid() else { return Ok(Action::await_change()) };
     let uid: Uid = uid.into();
-    let (term, _in_use) = match ctx.turn(&network, &uid).await {
+    let (term, _in_use) = match ctx.turn(network, &uid).await {
         Turn::Serve(term, in_use) => (Some(term), in_use),
         Turn::StandBy => (None, vec![]),
         Turn::Undecided(again) => return Ok(again.map_or_else(Action::await_change, Action::requeue)),
@@ -72,18 +80,18 @@ async fn measured(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Action,
             if ctx.registry.serves(&uid) {
                 ctx.forget(&uid);
             }
-            tried(&network, &uid, &ctx);
+            tried(network, &uid, &ctx);
             return Ok(Action::await_change());
         }
     };
     let result = match term {
-        Some(_) => pass(&network, &uid, &ctx).instrument(span.clone()).await,
-        None => stand_by(&network, &uid, &ctx).instrument(span.clone()).await,
+        Some(_) => pass(network, &uid, &ctx).instrument(span.clone()).await,
+        None => stand_by(network, &uid, &ctx).instrument(span.clone()).await,
     };
     if term.is_some() && term == ctx.leadership.term() {
-        tried(&network, &uid, &ctx);
+        tried(network, &uid, &ctx);
     }
-    if matches!(result, Err(Error::Gone)) || is_gone(&network, &ctx) {
+    if matches!(result, Err(Error::Gone)) || is_gone(network, &ctx) {
         // Its end may have been seen before the pass noted what it did.
         ctx.forget(&uid);
     }
@@ -91,7 +99,7 @@ async fn measured(network: Arc<DmsNetwork>, ctx: Arc<Context>) -> Result<Action,
         Ok((_, outcome)) => *outcome,
         Err(Error::Gone) => Outcome::Idle,
         Err(Error::Kubernetes(refused)) if leadership::is_not_leading(refused) => Outcome::Idle,
-        Err(Error::Kubernetes(_)) => Outcome::Failed,
+        Err(Error::Kubernetes(_) | Error::Unreadable(_)) => Outcome::Failed,
     };
     ctx.metrics.pass(outcome, started.elapsed().as_secs_f64());
     match result {
@@ -141,7 +149,7 @@ async fn stand_by(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Act
 }
 
 /// A Kubernetes error: again soon, kube's client has retried already.
-pub fn on_error(_: Arc<DmsNetwork>, _: &Error, _: Arc<Context>) -> Action {
+pub fn on_error(_: Arc<CachedNetwork>, _: &Error, _: Arc<Context>) -> Action {
     Action::requeue(WAITING)
 }
 

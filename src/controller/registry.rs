@@ -1,6 +1,7 @@
 //! What is shared by the passes of all networks: claims by account and Region, locks, and our own last writes.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -9,6 +10,7 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use super::{
+    cached_network::CachedNetwork,
     looks::{Looks, Opened, Place},
     status::Failure,
 };
@@ -57,14 +59,14 @@ pub struct Registry {
 /// A status that we wrote: ours until the cache shows it.
 enum Written {
     Ours(Box<DmsNetworkStatus>),
-    Cached(Arc<DmsNetwork>),
+    Cached(Arc<CachedNetwork>),
 }
 
 impl Written {
-    fn status(&self) -> Option<&DmsNetworkStatus> {
+    fn status(&self) -> Option<Cow<'_, DmsNetworkStatus>> {
         match self {
-            Self::Ours(status) => Some(status),
-            Self::Cached(network) => network.status.as_ref(),
+            Self::Ours(status) => Some(Cow::Borrowed(status)),
+            Self::Cached(network) => network.unpacked().and_then(|n| n.status).map(Cow::Owned),
         }
     }
 }
@@ -148,15 +150,25 @@ impl Registry {
         let written = lock(&self.written);
         let seen = version(network);
         match written.get(uid) {
-            Some((wrote, written)) if seen.is_none_or(|seen| seen < *wrote) => look(written.status()),
+            Some((wrote, written)) if seen.is_none_or(|seen| seen < *wrote) => look(written.status().as_deref()),
             _ => look(network.status.as_ref()),
+        }
+    }
+
+    /// The classes that the status names which we wrote last, if the cache does not show it yet.
+    pub fn own_classes(&self, uid: &Uid, network: &CachedNetwork) -> BTreeSet<String> {
+        match lock(&self.written).get(uid) {
+            Some((wrote, Written::Ours(status))) if version(network).is_none_or(|seen| seen < *wrote) => {
+                status.default_class.iter().chain(status.classes.iter().map(|c| &c.name)).cloned().collect()
+            }
+            _ => BTreeSet::new(),
         }
     }
 
     /// The cache shows this network. Where that is what we wrote last, its copy serves for ours; not none at all, since a pass under way
     /// may still hold an older one.
-    pub fn caught_up(&self, uid: &Uid, network: Arc<DmsNetwork>) {
-        let Some(seen) = version(&network) else { return };
+    pub fn caught_up(&self, uid: &Uid, network: Arc<CachedNetwork>) {
+        let Some(seen) = version(&*network) else { return };
         if let Some(written) = lock(&self.written).get_mut(uid).filter(|(wrote, _)| *wrote <= seen) {
             *written = (seen, Written::Cached(network));
         }
@@ -171,12 +183,12 @@ impl Registry {
 
     /// A term begins with these networks, and where they may hold something: whatever was looked at before, others may have changed
     /// since.
-    pub fn start<'a>(&self, networks: impl IntoIterator<Item = (&'a DmsNetwork, BTreeSet<Place>)>) {
+    pub fn start(&self, networks: impl IntoIterator<Item = (DmsNetwork, BTreeSet<Place>)>) {
         *lock(&self.looks) = Looks::default();
         lock(&self.failures).clear();
         lock(&self.held).clear();
         for (network, places) in networks {
-            self.expect(network, places);
+            self.expect(&network, places);
         }
         lock(&self.looks).start();
     }
@@ -336,6 +348,6 @@ impl Registry {
 }
 
 /// Resource versions are ordered numbers (KEP-5504); one that is not says nothing.
-fn version(network: &DmsNetwork) -> Option<u64> {
+fn version(network: &impl ResourceExt) -> Option<u64> {
     network.resource_version()?.parse().ok()
 }

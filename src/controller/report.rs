@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 
 use super::{
+    cached_network::Glance,
     context::Context,
     events::{EventReason, enumerate},
     kubernetes,
@@ -155,21 +156,16 @@ pub async fn gauges(ctx: &Context) {
     let mut paths: BTreeMap<(String, String), i64> = BTreeMap::new();
     // Of several replicas one counts: who stands by knows no better.
     let leads = ctx.leadership.term().is_some();
-    for network in ctx.networks.state().into_iter().filter(|_| leads) {
-        let Some(uid) = network.uid() else { continue };
-        let uid: Uid = uid.into();
-        if !ctx.registry.serves(&uid) {
+    for network in ctx.networks.all().into_iter().filter(|_| leads) {
+        if !network.uid().is_some_and(|uid| ctx.registry.serves(&uid.into())) {
             continue;
         }
-        let tell = |status: Option<&DmsNetworkStatus>| {
-            let class = network.spec.class_name.clone().or_else(|| status?.default_class.clone()).unwrap_or_default();
-            let ready = status.and_then(|s| conditions::find(&s.conditions, READY)).map_or("Unknown", |c| c.status.as_str()).to_owned();
-            for verdict in status.iter().flat_map(|s| &s.databases).filter_map(|d| d.verdict) {
-                *paths.entry((class.clone(), verdict.to_string())).or_default() += 1;
-            }
-            *counts.entry((class, ready)).or_default() += 1;
-        };
-        ctx.registry.with_latest_status(&uid, &network, tell);
+        let Glance { home, ready, verdicts, .. } = network.glance();
+        let class = home.as_deref().unwrap_or_default();
+        for verdict in verdicts {
+            *paths.entry((class.to_owned(), verdict.to_string())).or_default() += 1;
+        }
+        *counts.entry((class.to_owned(), ready.as_deref().unwrap_or("Unknown").to_owned())).or_default() += 1;
     }
     let mut shards: BTreeMap<String, i64> = BTreeMap::new();
     for class in ctx.classes.state().into_iter().filter(|_| leads) {

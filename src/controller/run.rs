@@ -1,25 +1,22 @@
 //! Wires the controller: caches, both controllers, the web server, and a graceful stop on SIGTERM.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use futures::{FutureExt, Stream, StreamExt, future, stream, stream::BoxStream};
+use futures::{FutureExt, Stream, StreamExt, future, stream};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace};
 use kube::{
-    Api, Client, Config, Resource, ResourceExt,
+    Api, Client, Config, ResourceExt,
     client::ClientBuilder,
     config::InferConfigError,
     core::{PartialObjectMeta, Selector},
-    runtime::{
-        Controller, WatchStreamExt, controller,
-        reflector::{self, ObjectRef},
-        watcher,
-    },
+    runtime::{Controller, WatchStreamExt, controller, reflector::ObjectRef, watcher},
 };
-use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    cache::{Cached, Networks, Touched, touched},
+    cached_network::CachedNetwork,
     causes::Causes,
     class,
     context::Context,
@@ -46,8 +43,6 @@ use crate::{
 
 /// Any number of passes: [`Serving::slot`] lets so many of each class begin.
 const CONCURRENCY: u16 = 0;
-/// What `kubectl apply` keeps of what it applied: the whole object once more.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// How long passes that have begun may take once a stop is asked for; a pod is given 30 s.
 const GRACE: Duration = Duration::from_secs(20);
 /// How often gauges are brought up to date.
@@ -147,9 +142,9 @@ pub async fn run_with(options: Options, parts: Parts) -> Result<(), RunError> {
     let ready = Readiness::default();
     let server = http::serve(options.http_addr, options.http_addr_file.as_deref(), metrics.clone(), ready.clone(), stop.clone());
 
-    let network_cache = Cached::new(networks, watcher::Config::default());
-    let class_cache = Cached::new(classes, watcher::Config::default());
-    let namespace_cache = Cached::<NamespaceMeta>::new(Api::all(client.clone()), watcher::Config::default());
+    let network_cache = Cached::<CachedNetwork>::new(Api::all(client.clone()));
+    let class_cache = Cached::new(classes);
+    let namespace_cache = Cached::<NamespaceMeta>::new(Api::all(client.clone()));
     let filled = [network_cache.filled.clone(), class_cache.filled.clone(), namespace_cache.filled.clone()];
     let (wake, woken) = mpsc::unbounded_channel();
     let (changes, changed) = mpsc::unbounded_channel();
@@ -158,7 +153,7 @@ pub async fn run_with(options: Options, parts: Parts) -> Result<(), RunError> {
     let watched = Watched { metrics: metrics.clone(), leadership: leadership.clone() };
     let stores = Stores::with(aws, Arc::new(watched), changes);
     let ctx = Arc::new(Context {
-        networks: network_cache.reader.clone(),
+        networks: Networks(network_cache.reader.clone()),
         classes: class_cache.reader.clone(),
         namespaces: namespace_cache.reader,
         stores,
@@ -193,8 +188,8 @@ pub async fn run_with(options: Options, parts: Parts) -> Result<(), RunError> {
     let passes = Controller::for_stream(network_events.applied_objects(), network_cache.reader)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .watches_stream(namespace_cache.events.applied_objects(), move |n| in_namespace(&by_namespace, &n.name_any()))
-        .reconcile_on(receiver(woken))
-        .reconcile_on(receiver(changed).filter_map(move |who| future::ready(by_store.registry.object_ref(&who))))
+        .reconcile_on(receiver(woken).map(cached))
+        .reconcile_on(receiver(changed).filter_map(move |who| future::ready(by_store.registry.object_ref(&who).map(cached))))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(network::reconcile, network::on_error, ctx.clone())
         .for_each(|result| async { told(result) });
@@ -281,59 +276,12 @@ fn receiver<T: Send + 'static>(mut receiver: mpsc::UnboundedReceiver<T>) -> impl
     stream::poll_fn(move |cx| receiver.poll_recv(cx))
 }
 
+/// The name by which the cache knows a network.
+fn cached(network: ObjectRef<DmsNetwork>) -> ObjectRef<CachedNetwork> {
+    network.into_kind_unchecked(())
+}
+
 type NamespaceMeta = PartialObjectMeta<Namespace>;
-
-/// A cache of one kind, and the stream that fills it.
-struct Cached<K: Resource<DynamicType = ()> + Clone + 'static> {
-    reader: reflector::Store<K>,
-    /// Each event once the reader shows it.
-    events: BoxStream<'static, Result<watcher::Event<K>, watcher::Error>>,
-    /// Cancelled (that is: reached) once the first list is in. The reader's own `wait_until_ready` wakes only one who waits.
-    filled: CancellationToken,
-}
-
-impl<K> Cached<K>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
-{
-    fn new(api: Api<K>, config: watcher::Config) -> Self {
-        let (reader, writer) = reflector::store();
-        let filled = CancellationToken::new();
-        let told = filled.clone();
-        let first_list = move |event: &Result<watcher::Event<K>, watcher::Error>| {
-            if matches!(event, Ok(watcher::Event::InitDone)) {
-                told.cancel();
-            }
-        };
-        // Who wrote which field, and what kubectl applied, is most of a small object, and nothing that we ask.
-        let stream = watcher(api, config).modify(|object| {
-            let meta = object.meta_mut();
-            meta.managed_fields = None;
-            if let Some(annotations) = &mut meta.annotations {
-                annotations.remove(LAST_APPLIED);
-            }
-        });
-        let events = stream.default_backoff().reflect(writer).inspect(first_list).boxed();
-        Self { reader, events, filled }
-    }
-}
-
-/// What an event of a cache is about.
-enum Touched<'a, K> {
-    One(&'a K),
-    /// A new list: what is no longer in it went unseen.
-    All,
-    Nothing,
-}
-
-fn touched<K>(event: &Result<watcher::Event<K>, watcher::Error>) -> Touched<'_, K> {
-    match event {
-        Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => Touched::One(object),
-        Ok(watcher::Event::InitDone) => Touched::All,
-        // Those of a list that is being read are not in the cache yet.
-        Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => Touched::Nothing,
-    }
-}
 
 /// Before its first pass, a network counts with what its ledger says that it holds.
 pub(super) fn counted(ctx: &Context, network: &DmsNetwork) {
@@ -345,19 +293,20 @@ pub(super) fn counted(ctx: &Context, network: &DmsNetwork) {
 }
 
 /// Keeps account of networks that come, change and go: one that goes without a last pass must not be waited for, nor counted.
-fn followed(ctx: &Arc<Context>, event: &Result<watcher::Event<DmsNetwork>, watcher::Error>) {
+fn followed(ctx: &Arc<Context>, event: &Result<watcher::Event<CachedNetwork>, watcher::Error>) {
+    let expect = |network: DmsNetwork| ctx.registry.expect(&network, ctx.places(&network));
     let gone: Vec<plan::Uid> = match event {
         Ok(watcher::Event::Apply(network)) => {
-            ctx.registry.expect(network, ctx.places(network));
-            if let (Some(uid), Some(cached)) = (network.uid(), ctx.networks.get(&ObjectRef::from_obj(network))) {
+            network.unpacked().into_iter().for_each(expect);
+            if let (Some(uid), Some(cached)) = (network.uid(), ctx.networks.get(&network.object_ref())) {
                 ctx.registry.caught_up(&uid.into(), cached);
             }
             return;
         }
         Ok(watcher::Event::Delete(network)) => network.uid().map(Into::into).into_iter().collect(),
         Ok(watcher::Event::InitDone) => {
-            let networks = ctx.networks.state();
-            networks.iter().for_each(|n| ctx.registry.expect(n, ctx.places(n)));
+            let networks = ctx.networks.all();
+            networks.iter().filter_map(|n| n.unpacked()).for_each(expect);
             ctx.registry.missing_from(&networks.iter().filter_map(|n| n.uid()).map(Into::into).collect())
         }
         Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => return,
@@ -386,28 +335,31 @@ fn users_of(ctx: &Context, event: &Result<watcher::Event<DmsNetworkClass>, watch
         Touched::All => None,
         Touched::Nothing => return Vec::new(),
     };
-    let uses = |n: &DmsNetwork| n.spec.class_name.is_none() || name.as_ref().is_none_or(|name| class::uses(n, name, ctx));
-    let users: Vec<_> = ctx.networks.state().into_iter().filter(|n| uses(n)).collect();
-    let moved = |n: &Arc<DmsNetwork>| n.uid().map(|uid| ctx.registry.moved(&uid.into(), || ctx.places(n))).unwrap_or_default();
+    let uses = |n: &CachedNetwork| !n.glance().names_class || name.as_ref().is_none_or(|name| class::uses(n, name, ctx));
+    let users: Vec<_> = ctx.networks.all().into_iter().filter(|n| uses(n)).collect();
+    let moved = |n: &Arc<CachedNetwork>| {
+        let places = || n.unpacked().map(|n| ctx.places(&n)).unwrap_or_default();
+        n.uid().map(|uid| ctx.registry.moved(&uid.into(), places)).unwrap_or_default()
+    };
     let concerned: Vec<_> = users.iter().flat_map(moved).collect();
-    users.iter().map(|n| ObjectRef::from_obj(&**n)).chain(concerned).collect()
+    users.iter().map(|n| n.object_ref()).chain(concerned).collect()
 }
 
-fn in_namespace(ctx: &Context, namespace: &str) -> Vec<ObjectRef<DmsNetwork>> {
-    ctx.networks.state().iter().filter(|n| n.namespace().as_deref() == Some(namespace)).map(|n| ObjectRef::from_obj(&**n)).collect()
+fn in_namespace(ctx: &Context, namespace: &str) -> Vec<ObjectRef<CachedNetwork>> {
+    ctx.networks.all().iter().filter(|n| n.namespace().as_deref() == Some(namespace)).map(|n| ObjectRef::from_obj(&**n)).collect()
 }
 
-fn classes_of(ctx: &Context, event: &Result<watcher::Event<DmsNetwork>, watcher::Error>) -> Vec<ObjectRef<DmsNetworkClass>> {
+fn classes_of(ctx: &Context, event: &Result<watcher::Event<CachedNetwork>, watcher::Error>) -> Vec<ObjectRef<DmsNetworkClass>> {
     let network = match touched(event) {
         Touched::One(network) => network,
         Touched::All => return ctx.classes.state().iter().map(|c| ObjectRef::from_obj(&**c)).collect(),
         Touched::Nothing => return Vec::new(),
     };
-    let status = network.uid().map(|uid| ctx.registry.latest_status(&uid.into(), network)).unwrap_or_default();
-    let named = network.spec.class_name.iter().chain(network.spec.databases.iter().filter_map(|d| d.class_name.as_ref()));
-    let names = named.chain(&status.default_class).chain(status.classes.iter().map(|c| &c.name));
-    let names: BTreeSet<&String> = names.collect();
-    names.into_iter().map(|n| ObjectRef::new(n)).collect()
+    let mut names = network.glance().classes.clone();
+    if let Some(uid) = network.uid() {
+        names.extend(ctx.registry.own_classes(&uid.into(), network));
+    }
+    names.iter().map(|n| ObjectRef::new(n)).collect()
 }
 
 async fn owner(options: &Options, client: &Client) -> Result<Owner, RunError> {

@@ -11,7 +11,7 @@ use std::{
 const FEW: usize = 1024;
 
 /// Values that are in use somewhere. One that nobody uses any more is dropped once there are twice as many as there were.
-pub(super) struct Interner<T: ?Sized>(LazyLock<Mutex<Known<T>>>);
+pub struct Interner<T: ?Sized>(LazyLock<Mutex<Known<T>>>);
 
 struct Known<T: ?Sized> {
     values: HashSet<Arc<T>>,
@@ -19,12 +19,14 @@ struct Known<T: ?Sized> {
 }
 
 impl<T: ?Sized + Eq + Hash> Interner<T> {
-    pub(super) const fn new() -> Self {
+    /// Holds none.
+    #[allow(clippy::new_without_default)] // only ever a static's
+    pub const fn new() -> Self {
         Self(LazyLock::new(|| Mutex::new(Known { values: HashSet::new(), look_at: FEW })))
     }
 
     /// The one copy of a value.
-    pub(super) fn one<V: Borrow<T> + Into<Arc<T>>>(&self, value: V) -> Arc<T> {
+    pub fn one<V: Borrow<T> + Into<Arc<T>>>(&self, value: V) -> Arc<T> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(one) = known.values.get(value.borrow()) {
             return one.clone();

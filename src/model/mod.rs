@@ -10,7 +10,7 @@ pub mod gateway;
 pub mod group;
 pub mod ids;
 pub mod interface;
-mod intern;
+pub mod intern;
 pub mod need;
 pub mod picture;
 pub mod policy;
