@@ -120,19 +120,23 @@ pub(super) fn failure(picture: &mut Picture, needs: &[Need], failure: ReadFailur
         };
         effect.answered.extend(with_vpc.into_iter().filter(|n| picture.asked.contains_key(n)));
     }
-    mark(picture, &mut effect, Some(failure));
+    mark(picture, &mut effect, Some(failure.into()));
     effect
 }
 
-fn mark(picture: &mut Picture, effect: &mut Effect, state: Option<ReadFailure>) {
+fn mark(picture: &mut Picture, effect: &mut Effect, state: Option<Arc<ReadFailure>>) {
     for need in &effect.answered {
+        let before = picture.asked.get(need);
+        if before == Some(&state) {
+            continue;
+        }
         if state.is_none() {
+            picture.read.remove(need);
+        } else if before == Some(&None) {
             picture.read.insert(need.clone());
         }
-        if picture.asked.get(need) != Some(&state) {
-            picture.asked.insert(need.clone(), state.clone());
-            effect.changed.insert(need.clone());
-        }
+        picture.asked.insert(need.clone(), state.clone());
+        effect.changed.insert(need.clone());
     }
 }
 
@@ -328,6 +332,25 @@ fn by_name<V>(list: Vec<V>, name: impl Fn(&V) -> &str) -> BTreeMap<Arc<str>, V> 
     list.into_iter().map(|v| (Arc::from(name(&v)), v)).collect()
 }
 
+/// The need's own copy of a name, where it is written as AWS writes it.
+fn shared(need: &Need, name: String) -> Arc<str> {
+    match need {
+        Need::ReplicationInstance(n)
+        | Need::ReplicationConfig(n)
+        | Need::SubnetGroup(n)
+        | Need::DmsEndpoint(n)
+        | Need::DbInstance(n)
+        | Need::DbCluster(n)
+        | Need::DbSubnetGroup(n)
+        | Need::Service(n)
+            if **n == *name =>
+        {
+            n.clone()
+        }
+        _ => name.into(),
+    }
+}
+
 /// Objects asked for by name.
 fn named<V: PartialEq>(map: &mut BTreeMap<Arc<str>, Arc<V>>, needs: &[Need], new: BTreeMap<Arc<str>, V>, changed: &mut BTreeSet<Need>) {
     let mut new = new;
@@ -336,7 +359,7 @@ fn named<V: PartialEq>(map: &mut BTreeMap<Arc<str>, Arc<V>>, needs: &[Need], new
         match (new.remove(name.as_str()), map.get(name.as_str())) {
             (Some(v), Some(old)) if **old == v => {}
             (Some(v), _) => {
-                map.insert(name.as_str().into(), Arc::new(v));
+                map.insert(shared(need, name), Arc::new(v));
                 changed.insert(need.clone());
             }
             (None, Some(_)) => {

@@ -55,7 +55,7 @@ fn a_failed_read_keeps_what_was_read_before() {
     assert_eq!(effect.changed, set(&[all(), one("sg-1")]));
     assert!(failure(&mut p, &[all()], refused.clone()).changed.is_empty(), "the same refusal again");
     assert!(p.groups.contains_key("sg-1"));
-    assert_eq!(p.asked[&all()], Some(refused));
+    assert_eq!(p.asked[&all()], Some(refused.into()));
     let back = put(&mut p, &[all()], Objects::Groups(vec![group("sg-1", "a")]));
     assert_eq!(back.changed, set(&[all(), one("sg-1")]));
 }
@@ -198,4 +198,19 @@ fn an_instance_without_tests_has_an_empty_list() {
     assert!(put(&mut p, std::slice::from_ref(&need), both()).changed.is_empty());
     forget(&mut p, &set(&[need]));
     assert!(p.connections.is_empty());
+}
+
+#[test]
+fn only_what_a_failure_left_behind_is_kept_as_read() {
+    let mut p = Picture::default();
+    put(&mut p, &[all(), one("sg-1")], Objects::Groups(vec![group("sg-1", "a")]));
+    assert!(p.read.is_empty(), "that it was answered says it");
+    let refused = |message: &str| ReadFailure { denied: false, message: message.into() };
+    failure(&mut p, &[all(), one("sg-2")], refused("no"));
+    failure(&mut p, &[all()], refused("no, still"));
+    assert_eq!(p.read, set(&[all(), one("sg-1")]), "sg-2 was never answered");
+    assert_eq!(p.clone().told().read, p.read);
+    put(&mut p, &[all()], Objects::Groups(vec![group("sg-1", "a")]));
+    assert!(p.read.is_empty());
+    assert_eq!(p.told().read, set(&[all(), one("sg-1")]), "files name all that was answered");
 }

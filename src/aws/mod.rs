@@ -20,6 +20,7 @@ mod expect;
 mod held;
 pub mod inventory;
 mod listing;
+mod moment;
 mod network_writes;
 mod observe;
 mod pace;

@@ -43,9 +43,10 @@ const STALE: Duration = Duration::from_secs(300);
 /// What somebody asks all the time.
 #[derive(Debug, PartialEq, Eq)]
 struct Subscription {
-    needs: BTreeSet<Need>,
-    /// Slow ones among them that are to be read like fast ones.
-    fresh: BTreeSet<Need>,
+    /// Sorted.
+    needs: Box<[Need]>,
+    /// Slow ones among them that are to be read like fast ones, sorted.
+    fresh: Box<[Need]>,
     interval: Duration,
 }
 
@@ -77,7 +78,8 @@ struct UnderWay {
 /// Every question that somebody asks, and when it was and will be asked.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    entries: BTreeMap<Need, Entry>,
+    /// Boxed: a node of a B-tree has room for eleven, and is a good half full.
+    entries: BTreeMap<Need, Box<Entry>>,
     subscribers: BTreeMap<Arc<str>, Subscription>,
     stale: BTreeSet<Arc<str>>,
     /// Those that somebody waits for.
@@ -118,25 +120,29 @@ impl Schedule {
     /// `who` asks these from now on, instead of what it asked before; the slow ones among them that are `fresh` are
     /// read like fast ones. Whether that is anything new.
     pub(super) fn subscribe(&mut self, who: &Arc<str>, needs: BTreeSet<Need>, fresh: BTreeSet<Need>, interval: Duration) -> bool {
-        let new = Subscription { needs, fresh, interval };
+        // A plan writes its names anew: those that are asked already are kept once.
+        let known = |need: Need| self.entries.get_key_value(&need).map_or(need, |(known, _)| known.clone());
+        let list = |needs: BTreeSet<Need>| needs.into_iter().map(known).collect();
+        let new = Subscription { needs: list(needs), fresh: list(fresh), interval };
+        let has = |list: &[Need], need: &Need| list.binary_search(need).is_ok();
         let old = self.subscribers.remove(who);
         let changed = old.as_ref() != Some(&new);
         if changed {
-            for need in old.iter().flat_map(|o| o.needs.difference(&new.needs)) {
+            for need in old.iter().flat_map(|o| &o.needs).filter(|need| !has(&new.needs, need)) {
                 self.leave(who, need);
             }
             for need in &new.needs {
                 let age = match need.pace() {
-                    Pace::Slow if !new.fresh.contains(need) => interval * SLOW,
-                    Pace::Rare if !new.fresh.contains(need) => interval * RARE,
+                    Pace::Slow if !has(&new.fresh, need) => interval * SLOW,
+                    Pace::Rare if !has(&new.fresh, need) => interval * RARE,
                     _ => interval,
                 };
                 let entry = self.entries.entry(need.clone()).or_default();
-                entry.add(Subscriber { who: who.clone(), interval, age });
+                entry.add(Subscriber::new(who.clone(), interval, age));
             }
             // Not all is looked at for one who comes: a start has thousands of them.
             for need in &new.needs {
-                match self.entries.get(need).and_then(|e| e.last) {
+                match self.entries.get(need).and_then(|e| e.last()) {
                     Some((read, _)) => self.comes(need, read),
                     None => self.earliest = None,
                 }
@@ -156,7 +162,7 @@ impl Schedule {
 
     fn leave(&mut self, who: &Arc<str>, need: &Need) {
         if let Some(entry) = self.entries.get_mut(need) {
-            entry.drop(who);
+            entry.leave(who);
         }
     }
 
@@ -167,19 +173,19 @@ impl Schedule {
         let mut waiting = Vec::new();
         for need in needs {
             let entry = self.entries.entry(need.clone()).or_default();
-            let since = match entry.last {
+            let since = match entry.last() {
                 // Nobody kept it fresh.
-                Some((started, _)) if entry.interval.is_none() && started + UNWATCHED <= now => Some(since.unwrap_or(now)),
+                Some((started, _)) if entry.interval().is_none() && started + UNWATCHED <= now => Some(since.unwrap_or(now)),
                 _ => since,
             };
             if entry.read_since(since) {
                 continue;
             }
-            if entry.in_flight.is_none_or(|(_, started)| since.is_some_and(|s| started < s)) {
-                entry.wanted = entry.wanted.max(Some(since.unwrap_or(now)));
+            if entry.in_flight().is_none_or(|(_, started)| since.is_some_and(|s| started < s)) {
+                entry.want(entry.wanted().max(Some(since.unwrap_or(now))));
                 self.wanted.insert(need.clone());
             }
-            if let Some((batch, _)) = entry.in_flight
+            if let Some((batch, _)) = entry.in_flight()
                 && let (Some(under_way), Some(operation)) = (self.under_way.get(&batch), operation(need))
             {
                 under_way.rush.get(operation).inspect(|rush| rush.cancel());
@@ -198,8 +204,8 @@ impl Schedule {
 
     /// Why AWS has not answered such a read; none where it has.
     pub(super) fn refusal(&self, need: &Need, since: Instant) -> Option<AwsErrorKind> {
-        let entry = self.entries.get(need).filter(|e| e.answered.is_none_or(|at| at < since))?;
-        match entry.last {
+        let entry = self.entries.get(need).filter(|e| e.answered().is_none_or(|at| at < since))?;
+        match entry.last() {
             Some((_, Outcome::Failed(kind))) => Some(kind),
             _ => Some(AwsErrorKind::Transient),
         }
@@ -220,7 +226,7 @@ impl Schedule {
         let looks = sweeps && self.earliest.is_none_or(|at| at <= now);
         let mut chosen = BTreeSet::new();
         if passes {
-            let idle = |n: &&Need| self.entries.get(n).is_some_and(|e| e.in_flight.is_none()) && !self.gathers(n, true);
+            let idle = |n: &&Need| self.entries.get(n).is_some_and(|e| e.in_flight().is_none()) && !self.gathers(n, true);
             chosen.extend(self.wanted.iter().filter(idle).filter(|n| self.may_go(n, now) <= now).cloned());
         }
         let mut demanded: BTreeSet<Need> = chosen.iter().filter(|n| self.is_known(n)).cloned().collect();
@@ -228,7 +234,7 @@ impl Schedule {
             chosen.extend(self.swept(now));
         }
         if !chosen.is_empty() {
-            let soon = |e: &Entry| e.in_flight.is_none() && e.settling.is_some_and(|(at, _)| at <= now + SETTLES_ALONG);
+            let soon = |e: &Entry| e.in_flight().is_none() && e.settling().is_some_and(|(at, _)| at <= now + SETTLES_ALONG);
             let along = self.entries.iter().filter(|(need, e)| soon(e) && !self.gathers(need, false));
             demanded.extend(along.map(|(need, _)| need.clone()));
             chosen.extend(demanded.iter().cloned());
@@ -236,9 +242,9 @@ impl Schedule {
         }
         let mut batch = Batch::default();
         for need in chosen {
-            let urgent = self.entries.get(&need).is_some_and(|e| e.wanted.is_some());
+            let urgent = self.entries.get(&need).is_some_and(|e| e.wanted().is_some());
             match with_vpc(&need) {
-                Some(all) if self.entries.get(&all).is_some_and(|e| e.interval.is_some() && e.in_flight.is_none()) => {
+                Some(all) if self.entries.get(&all).is_some_and(|e| e.interval().is_some() && e.in_flight().is_none()) => {
                     batch.needs.insert(all.clone());
                     batch.urgent.extend(urgent.then(|| all.clone()));
                     batch.riders.entry(all).or_default().push(need);
@@ -260,7 +266,7 @@ impl Schedule {
         let mut under_way = UnderWay { needs: Vec::new(), rush: batch.rush.clone() };
         for need in batch.needs.iter().chain(batch.riders.values().flatten()) {
             if let Some(entry) = self.entries.get_mut(need) {
-                entry.in_flight = Some((batch.number, now));
+                entry.goes(batch.number, now);
                 if !need.is_dns() {
                     under_way.needs.push(need.clone());
                 }
@@ -287,8 +293,8 @@ impl Schedule {
         for (call, needs) in kinds.into_iter().filter(|(call, needs)| needs.len() > call.values()) {
             for need in needs {
                 let Some(entry) = self.entries.get(need) else { continue };
-                let is_waited_for = entry.wanted.is_some() || entry.settling.is_some();
-                if let (Some((asked, Outcome::Found | Outcome::Absent)), Some(pace), false) = (entry.last, entry.pace(), is_waited_for) {
+                let is_waited_for = entry.wanted().is_some() || entry.settling().is_some();
+                if let (Some((asked, Outcome::Found | Outcome::Absent)), Some(pace), false) = (entry.last(), entry.pace(), is_waited_for) {
                     spread.add(call, need.clone(), asked, pace);
                 }
             }
@@ -298,7 +304,7 @@ impl Schedule {
 
     /// Whether it was asked before: what was not is never held up.
     fn is_known(&self, need: &Need) -> bool {
-        self.entries.get(need).is_some_and(|e| e.last.is_some())
+        self.entries.get(need).is_some_and(|e| e.last().is_some())
     }
 
     /// When what somebody waits for may be asked, at the earliest.
@@ -315,7 +321,7 @@ impl Schedule {
             }
             chosen.insert(need.clone());
             // What is settling is looked at by itself.
-            if entry.settling.is_none_or(|(at, _)| at > now) {
+            if entry.settling().is_none_or(|(at, _)| at > now) {
                 due.extend(entry.pace().map(|pace| (pace, Call::of(need))));
             }
         }
@@ -325,7 +331,7 @@ impl Schedule {
         }
         let mut attributes: Vec<Need> = chosen.iter().filter(|n| matches!(n, Need::VpcDns(_))).cloned().collect();
         if attributes.len() > ATTRIBUTES {
-            attributes.sort_by_key(|n| self.entries.get(n).and_then(|e| e.last).map(|(started, _)| started));
+            attributes.sort_by_key(|n| self.entries.get(n).and_then(|e| e.last()).map(|(started, _)| started));
             attributes.iter().skip(ATTRIBUTES).for_each(|later| {
                 chosen.remove(later);
             });
@@ -358,30 +364,21 @@ impl Schedule {
     /// A read that `started` then, in that batch, has ended so.
     pub(super) fn finish(&mut self, need: &Need, batch: u64, started: Instant, outcome: Outcome, now: Instant) {
         let Some(entry) = self.entries.get_mut(need) else { return };
-        if entry.in_flight.is_some_and(|(number, _)| number == batch) {
-            entry.in_flight = None;
-        }
-        if entry.wanted.is_some_and(|since| since <= started) {
-            entry.wanted = None;
+        entry.came(batch);
+        if entry.wanted().is_some_and(|since| since <= started) {
+            entry.want(None);
             self.wanted.remove(need);
         }
-        if entry.last.is_none_or(|(last, _)| last <= started) {
-            entry.last = Some((started, outcome));
-        }
-        if let Some((_, wait)) = entry.settling {
-            entry.settling = Some((now + wait, (wait * 3 / 2).min(SETTLE_MAX)));
+        entry.ended(started, outcome);
+        if let Some((_, wait)) = entry.settling() {
+            entry.settle(Some((now + wait, (wait * 3 / 2).min(SETTLE_MAX))));
         }
         if let Outcome::Failed(kind) = outcome {
-            entry.failures = entry.failures.saturating_add(1);
             if kind == AwsErrorKind::Throttled {
                 self.slow_down(now);
             }
-        } else {
-            entry.failures = 0;
-            entry.answered = entry.answered.max(Some(started));
-            if self.slow.is_some_and(|(_, sweeps, _)| now >= sweeps) {
-                self.slow = None;
-            }
+        } else if self.slow.is_some_and(|(_, sweeps, _)| now >= sweeps) {
+            self.slow = None;
         }
         self.comes(need, now);
     }
@@ -389,8 +386,7 @@ impl Schedule {
     /// A batch has ended, whatever became of it: nothing that AWS was asked in it is under way.
     pub(super) fn ended(&mut self, batch: u64) {
         for need in self.under_way.remove(&batch).map(|b| b.needs).into_iter().flatten() {
-            if let Some(entry) = self.entries.get_mut(&need).filter(|e| e.in_flight.is_some_and(|(number, _)| number == batch)) {
-                entry.in_flight = None;
+            if self.entries.get_mut(&need).is_some_and(|e| e.came(batch)) {
                 self.earliest = None;
             }
         }
@@ -411,7 +407,7 @@ impl Schedule {
     /// Something about it is settling (or no longer is): it is read again soon, and less and less so.
     pub(super) fn settle(&mut self, need: &Need, settling: bool, now: Instant) {
         if let Some(entry) = self.entries.get_mut(need) {
-            entry.settling = settling.then(|| entry.settling.unwrap_or((now + SETTLE, SETTLE)));
+            entry.settle(settling.then(|| entry.settling().unwrap_or((now + SETTLE, SETTLE))));
         }
         if settling {
             self.comes(need, now);
@@ -421,7 +417,7 @@ impl Schedule {
     /// A read differs from what our own write has shown: it is read again after that time, to see whether it was late.
     pub(super) fn look_again(&mut self, need: &Need, after: Duration, now: Instant) {
         if let Some(entry) = self.entries.get_mut(need) {
-            entry.settling = Some((now + after, SETTLE));
+            entry.settle(Some((now + after, SETTLE)));
         }
         self.comes(need, now);
     }
@@ -429,20 +425,20 @@ impl Schedule {
     /// Something new is settling: the next look is soon, however long it has been settling before.
     pub(super) fn settle_anew(&mut self, need: &Need, now: Instant) {
         if let Some(entry) = self.entries.get_mut(need) {
-            entry.settling = Some((now + SETTLE, SETTLE));
+            entry.settle(Some((now + SETTLE, SETTLE)));
         }
         self.comes(need, now);
     }
 
     /// Whether somebody asks it.
     pub(super) fn is_watched(&self, need: &Need) -> bool {
-        self.entries.get(need).is_some_and(|e| e.interval.is_some())
+        self.entries.get(need).is_some_and(|e| e.interval().is_some())
     }
 
     /// When there is next something to take, if nothing happens meanwhile.
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
         let (sweeps, passes) = self.slow.map_or((now, now), |(_, sweeps, passes)| (sweeps, passes));
-        let waits = |n: &&Need| self.entries.get(*n).is_some_and(|e| e.in_flight.is_none()) && !self.gathers(n, true);
+        let waits = |n: &&Need| self.entries.get(*n).is_some_and(|e| e.in_flight().is_none()) && !self.gathers(n, true);
         let wanted = self.wanted.iter().filter(waits).map(|n| self.may_go(n, now).max(passes)).min();
         let due = self.earliest.or_else(|| self.earliest_due(now).0).map(|due| due.max(sweeps));
         [wanted, due].into_iter().flatten().min()
@@ -459,26 +455,26 @@ impl Schedule {
 
     /// Names that AWS did not know the last time: they would fail a call for others.
     pub(super) fn absent(&self, needs: &BTreeSet<Need>) -> BTreeSet<Need> {
-        let absent = |n: &&Need| self.entries.get(n).is_some_and(|e| matches!(e.last, Some((_, Outcome::Absent))));
+        let absent = |n: &&Need| self.entries.get(n).is_some_and(|e| matches!(e.last(), Some((_, Outcome::Absent))));
         needs.iter().filter(absent).cloned().collect()
     }
 
     /// Who asks any of these.
     pub(super) fn interested(&self, needs: &BTreeSet<Need>) -> BTreeSet<Arc<str>> {
-        needs.iter().filter_map(|n| self.entries.get(n)).flat_map(|e| e.subscribers.iter().map(|s| s.who.clone())).collect()
+        needs.iter().filter_map(|n| self.entries.get(n)).flat_map(|e| e.askers().cloned()).collect()
     }
 
     /// How long ago the oldest of the fast answers was asked for; none where one was never given.
-    pub(super) fn age(&self, needs: &BTreeSet<Need>, now: Instant) -> Option<Duration> {
-        let fast = needs.iter().filter(|n| n.pace() == Pace::Fast);
-        let ages = fast.map(|n| Some(now.saturating_duration_since(self.entries.get(n)?.answered?)));
+    pub(super) fn age<'a>(&self, needs: impl IntoIterator<Item = &'a Need>, now: Instant) -> Option<Duration> {
+        let fast = needs.into_iter().filter(|n| n.pace() == Pace::Fast);
+        let ages = fast.map(|n| Some(now.saturating_duration_since(self.entries.get(n)?.answered()?)));
         ages.collect::<Option<Vec<_>>>().map(|ages| ages.into_iter().max().unwrap_or_default())
     }
 
     /// How long ago the oldest fast answer that anybody subscribes to was asked for.
     pub(super) fn oldest(&self, now: Instant) -> Duration {
-        let fast = self.entries.iter().filter(|(n, e)| n.pace() == Pace::Fast && !e.subscribers.is_empty());
-        fast.filter_map(|(_, e)| e.answered).map(|at| now.saturating_duration_since(at)).max().unwrap_or_default()
+        let fast = self.entries.iter().filter(|(n, e)| n.pace() == Pace::Fast && e.interval().is_some());
+        fast.filter_map(|(_, e)| e.answered()).map(|at| now.saturating_duration_since(at)).max().unwrap_or_default()
     }
 
     /// Subscribers whose picture has become stale, or is no longer.
@@ -503,7 +499,7 @@ impl Schedule {
     /// Drops answers that nobody subscribed to for long.
     pub(super) fn forget(&mut self, now: Instant) -> BTreeSet<Need> {
         let unused = |e: &Entry| {
-            e.interval.is_none() && e.in_flight.is_none() && e.wanted.is_none() && e.last.is_some_and(|(t, _)| t + FORGET <= now)
+            e.interval().is_none() && e.in_flight().is_none() && e.wanted().is_none() && e.last().is_some_and(|(t, _)| t + FORGET <= now)
         };
         let gone: BTreeSet<Need> = self.entries.iter().filter(|(_, e)| unused(e)).map(|(n, _)| n.clone()).collect();
         self.entries.retain(|n, _| !gone.contains(n));

@@ -1,13 +1,13 @@
 //! Snapshots: what AWS held for some networks, in a file, so that the same commands run offline and say the same.
 //! A snapshot holds what the picture holds (IDs, addresses, rules, tags, policies) and no credentials.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     aws::Scope,
-    model::{Need, Picture},
+    model::{Need, Picture, ReadFailure},
 };
 
 /// What every snapshot says that it is.
@@ -128,9 +128,8 @@ impl Snapshot {
                 picture.asked.len(),
                 picture.rules.values().map(|r| r.len()).sum::<usize>()
             ));
-            let failed = |(need, failure): (&Need, &Option<_>)| {
-                failure.as_ref().map(|f: &crate::model::ReadFailure| format!("{need}: {}", f.message))
-            };
+            let failed =
+                |(need, failure): (&Need, &Option<_>)| failure.as_ref().map(|f: &Arc<ReadFailure>| format!("{need}: {}", f.message));
             refused.extend(picture.asked.iter().filter_map(failed));
         }
         refused.dedup();

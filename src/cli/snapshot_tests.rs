@@ -21,7 +21,7 @@ fn everything() -> Picture {
     let ip = |c: &str| c.parse().unwrap();
     p.asked = [
         (Need::RulesOf("sg-1".into()), None),
-        (Need::GroupsOf(vpc.clone()), Some(ReadFailure { denied: true, message: "UnauthorizedOperation".into() })),
+        (Need::GroupsOf(vpc.clone()), Some(ReadFailure { denied: true, message: "UnauthorizedOperation".into() }.into())),
         (Need::Host("db.example.com".into()), None),
     ]
     .into();
@@ -346,7 +346,7 @@ proptest! {
             Rule { id: "sgr-1".into(), group: "sg-9".into(), shape, description: Some(text.clone()), tags }
         });
         picture.rules.insert("sg-9".into(), rules.collect());
-        let failure = refused.then(|| ReadFailure { denied: refused, message: text.clone() });
+        let failure = refused.then(|| ReadFailure { denied: refused, message: text.clone() }.into());
         picture.asked.insert(Need::RulesOf("sg-9".into()), failure);
         picture.endpoints.values_mut().for_each(|e| Arc::make_mut(e).state = EndpointState::parse(&state));
         let snapshot = taken(vec![Recorded { scope: scope("us-east-1"), account: "1".into(), picture }]);

@@ -29,6 +29,7 @@ use crate::{
         names::{NETWORK_FINALIZER, RECONCILE_REQUESTED_AT},
         network::Mode,
     },
+    model::shared,
     plan::{self, Plan, Problem, Uid, class},
 };
 
@@ -71,7 +72,7 @@ async fn measured(network: &DmsNetwork, ctx: Arc<Context>) -> Result<Action, Err
     let span = tracing::info_span!("pass", network = %label);
     let started = Instant::now();
     let Some(uid) = network.uid() else { return Ok(Action::await_change()) };
-    let uid: Uid = uid.into();
+    let uid: Uid = shared(&uid);
     let (term, _in_use) = match ctx.turn(network, &uid).await {
         Turn::Serve(term, in_use) => (Some(term), in_use),
         Turn::StandBy => (None, vec![]),

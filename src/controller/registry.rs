@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeSet, HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
@@ -12,29 +12,28 @@ use tokio::{sync::OwnedMutexGuard, time::Instant};
 use super::{
     cached_network::CachedNetwork,
     looks::{Looks, Opened, Place},
+    network::label,
     status::Failure,
 };
 use crate::{
     api::{DmsNetwork, DmsNetworkStatus, names::RECONCILE_REQUESTED_AT},
     aws::{Account, Unheard},
+    model::shared,
     plan::{Change, Claim, Claims, Uid},
 };
 
-/// A lock by name, created at need.
-type NamedLocks = Mutex<HashMap<(Account, String), Arc<tokio::sync::Mutex<()>>>>;
+/// A lock by name, created at need, and gone once nobody holds it or waits for it.
+type NamedLocks = Mutex<HashMap<(Account, String), Weak<tokio::sync::Mutex<()>>>>;
 
 /// A generation and a request, and when they were first seen.
 type Seen = (i64, Option<String>, Instant);
-
-/// Where a network's claims are, as far as its classes are known, and what the network is called.
-type Known = (BTreeSet<Account>, ObjectRef<DmsNetwork>);
 
 /// See the module.
 #[derive(Default)]
 pub struct Registry {
     claims: Mutex<HashMap<Account, Claims>>,
-    /// Where each network's claims are, and what it is called.
-    places: Mutex<HashMap<Uid, Known>>,
+    /// What each network that we serve is called: `namespace/name`.
+    names: Mutex<HashMap<Uid, Arc<str>>>,
     locks: NamedLocks,
     /// The status that we wrote last, and the resourceVersion that it got.
     written: Mutex<HashMap<Uid, (u64, Written)>>,
@@ -92,19 +91,18 @@ impl Registry {
     /// Replaces what a network claims in an account and Region; returns those that share an endpoint with it and must look again.
     pub fn claim(&self, account: &Account, uid: &Uid, network: &DmsNetwork, claim: Claim) -> Vec<ObjectRef<DmsNetwork>> {
         let touched = lock(&self.claims).entry(account.clone()).or_default().put(uid, claim);
-        let mut places = lock(&self.places);
-        places.entry(uid.clone()).or_insert_with(|| (BTreeSet::new(), ObjectRef::from_obj(network))).0.insert(account.clone());
-        touched.iter().filter_map(|u| places.get(u).map(|(_, r)| r.clone())).collect()
+        self.note(uid, network);
+        self.called(&touched)
     }
 
     /// Notes that we serve a network whose class is not known.
     pub fn note(&self, uid: &Uid, network: &DmsNetwork) {
-        lock(&self.places).entry(uid.clone()).or_insert_with(|| (BTreeSet::new(), ObjectRef::from_obj(network)));
+        lock(&self.names).entry(uid.clone()).or_insert_with(|| shared(&label(network)));
     }
 
     /// Whether we have served this network.
     pub fn serves(&self, uid: &Uid) -> bool {
-        lock(&self.places).contains_key(uid)
+        lock(&self.names).contains_key(uid)
     }
 
     /// Forgets a network that is gone; returns those that shared an endpoint with it.
@@ -114,26 +112,44 @@ impl Registry {
         lock(&self.failures).remove(uid);
         lock(&self.held).remove(uid);
         lock(&self.to_test).remove(uid);
-        let mut places = lock(&self.places);
-        let Some((accounts, _)) = places.remove(uid) else { return Vec::new() };
-        let mut claims = lock(&self.claims);
-        let touched: BTreeSet<Uid> = accounts.iter().flat_map(|a| claims.get_mut(a).map(|c| c.remove(uid)).unwrap_or_default()).collect();
-        touched.iter().filter_map(|u| places.get(u).map(|(_, r)| r.clone())).collect()
+        if lock(&self.names).remove(uid).is_none() {
+            return Vec::new();
+        }
+        let touched: BTreeSet<Uid> = lock(&self.claims).values_mut().flat_map(|claims| claims.remove(uid)).collect();
+        self.called(&touched)
     }
 
     /// The Kubernetes name of a network.
     pub fn object_ref(&self, uid: &Uid) -> Option<ObjectRef<DmsNetwork>> {
-        lock(&self.places).get(uid).map(|(_, r)| r.clone())
+        self.called([uid]).pop()
+    }
+
+    /// The Kubernetes names of networks, as far as we serve them.
+    fn called<'a>(&self, uids: impl IntoIterator<Item = &'a Uid>) -> Vec<ObjectRef<DmsNetwork>> {
+        let names = lock(&self.names);
+        let of = |label: &Arc<str>| label.split_once('/').map(|(namespace, name)| ObjectRef::new(name).within(namespace));
+        uids.into_iter().filter_map(|uid| of(names.get(uid)?)).collect()
     }
 
     /// Takes locks by name, in one order, so that two passes never wait for each other.
     pub async fn lock(&self, names: &BTreeSet<(Account, String)>) -> Vec<OwnedMutexGuard<()>> {
         let mut guards = Vec::new();
         for name in names {
-            let mutex = lock(&self.locks).entry(name.clone()).or_default().clone();
+            let mutex = self.named(name);
             guards.push(mutex.lock_owned().await);
         }
         guards
+    }
+
+    fn named(&self, name: &(Account, String)) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = lock(&self.locks);
+        if let Some(mutex) = locks.get(name).and_then(Weak::upgrade) {
+            return mutex;
+        }
+        locks.retain(|_, mutex| mutex.strong_count() > 0);
+        let mutex = Arc::default();
+        locks.insert(name.clone(), Arc::downgrade(&mutex));
+        mutex
     }
 
     /// The latest status: our own last write, unless the object is newer than it.
@@ -201,7 +217,7 @@ impl Registry {
     /// A network was made or changed: until it was looked at, nothing is removed that it might want.
     pub fn expect(&self, network: &DmsNetwork, places: BTreeSet<Place>) {
         let (Some(uid), generation) = (network.uid(), network.metadata.generation.unwrap_or_default()) else { return };
-        let uid: Uid = uid.into();
+        let uid: Uid = shared(&uid);
         self.seen(&uid, network);
         if network.metadata.deletion_timestamp.is_none() {
             lock(&self.looks).expect(&uid, generation, places);
@@ -224,8 +240,11 @@ impl Registry {
         if opened.places.is_empty() {
             return Vec::new();
         }
-        let places = lock(&self.places);
-        places.values().filter(|(accounts, _)| accounts.iter().any(|a| opened.concerns(a))).map(|(_, r)| r.clone()).collect()
+        let claims = lock(&self.claims);
+        let here: BTreeSet<Uid> =
+            claims.iter().filter(|(account, _)| opened.concerns(account)).flat_map(|(_, c)| c.all()).cloned().collect();
+        drop(claims);
+        self.called(&here)
     }
 
     /// When this generation and request of a network were first seen: what was read of AWS since then is as fresh as anybody can ask.
@@ -266,7 +285,7 @@ impl Registry {
     /// Networks that we know and that are in no list any more.
     pub fn missing_from(&self, known: &BTreeSet<Uid>) -> Vec<Uid> {
         let looks = lock(&self.looks);
-        let all: BTreeSet<Uid> = looks.known().chain(lock(&self.places).keys()).cloned().collect();
+        let all: BTreeSet<Uid> = looks.known().chain(lock(&self.names).keys()).cloned().collect();
         all.difference(known).cloned().collect()
     }
 

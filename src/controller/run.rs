@@ -37,7 +37,7 @@ use super::{
 use crate::{
     api::{DmsNetwork, DmsNetworkClass},
     aws::{Loader, Stores, environment},
-    model::{Owner, tags::InvalidOwner},
+    model::{Owner, shared, tags::InvalidOwner},
     plan,
 };
 
@@ -286,7 +286,7 @@ type NamespaceMeta = PartialObjectMeta<Namespace>;
 /// Before its first pass, a network counts with what its ledger says that it holds.
 pub(super) fn counted(ctx: &Context, network: &DmsNetwork) {
     let (Some(uid), Some(status)) = (network.uid(), &network.status) else { return };
-    let uid = uid.into();
+    let uid = shared(&uid);
     for (account, claim) in sites::ledger_claims(network, status, network.metadata.deletion_timestamp.is_some()) {
         ctx.registry.claim(&account, &uid, network, claim);
     }

@@ -351,7 +351,7 @@ impl<'a> Sites<'a> {
             let mut claim = plan.claim.clone();
             if let Some(held) = held {
                 let own: Vec<OwnedEntry> = held.iter().filter(|e| e.class == site.record.name).cloned().collect();
-                claim.ledger.join(plan::claim_of_ledger("", 0, false, &own).ledger);
+                claim.ledger.join(&plan::claim_of_ledger("", 0, false, &own).ledger);
             }
             match claims.entry(site.account()) {
                 std::collections::btree_map::Entry::Vacant(empty) => drop(empty.insert(claim)),

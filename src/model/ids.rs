@@ -9,8 +9,22 @@ use super::intern::Interner;
 /// Each object names others, and each question its object: without this there were five copies of an ID.
 static IDS: Interner<str> = Interner::new();
 
+/// The one copy of a text that many objects have: a UID, the name of a service or of a zone.
+pub fn shared(text: &str) -> Arc<str> {
+    IDS.one(text)
+}
+
+fn one<I: Borrow<str> + Into<Arc<str>>>(id: I) -> Arc<str> {
+    IDS.one(id)
+}
+
+/// What is named once or twice takes less without a place among those that are shared.
+fn alone<I: Into<Arc<str>>>(id: I) -> Arc<str> {
+    id.into()
+}
+
 macro_rules! id {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+    ($kept:ident: $($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -21,13 +35,13 @@ macro_rules! id {
             pub fn as_str(&self) -> &str { &self.0 }
         }
         impl From<&str> for $name {
-            fn from(s: &str) -> Self { Self(IDS.one(s)) }
+            fn from(s: &str) -> Self { Self($kept(s)) }
         }
         impl From<String> for $name {
-            fn from(s: String) -> Self { Self(IDS.one(s)) }
+            fn from(s: String) -> Self { Self($kept(s)) }
         }
         impl From<&String> for $name {
-            fn from(s: &String) -> Self { Self(IDS.one(s.as_str())) }
+            fn from(s: &String) -> Self { Self($kept(s.as_str())) }
         }
         /// The same text, shared.
         impl From<&$name> for Arc<str> {
@@ -46,10 +60,15 @@ macro_rules! id {
 }
 
 id! {
-    /// `sg-…`
-    SecurityGroupId,
+    alone:
     /// `sgr-…`
     SecurityGroupRuleId,
+}
+
+id! {
+    one:
+    /// `sg-…`
+    SecurityGroupId,
     /// `vpc-…`
     VpcId,
     /// `subnet-…`

@@ -52,10 +52,11 @@ pub enum Resolution {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Picture {
-    /// Questions that were asked: `None` where AWS answered (perhaps with nothing), else why not.
+    /// Questions that were asked: `None` where AWS answered (perhaps with nothing), else why not, one copy for all that a call asked.
     #[serde(with = "asked")]
-    pub asked: BTreeMap<Need, Option<ReadFailure>>,
-    /// Questions that AWS has answered at least once: a failure later leaves that answer as it was.
+    pub asked: BTreeMap<Need, Option<Arc<ReadFailure>>>,
+    /// Questions that AWS has answered before it failed to: that leaves the answer as it was. What `asked` tells to be answered need not
+    /// be among them; files have it so ([`Picture::told`]).
     pub read: BTreeSet<Need>,
     /// By lower-case identifier.
     pub instances: BTreeMap<Arc<str>, Arc<ReplicationInstance>>,
@@ -108,6 +109,13 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// As files have it: `read` names all questions that AWS has answered at least once.
+    pub fn told(mut self) -> Self {
+        let answered = self.asked.iter().filter(|(need, failure)| failure.is_none() && !need.is_dns());
+        self.read.extend(answered.map(|(need, _)| need.clone()));
+        self
+    }
+
     /// The answer to `need`, given the object where it was found.
     pub fn answer<'a, T: ?Sized>(&'a self, need: &Need, found: Option<&'a T>) -> Lookup<'a, T> {
         match (found, self.asked.get(need)) {
@@ -155,12 +163,12 @@ mod asked {
         failure: Option<F>,
     }
 
-    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Need, Option<ReadFailure>>, s: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Need, Option<Arc<ReadFailure>>>, s: S) -> Result<S::Ok, S::Error> {
         s.collect_seq(map.iter().map(|(need, failure)| Asked { need, failure: failure.as_ref() }))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Need, Option<ReadFailure>>, D::Error> {
-        let list = Vec::<Asked<Need, ReadFailure>>::deserialize(d)?;
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Need, Option<Arc<ReadFailure>>>, D::Error> {
+        let list = Vec::<Asked<Need, Arc<ReadFailure>>>::deserialize(d)?;
         Ok(list.into_iter().map(|a| (a.need, a.failure)).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Endpoint policies compared by meaning: AWS gives them back re-serialised, so text says nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -30,7 +30,9 @@ pub enum InvalidPolicy {
 impl Policy {
     /// The policy that AWS puts on an endpoint that names none: everything is allowed.
     pub fn full_access() -> Self {
-        canonical(&json!({"Statement": [{"Action": "*", "Effect": "Allow", "Principal": "*", "Resource": "*"}]}))
+        static ONE: LazyLock<Policy> =
+            LazyLock::new(|| canonical(&json!({"Statement": [{"Action": "*", "Effect": "Allow", "Principal": "*", "Resource": "*"}]})));
+        ONE.clone()
     }
 
     /// Reads a policy as AWS returns it. What is no policy at all is kept as it is, so that it differs from all we want.

@@ -90,6 +90,10 @@ impl<K: Ord + Clone, V: Within> Table<K, V> {
         for id in object.within() {
             let keys = self.within.entry(id).or_default();
             if let Err(at) = keys.binary_search(&key) {
+                // Mostly the only one: a list that grows has room for four.
+                if keys.is_empty() {
+                    keys.reserve_exact(1);
+                }
                 keys.insert(at, key.clone());
             }
         }

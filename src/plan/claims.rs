@@ -5,20 +5,22 @@ use std::{
     sync::Arc,
 };
 
+use smallvec::SmallVec;
+
 use super::{
     key::{EndpointRef, GroupRef, Key, Keys},
-    wanted::{Share, Uid},
+    wanted::{Fingerprint, Share, Uid},
 };
-use crate::model::{Direction, Ports, Target};
+use crate::model::{Direction, Ports, Target, shared};
 
 /// Order of seniority: creation time in seconds, then UID. The least is the lead.
 pub type Seniority = (i64, Uid);
 
-/// What one network wants and holds.
+/// What one network wants and holds. There are thousands: what is in it is small, or one with what others have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claim {
     /// `namespace/name`.
-    pub name: String,
+    pub name: Arc<str>,
     /// Creation time in seconds since 1970.
     pub created: i64,
     /// Whether it is being deleted: then it wants nothing and leads nothing.
@@ -31,12 +33,12 @@ pub struct Claim {
     pub withheld: Keys,
     /// Keys in its ledger.
     pub ledger: Keys,
-    /// Its share of each endpoint. Mostly one, as below: a map has room for eleven, and there are thousands of claims.
-    pub shares: Vec<Arc<Share>>,
+    /// Its share of each endpoint.
+    pub shares: Vec<Share>,
     /// Where the routes that it wants are to lead, by key.
-    pub routes: BTreeMap<Key, Target>,
+    pub routes: Vec<(Key, Target)>,
     /// `want` of its ledger entries for endpoints: the share that was last applied.
-    pub applied: Vec<(EndpointRef, String)>,
+    pub applied: Vec<(EndpointRef, Fingerprint)>,
 }
 
 impl Claim {
@@ -45,10 +47,11 @@ impl Claim {
         self.planned &= other.planned;
         self.deleting &= other.deleting;
         self.shares.retain(|s| other.share(&s.endpoint).is_none());
+        self.routes.retain(|(key, _)| other.route(key).is_none());
         self.applied.retain(|(e, _)| other.applied(e).is_none());
-        self.wants.join(other.wants);
-        self.withheld.join(other.withheld);
-        self.ledger.join(other.ledger);
+        self.wants.join(&other.wants);
+        self.withheld.join(&other.withheld);
+        self.ledger.join(&other.ledger);
         self.shares.extend(other.shares);
         self.routes.extend(other.routes);
         self.applied.extend(other.applied);
@@ -56,19 +59,36 @@ impl Claim {
 
     /// Its share of an endpoint.
     pub fn share(&self, endpoint: &EndpointRef) -> Option<&Share> {
-        self.shares.iter().find(|s| s.endpoint == *endpoint).map(|s| &**s)
+        self.shares.iter().find(|s| s.endpoint == *endpoint)
+    }
+
+    /// Where a route that it wants is to lead.
+    pub fn route(&self, key: &Key) -> Option<&Target> {
+        self.routes.iter().find(|(k, _)| k == key).map(|(_, target)| target)
     }
 
     /// The share of an endpoint that was last applied.
-    pub fn applied(&self, endpoint: &EndpointRef) -> Option<&str> {
-        self.applied.iter().find(|(e, _)| e == endpoint).map(|(_, want)| want.as_str())
+    pub fn applied(&self, endpoint: &EndpointRef) -> Option<&Fingerprint> {
+        self.applied.iter().find(|(e, _)| e == endpoint).map(|(_, want)| want)
     }
 
-    fn groups(&self) -> impl Iterator<Item = &GroupRef> {
-        self.wants.iter().chain(self.withheld.iter()).chain(self.ledger.iter()).filter_map(|k| match k {
-            Key::Rule(group, _) => Some(group),
-            _ => None,
-        })
+    fn touches(&self, key: &Key) -> bool {
+        self.wants.contains(key) || self.ledger.contains(key)
+    }
+
+    fn touches_group(&self, group: &GroupRef) -> bool {
+        let mut keys = self.wants.iter().chain(&self.withheld).chain(&self.ledger);
+        keys.any(|k| matches!(k, Key::Rule(g, _) if g == group))
+    }
+
+    fn touches_endpoint(&self, endpoint: &EndpointRef) -> bool {
+        self.endpoints().any(|e| e == endpoint)
+    }
+
+    /// IDs of all that it touches, some of them several times.
+    fn places(&self) -> impl Iterator<Item = &str> {
+        let keys = self.wants.iter().chain(&self.withheld).chain(&self.ledger).map(Key::place);
+        keys.chain(self.shares.iter().map(|s| s.endpoint.place()))
     }
 
     /// All that other networks' endpoints depend on.
@@ -78,53 +98,20 @@ impl Claim {
     }
 
     fn endpoints(&self) -> impl Iterator<Item = &EndpointRef> {
-        self.shares.iter().map(|s| &s.endpoint).chain(self.wants.iter().chain(self.ledger.iter()).filter_map(|k| match k {
+        self.shares.iter().map(|s| &s.endpoint).chain(self.wants.iter().chain(&self.ledger).filter_map(|k| match k {
             Key::Endpoint(e) => Some(e),
             _ => None,
         }))
     }
 }
 
-/// Networks that touch one thing, sorted: mostly one or two.
-#[derive(Clone, Debug, Default)]
-struct Uids(Vec<Uid>);
-
-impl Uids {
-    fn insert(&mut self, uid: &Uid) {
-        if let Err(at) = self.0.binary_search(uid) {
-            // Mostly the only one: a list that grows has room for four.
-            if self.0.is_empty() {
-                self.0.reserve_exact(1);
-            }
-            self.0.insert(at, uid.clone());
-        }
-    }
-
-    /// Whether none is left.
-    fn remove(&mut self, uid: &Uid) -> bool {
-        if let Ok(at) = self.0.binary_search(uid) {
-            self.0.remove(at);
-        }
-        self.0.is_empty()
-    }
-}
-
-impl<'a> IntoIterator for &'a Uids {
-    type Item = &'a Uid;
-    type IntoIter = std::slice::Iter<'a, Uid>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
-    }
-}
-
-/// The claims of all networks of one account and Region, indexed by what they touch.
+/// The claims of all networks of one account and Region, indexed by where they are. The index is small rather than sharp: whoever asks
+/// it for a rule or an endpoint gets all that touch its group or its VPC, and looks at their claims.
 #[derive(Clone, Debug, Default)]
 pub struct Claims {
     claims: BTreeMap<Uid, Arc<Claim>>,
-    by_key: BTreeMap<Arc<Key>, Uids>,
-    by_group: BTreeMap<GroupRef, Uids>,
-    by_endpoint: BTreeMap<EndpointRef, Uids>,
+    /// Networks that touch what has that ID, or lies in it, sorted: mostly one.
+    by_place: BTreeMap<Arc<str>, SmallVec<[Uid; 1]>>,
 }
 
 impl Claims {
@@ -135,21 +122,17 @@ impl Claims {
         }
         let unchanged = self.claims.get(uid).is_some_and(|old| old.shared_part() == claim.shared_part());
         let mut touched = self.remove(uid);
-        for key in claim.wants.shared().chain(claim.ledger.shared()) {
-            if let Some((known, _)) = self.by_key.get_key_value(&**key) {
-                *key = known.clone();
+        if claim.ledger == claim.wants {
+            claim.ledger = claim.wants.clone();
+        }
+        for place in claim.places() {
+            let uids = self.by_place.entry(shared(place)).or_default();
+            if let Err(at) = uids.binary_search(uid) {
+                uids.insert(at, uid.clone());
             }
-            self.by_key.entry(key.clone()).or_default().insert(uid);
         }
-        let claim = Arc::new(claim);
-        for group in claim.groups() {
-            self.by_group.entry(group.clone()).or_default().insert(uid);
-        }
-        for endpoint in claim.endpoints() {
-            self.by_endpoint.entry(endpoint.clone()).or_default().insert(uid);
-        }
-        self.claims.insert(uid.clone(), claim.clone());
         touched.extend(self.sharers(uid, &claim));
+        self.claims.insert(uid.clone(), Arc::new(claim));
         if unchanged { BTreeSet::new() } else { touched }
     }
 
@@ -157,27 +140,29 @@ impl Claims {
     pub fn remove(&mut self, uid: &Uid) -> BTreeSet<Uid> {
         let Some(old) = self.claims.remove(uid) else { return BTreeSet::new() };
         let touched = self.sharers(uid, &old);
-        let forget = |set: Option<&mut Uids>| set.is_some_and(|s| s.remove(uid));
-        for key in old.wants.iter().chain(old.ledger.iter()) {
-            if forget(self.by_key.get_mut(key)) {
-                self.by_key.remove(key);
-            }
-        }
-        for group in old.groups() {
-            if forget(self.by_group.get_mut(group)) {
-                self.by_group.remove(group);
-            }
-        }
-        for endpoint in old.endpoints() {
-            if forget(self.by_endpoint.get_mut(endpoint)) {
-                self.by_endpoint.remove(endpoint);
+        for place in old.places() {
+            let Some(uids) = self.by_place.get_mut(place) else { continue };
+            uids.retain(|u| u != uid);
+            if uids.is_empty() {
+                self.by_place.remove(place);
             }
         }
         touched
     }
 
+    /// Networks other than `me` that are known at a place, with their claims.
+    fn others_at<'a>(&'a self, me: &Uid, place: &str) -> impl Iterator<Item = (&'a Uid, &'a Claim)> {
+        self.by_place.get(place).into_iter().flatten().filter(move |u| *u != me).filter_map(|u| Some((u, self.get(u)?)))
+    }
+
     fn sharers(&self, uid: &Uid, claim: &Claim) -> BTreeSet<Uid> {
-        claim.endpoints().filter_map(|e| self.by_endpoint.get(e)).flatten().filter(|u| *u != uid).cloned().collect()
+        let others = claim.endpoints().flat_map(|e| self.others_at(uid, e.place()).filter(move |(_, c)| c.touches_endpoint(e)));
+        others.map(|(u, _)| u.clone()).collect()
+    }
+
+    /// All networks that claim something here.
+    pub fn all(&self) -> impl Iterator<Item = &Uid> {
+        self.claims.keys()
     }
 
     /// The claim of a network.
@@ -187,7 +172,7 @@ impl Claims {
 
     /// Other networks that want `key` or have it in their ledger.
     pub fn other_claimants<'a>(&'a self, me: &Uid, key: &Key) -> impl Iterator<Item = (&'a Uid, &'a Claim)> {
-        self.by_key.get(key).into_iter().flatten().filter(move |u| *u != me).filter_map(|u| Some((u, self.get(u)?)))
+        self.others_at(me, key.place()).filter(move |(_, c)| c.touches(key))
     }
 
     /// Whether any network but `me` wants `key`.
@@ -198,39 +183,66 @@ impl Claims {
     /// Where the oldest network that wants a route wants it to lead, and its name; none where that is `me`.
     pub fn lead_of_route(&self, me: &Seniority, key: &Key) -> Option<(&str, &Target)> {
         let others = self.other_claimants(&me.1, key).filter(|(_, c)| !c.deleting);
-        let wanting = others.filter_map(|(u, c)| Some(((c.created, u.clone()), c, c.routes.get(key)?)));
+        let wanting = others.filter_map(|(u, c)| Some(((c.created, u.clone()), c, c.route(key)?)));
         let (_, lead, target) = wanting.filter(|(seniority, ..)| seniority < me).min_by(|a, b| a.0.cmp(&b.0))?;
         Some((&lead.name, target))
     }
 
     /// The oldest of those that hold an endpoint and cannot be planned now: what they want of it is not known.
     pub fn oldest_unplanned(&self, me: &Uid, endpoint: &EndpointRef) -> Option<Seniority> {
-        let others = self.by_endpoint.get(endpoint).into_iter().flatten().filter(|u| *u != me);
-        others.filter_map(|u| Some((u, self.get(u)?))).filter(|(_, c)| !c.planned && !c.deleting).map(|(u, c)| (c.created, u.clone())).min()
+        let others = self.others_at(me, endpoint.place()).filter(|(_, c)| !c.planned && !c.deleting && c.touches_endpoint(endpoint));
+        others.map(|(u, c)| (c.created, u.clone())).min()
     }
 
     /// Networks other than `me` that touch rules of `group`.
-    pub fn others_on_group<'a>(&'a self, me: &'a Uid, group: &GroupRef) -> impl Iterator<Item = &'a Claim> {
-        self.by_group.get(group).into_iter().flatten().filter(move |u| *u != me).filter_map(|u| self.get(u))
+    pub fn others_on_group<'a>(&'a self, me: &'a Uid, group: &'a GroupRef) -> impl Iterator<Item = &'a Claim> {
+        self.others_at(me, group.place()).map(|(_, claim)| claim).filter(|c| c.touches_group(group))
     }
 
     /// Shares of other networks in an endpoint, with their claims.
     pub fn other_shares<'a>(&'a self, me: &'a Uid, endpoint: &'a EndpointRef) -> impl Iterator<Item = (&'a Uid, &'a Claim, &'a Share)> {
-        self.by_endpoint.get(endpoint).into_iter().flatten().filter(move |u| *u != me).filter_map(move |u| {
-            let claim = self.get(u)?;
-            Some((u, claim, claim.share(endpoint)?))
-        })
+        self.others_at(me, endpoint.place()).filter_map(|(u, claim)| Some((u, claim, claim.share(endpoint)?)))
     }
 
     /// TCP ports that any network wants on a group and direction.
     pub fn managed_ports(&self, group: &GroupRef, direction: Direction) -> Vec<Ports> {
-        let uids = self.by_group.get(group).into_iter().flatten();
+        let uids = self.by_place.get(group.place()).into_iter().flatten();
         uids.filter_map(|u| self.get(u))
-            .flat_map(|c| c.wants.iter())
+            .flat_map(|c| &c.wants)
             .filter_map(|k| match k {
                 Key::Rule(g, shape) if g == group && shape.direction == direction => shape.tcp_ports(),
                 _ => None,
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(texts: &[&str]) -> Keys {
+        texts.iter().map(|text| Key::parse(text).unwrap()).collect()
+    }
+
+    #[test]
+    fn whoever_is_at_the_same_place_is_no_claimant_of_another_key() {
+        let uids: [Uid; 3] = ["a".into(), "b".into(), "c".into()];
+        let [a, b, c] = &uids;
+        let mut claims = Claims::default();
+        let rule = "rule/vpc-1/dms/in/tcp/443/10.0.0.0/16";
+        claims.put(a, Claim { wants: keys(&["endpoint/vpc-1/dms", rule]), ..Claim::default() });
+        claims.put(b, Claim { ledger: keys(&["endpoint/vpc-1/s3"]), ..Claim::default() });
+        claims.put(c, Claim { ledger: keys(&[rule]), withheld: keys(&["rule/sg-1/in/tcp/5432/sg-2"]), ..Claim::default() });
+        let key = |text| Key::parse(text).unwrap();
+        let others = |text| claims.other_claimants(a, &key(text)).map(|(uid, _)| uid.to_string()).collect::<String>();
+        assert_eq!((others(rule), others("endpoint/vpc-1/s3"), others("endpoint/vpc-1/dms")), ("c".into(), "b".into(), String::new()));
+        assert!(claims.wanted_by_other(c, &key(rule)) && !claims.wanted_by_other(a, &key(rule)));
+        let Key::Rule(group, _) = key("rule/sg-1/in/tcp/1/sg-9") else { panic!() };
+        assert_eq!(claims.others_on_group(a, &group).count(), 1, "what is withheld counts on a group");
+        for uid in &uids {
+            claims.remove(uid);
+        }
+        assert!(claims.by_place.is_empty(), "{claims:?}");
     }
 }

@@ -62,14 +62,14 @@ impl<'a> Facts<'a> {
             Need::NetworkAclsOf(_) | Need::NetworkAcl(_) | Need::RouteTablesOf(_) | Need::RouteTable(_) => fresh.contains(*n),
             _ => false,
         };
-        let refused = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref().filter(|_| !self.picture.read.contains(n))?));
+        let refused = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_deref().filter(|_| !self.picture.read.contains(n))?));
         self.needs.borrow().iter().filter(is_list).filter_map(refused).collect()
     }
 
     /// Other facts that we may no longer read. What is known of them still serves, but somebody should know. The condition
     /// Connected tells by itself what DMS's tests lack.
     pub fn denied(&self) -> Vec<(Need, &'a ReadFailure)> {
-        let failure = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_ref().filter(|f| f.denied)?));
+        let failure = |n: &Need| Some((n.clone(), self.picture.asked.get(n)?.as_deref().filter(|f| f.denied)?));
         self.needs.borrow().iter().filter(|n| !matches!(n, Need::ConnectionsOf(_))).filter_map(failure).collect()
     }
 

@@ -4,12 +4,14 @@ use std::{fmt, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
+use super::sorted::Sorted;
 use crate::{
     api::{network::VpcEndpointType, status::ResourceKind},
     model::{
         AclShape, Destination, Direction, NetworkAclId, Peer, Ports, Protocol, RouteTableId, RuleShape, SecurityGroupId, VpcEndpoint,
         VpcEndpointId, VpcId,
         endpoint::{gateway_service_name, service_name},
+        shared,
     },
 };
 
@@ -27,7 +29,7 @@ pub struct EndpointKey {
 impl EndpointKey {
     /// An interface endpoint.
     pub fn interface(vpc: VpcId, service: &str) -> Self {
-        Self { vpc, service: service.into(), kind: VpcEndpointType::Interface }
+        Self { vpc, service: shared(service), kind: VpcEndpointType::Interface }
     }
 
     /// Full name of its service in a Region.
@@ -62,6 +64,16 @@ pub enum EndpointRef {
     TakenOver(VpcEndpointId),
 }
 
+impl EndpointRef {
+    /// ID of where it is known: an endpoint that we make, by its VPC.
+    pub(super) fn place(&self) -> &str {
+        match self {
+            Self::Made(key) => key.vpc.as_str(),
+            Self::TakenOver(id) => id.as_str(),
+        }
+    }
+}
+
 impl fmt::Display for EndpointRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -78,6 +90,16 @@ pub enum GroupRef {
     Id(SecurityGroupId),
     /// The group of an endpoint that we make.
     OfEndpoint(EndpointKey),
+}
+
+impl GroupRef {
+    /// ID of where it is known: a group that we make, by its VPC.
+    pub(super) fn place(&self) -> &str {
+        match self {
+            Self::Id(id) => id.as_str(),
+            Self::OfEndpoint(key) => key.vpc.as_str(),
+        }
+    }
 }
 
 impl fmt::Display for GroupRef {
@@ -104,50 +126,8 @@ pub enum Key {
     AclEntry(NetworkAclId, AclShape),
 }
 
-/// Keys, each once, in their order. A set's nodes have room for eleven keys each, and a key is large; of these, equal ones can be one
-/// in memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys(Vec<Arc<Key>>);
-
-impl Keys {
-    /// Whether it is one of them.
-    pub fn contains(&self, key: &Key) -> bool {
-        self.0.binary_search_by(|k| (**k).cmp(key)).is_ok()
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Key> {
-        self.0.iter().map(|k| &**k)
-    }
-
-    /// All of them, each to be put in place of by an equal one.
-    pub(super) fn shared(&mut self) -> impl Iterator<Item = &mut Arc<Key>> {
-        self.0.iter_mut()
-    }
-
-    /// Leaves none.
-    pub fn clear(&mut self) {
-        self.0 = Vec::new();
-    }
-
-    /// Adds those of another.
-    pub fn join(&mut self, other: Self) {
-        *self = Self::of(std::mem::take(&mut self.0).into_iter().chain(other.0).collect());
-    }
-
-    fn of(mut keys: Vec<Arc<Key>>) -> Self {
-        keys.sort();
-        keys.dedup();
-        keys.shrink_to_fit();
-        Self(keys)
-    }
-}
-
-impl FromIterator<Key> for Keys {
-    fn from_iter<I: IntoIterator<Item = Key>>(keys: I) -> Self {
-        Self::of(keys.into_iter().map(Arc::new).collect())
-    }
-}
+/// Keys, each once, in their order.
+pub type Keys = Sorted<Key>;
 
 impl Key {
     /// Kind of the AWS object.
@@ -169,6 +149,17 @@ impl Key {
             Self::Endpoint(endpoint) => endpoint.to_string(),
             Self::Route(table, _) => table.to_string(),
             Self::AclEntry(acl, _) => acl.to_string(),
+        }
+    }
+
+    /// ID of what it hangs on.
+    pub(super) fn place(&self) -> &str {
+        match self {
+            Self::Rule(group, _) => group.place(),
+            Self::Group(key) => key.vpc.as_str(),
+            Self::Endpoint(endpoint) => endpoint.place(),
+            Self::Route(table, _) => table.as_str(),
+            Self::AclEntry(acl, _) => acl.as_str(),
         }
     }
 
@@ -230,7 +221,7 @@ fn endpoint_key(text: &str) -> Option<EndpointKey> {
         Some(service) => (service, VpcEndpointType::Gateway),
         None => (service, VpcEndpointType::Interface),
     };
-    Some(EndpointKey { vpc: vpc.into(), service: service.into(), kind })
+    Some(EndpointKey { vpc: vpc.into(), service: shared(service), kind })
 }
 
 /// `in/tcp/5432/10.0.0.0/16`

@@ -18,13 +18,11 @@ pub mod proof;
 pub mod record;
 mod release;
 pub mod sharing;
+mod sorted;
 pub mod view;
 pub mod wanted;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     api::{
@@ -34,7 +32,7 @@ use crate::{
         network::{DeletionPolicy, ForeignRules},
         status::{DatabaseStatus, ForeignRule, OwnedEntry, PendingChange, ReplicationStatus, VpcEndpointStatus},
     },
-    model::{Need, Owner, Picture, Tags},
+    model::{Need, Owner, Picture, Tags, shared},
     reach::Report,
 };
 
@@ -44,7 +42,9 @@ pub use drift::{Drift, DriftKind};
 pub use key::{EndpointKey, EndpointRef, GroupRef, Key};
 pub use problem::Problem;
 pub use release::LOCK as RELEASE;
+pub use sorted::Sorted;
 pub use wanted::Uid;
+use wanted::{Fingerprint, fingerprint};
 
 /// All that a plan depends on.
 pub struct Input<'a> {
@@ -232,7 +232,7 @@ fn derived(
     let views = view::Views { home, others };
     let subnets = |share: &wanted::Share| match input.class == input.home {
         true => sharing::unite(input.uid, input.created, input.label, share, None, input.claims).subnets.unwrap_or_default(),
-        false => share.subnets.keys().cloned().collect(),
+        false => share.subnet_ids().cloned().collect(),
     };
     let others = |endpoint: &EndpointRef| sharing::without(input.uid, endpoint, input.claims);
     let derived = derive::derive(input.label, spec, &views, derive::Joint { owner: input.owner, subnets: &subnets, others: &others });
@@ -270,7 +270,7 @@ fn unseen(input: &Input<'_>, facts: &facts::Facts<'_>, plan: &mut Plan) {
 /// What a network claims by its ledger alone: it is suspended, or cannot be planned.
 pub fn claim_of_ledger(label: &str, created: i64, deleting: bool, ledger: &[OwnedEntry]) -> Claim {
     Claim {
-        name: label.to_owned(),
+        name: shared(label),
         created,
         deleting,
         planned: false,
@@ -284,16 +284,16 @@ fn claim(input: &Input<'_>, guarded: &guardrails::Guarded, deleting: bool, plann
     Claim {
         wants: guarded.wanted.keys().into_iter().collect(),
         withheld: guarded.withheld.keys().into_iter().collect(),
-        shares: guarded.wanted.shares.values().cloned().map(Arc::new).collect(),
+        shares: guarded.wanted.shares.values().cloned().collect(),
         routes: guarded.wanted.routes.values().map(|r| (r.key(), r.target.clone())).collect(),
         planned,
         ..claim_of_ledger(input.label, input.created, deleting, input.ledger)
     }
 }
 
-fn applied(ledger: &[OwnedEntry]) -> Vec<(EndpointRef, String)> {
+fn applied(ledger: &[OwnedEntry]) -> Vec<(EndpointRef, Fingerprint)> {
     let of = |e: &OwnedEntry| match Key::parse(&e.key)? {
-        Key::Endpoint(endpoint) => Some((endpoint, e.want.clone()?)),
+        Key::Endpoint(endpoint) => Some((endpoint, fingerprint(e.want.as_deref()?))),
         _ => None,
     };
     ledger.iter().filter_map(of).collect()

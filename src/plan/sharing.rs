@@ -6,7 +6,7 @@ use super::{
     claims::{Claims, Seniority},
     facts::Facts,
     key::{EndpointRef, GroupRef, Key},
-    wanted::{Share, Uid},
+    wanted::{Share, Uid, fingerprint},
 };
 use crate::{
     api::network::IpAddressType,
@@ -54,7 +54,7 @@ pub fn unite(me: &Uid, created: i64, label: &str, mine: &Share, applied: Option<
     // One that disagrees leaves the endpoint alone: it waits for nothing to be applied.
     let mut others = claims.other_shares(me, &mine.endpoint).filter(|(_, claim, share)| !claim.deleting && agree(share, lead));
     let settled = applied == Some(mine.text().as_str())
-        && others.all(|(_, claim, share)| claim.applied(&mine.endpoint) == Some(share.text().as_str()));
+        && others.all(|(_, claim, share)| claim.applied(&mine.endpoint) == Some(&fingerprint(&share.text())));
     unite_sorted(&shares, me, mine, settled)
 }
 
@@ -63,7 +63,7 @@ pub fn without(me: &Uid, endpoint: &EndpointRef, claims: &Claims) -> Option<Unio
     let mut shares: Vec<(Seniority, &str, &Share)> = claims
         .other_shares(me, endpoint)
         .filter(|(_, claim, _)| !claim.deleting)
-        .map(|(uid, claim, share)| ((claim.created, uid.clone()), claim.name.as_str(), share))
+        .map(|(uid, claim, share)| ((claim.created, uid.clone()), &*claim.name, share))
         .collect();
     shares.sort_by(|a, b| a.0.cmp(&b.0));
     let lead = shares.first()?.2.clone();
@@ -113,7 +113,7 @@ fn unite_sorted(shares: &[(Seniority, &str, &Share)], me: &Uid, mine: &Share, se
         route_tables: (!tables.is_empty()).then_some(tables),
         keep_route_tables: shares.iter().any(|(_, _, s)| s.route_tables.is_empty()),
         seniority,
-        groups: lead.groups.clone(),
+        groups: lead.groups.iter().cloned().collect(),
         private_dns: lead.private_dns,
         policy: lead.policy.clone(),
         ip_address_type: lead.ip_address_type,

@@ -8,7 +8,10 @@ use std::{
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::key::{EndpointKey, EndpointRef, GroupRef, Key};
+use super::{
+    key::{EndpointKey, EndpointRef, GroupRef, Key},
+    sorted::Sorted,
+};
 use crate::{
     api::network::{IpAddressType, VpcEndpointType},
     model::{Destination, NetworkAclId, Owner, Policy, RouteTableId, RuleShape, SecurityGroupId, SubnetId, Target, VpcId},
@@ -52,19 +55,19 @@ pub struct Share {
     /// Which endpoint.
     pub endpoint: EndpointRef,
     /// Its name in the network's spec.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its VPC.
     pub vpc: VpcId,
     /// Full service name.
-    pub service_name: String,
+    pub service_name: Arc<str>,
     /// Interface or gateway.
     pub kind: VpcEndpointType,
     /// Route tables of a gateway endpoint.
-    pub route_tables: BTreeSet<RouteTableId>,
+    pub route_tables: Sorted<RouteTableId>,
     /// Subnets and their Availability Zones.
-    pub subnets: BTreeMap<SubnetId, String>,
+    pub subnets: Sorted<(SubnetId, Arc<str>)>,
     /// Groups that the user named; empty: the group that we make.
-    pub groups: BTreeSet<SecurityGroupId>,
+    pub groups: Sorted<SecurityGroupId>,
     /// Private DNS.
     pub private_dns: Option<bool>,
     /// Policy.
@@ -79,15 +82,20 @@ impl Share {
         self.kind == VpcEndpointType::Interface && self.groups.is_empty() && matches!(self.endpoint, EndpointRef::Made(_))
     }
 
+    /// Its subnets.
+    pub fn subnet_ids(&self) -> impl Iterator<Item = &SubnetId> {
+        self.subnets.iter().map(|(subnet, _)| subnet)
+    }
+
     /// Canonical text of the network's own share: what the ledger keeps as `want`.
     pub fn text(&self) -> String {
         if self.kind == VpcEndpointType::Gateway {
             let policy = self.policy.as_ref().map(|p| short_hash(p.as_str().as_bytes()));
-            return json!({"routeTables": self.route_tables, "policy": policy}).to_string();
+            return json!({"routeTables": self.route_tables.iter().collect::<Vec<_>>(), "policy": policy}).to_string();
         }
         json!({
-            "subnets": self.subnets.keys().collect::<Vec<_>>(),
-            "groups": self.groups,
+            "subnets": self.subnet_ids().collect::<Vec<_>>(),
+            "groups": self.groups.iter().collect::<Vec<_>>(),
             "privateDns": self.private_dns,
             "policy": self.policy.as_ref().map(|p| short_hash(p.as_str().as_bytes())),
             "ipAddressType": self.ip_address_type,
@@ -216,6 +224,14 @@ pub fn token(parts: &[&str]) -> String {
         hash.update([0]);
     }
     hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+/// SHA-256 of the share that was last applied to an endpoint: what is kept of each network is small.
+pub type Fingerprint = [u8; 32];
+
+/// See [`Fingerprint`].
+pub fn fingerprint(text: &str) -> Fingerprint {
+    Sha256::digest(text.as_bytes()).into()
 }
 
 /// Unique name of a network in its cluster: its UID, or the file's place on the command line.

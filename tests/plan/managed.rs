@@ -508,7 +508,7 @@ fn acls_that_may_not_be_read_stop_every_change() {
     world.pass(&mut network, None);
     let need = Need::NetworkAclsOf("vpc-0a000001".into());
     let failure = ReadFailure { denied: true, message: "AWS denied ec2:DescribeNetworkAcls".into() };
-    world.picture.asked.insert(need.clone(), Some(failure));
+    world.picture.asked.insert(need.clone(), Some(failure.into()));
     world.picture.read.remove(&need);
     world.picture.acls.clear();
     let plan = world.plan(&network, None);

@@ -312,7 +312,7 @@ fn what_aws_refuses_to_show_is_not_taken_for_missing() {
         let group: SecurityGroupId = SOURCE.into();
         world.picture.rules.remove(&group);
         let failure = ReadFailure { denied, message: "DescribeSecurityGroupRules: refused".into() };
-        world.picture.asked.insert(Need::RulesOf(group), Some(failure));
+        world.picture.asked.insert(Need::RulesOf(group), Some(failure.into()));
         let plan = world.plan_once(&network, None);
         assert_eq!((&plan.changes, &plan.drift), (&vec![], &vec![]));
         assert_eq!(plan.ledger, network.ledger);
@@ -328,7 +328,7 @@ fn a_fact_that_may_no_longer_be_read_still_serves_and_is_told() {
     let (mut world, network) = ready();
     let need = world.plan_once(&network, None).needs.into_iter().find(|n| matches!(n, Need::ReplicationInstance(_))).unwrap();
     let failure = ReadFailure { denied: true, message: "AWS denied dms:DescribeReplicationInstances".into() };
-    world.picture.asked.insert(need, Some(failure));
+    world.picture.asked.insert(need, Some(failure.into()));
     let plan = world.plan_once(&network, None);
     assert_eq!((&plan.changes, &plan.drift), (&vec![], &vec![]));
     assert_eq!(plan.ledger, network.ledger);

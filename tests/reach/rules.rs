@@ -58,7 +58,7 @@ fn each_fact_that_is_missing_is_named_once_it_matters() {
     ] {
         let mut w = w.clone();
         let failure = ReadFailure { denied: true, message: "not allowed to do this".into() };
-        w.near.asked.insert(need.clone(), Some(failure));
+        w.near.asked.insert(need.clone(), Some(failure.into()));
         if let Need::RulesOf(group) = &need {
             w.near.rules.remove(group);
         }

@@ -3,7 +3,7 @@
 use aws_sdk_databasemigration::types as dms;
 use tracing::warn;
 
-use super::{addresses, endpoint_hosts::hosts, ids, text};
+use super::{addresses, endpoint_hosts::hosts, exact, ids, text};
 use crate::model::{Connection, DmsEndpoint, ReplicationConfig, ReplicationInstance, SubnetGroup};
 
 /// `ReplicationInstance`.
@@ -64,7 +64,7 @@ pub(in crate::aws) fn replication_config(row: dms::ReplicationConfig) -> Option<
         arn: row.replication_config_arn.unwrap_or_default(),
         subnet_group: subnet_group.unwrap_or_else(|| "default".into()).to_ascii_lowercase(),
         groups: ids(compute.into_iter().flat_map(|c| c.vpc_security_group_ids.unwrap_or_default())),
-        endpoints: [row.source_endpoint_arn, row.target_endpoint_arn].into_iter().filter_map(text).collect(),
+        endpoints: exact([row.source_endpoint_arn, row.target_endpoint_arn].into_iter().filter_map(text).collect()),
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_ec2::types as ec2;
 use tracing::warn;
 
-use super::{cidr, cidrs, ids, text};
+use super::{cidr, cidrs, exact, ids, text};
 use crate::{
     api::network::IpAddressType,
     aws::writes::Interface,
@@ -103,7 +103,7 @@ pub(in crate::aws) fn endpoint(row: ec2::VpcEndpoint) -> Option<VpcEndpoint> {
         private_dns: row.private_dns_enabled.unwrap_or(false),
         policy: row.policy_document.map_or_else(Policy::full_access, |p| Policy::from_aws(&p)),
         ip_address_type: ip_address_type(row.ip_address_type.as_ref()),
-        dns_names,
+        dns_names: exact(dns_names),
         interfaces: ids(row.network_interface_ids.into_iter().flatten()),
         tags: tags(row.tags),
         last_error: last_error.or_else(|| text(row.failure_reason)),

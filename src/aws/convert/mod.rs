@@ -23,28 +23,32 @@ fn cidr(text: &str) -> Option<IpNet> {
     text.trim().parse::<IpNet>().ok().map(|c| c.trunc())
 }
 
+/// A list as long as it is: what was collected from the SDK's larger rows keeps their room, or has room for four at least.
+fn exact<T>(mut list: Vec<T>) -> Vec<T> {
+    list.shrink_to_fit();
+    list
+}
+
+/// Sorted, without repetition.
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort();
+    list.dedup();
+    exact(list)
+}
+
 /// CIDRs that can be read, without repetition, IPv4 first.
 fn cidrs<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<IpNet> {
-    let mut all: Vec<IpNet> = texts.into_iter().filter_map(cidr).collect();
-    all.sort();
-    all.dedup();
-    all
+    sorted(texts.into_iter().filter_map(cidr).collect())
 }
 
 /// IDs sorted, without repetition.
 fn ids<T: Ord + From<String>>(texts: impl IntoIterator<Item = String>) -> Vec<T> {
-    let mut all: Vec<T> = texts.into_iter().filter(|t| !t.is_empty()).map(T::from).collect();
-    all.sort();
-    all.dedup();
-    all
+    sorted(texts.into_iter().filter(|t| !t.is_empty()).map(T::from).collect())
 }
 
 /// Addresses that can be read, sorted, without repetition.
 fn addresses(texts: impl IntoIterator<Item = String>) -> Vec<IpAddr> {
-    let mut all: Vec<IpAddr> = texts.into_iter().filter_map(|t| t.trim().parse().ok()).collect();
-    all.sort();
-    all.dedup();
-    all
+    sorted(texts.into_iter().filter_map(|t| t.trim().parse().ok()).collect())
 }
 
 /// A TCP port; none where AWS gives none, or 0.

@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types as ec2;
 use tracing::warn;
 
-use super::{addresses, cidr, cidrs, ec2::tags, ids, text};
+use super::{addresses, cidr, cidrs, ec2::tags, exact, ids, text};
 use crate::model::{
     AclEntry, Destination, Direction, InternetGateway, NatAddress, NatGateway, NetworkAcl, NetworkInterface, PeeringConnection,
     PeeringSide, Ports, PrefixList, Protocol, Route, RouteOrigin, RouteState, RouteTable, Target, TransitGatewayAttachment,
@@ -34,7 +34,7 @@ pub(in crate::aws) fn network_acl(row: ec2::NetworkAcl) -> Option<NetworkAcl> {
         vpc: vpc.into(),
         is_default: row.is_default.unwrap_or(false),
         subnets: ids(row.associations.into_iter().flatten().filter_map(|a| a.subnet_id)),
-        entries,
+        entries: exact(entries),
         tags: tags(row.tags),
     })
 }
@@ -93,7 +93,7 @@ pub(in crate::aws) fn route_table(row: ec2::RouteTable) -> Option<RouteTable> {
         vpc: vpc.into(),
         main: associations.iter().any(|a| a.main == Some(true)),
         subnets: ids(associations.into_iter().filter_map(|a| a.subnet_id)),
-        routes,
+        routes: exact(routes),
         propagating: ids(row.propagating_vgws.into_iter().flatten().filter_map(|v| v.gateway_id)),
         tags: tags(row.tags),
     })
@@ -178,7 +178,7 @@ pub(in crate::aws) fn nat_gateway(row: ec2::NatGateway) -> Option<NatGateway> {
         },
         public: !says(row.connectivity_type.as_ref().map(ec2::ConnectivityType::as_str), "private"),
         regional: says(row.availability_mode.as_ref().map(ec2::AvailabilityMode::as_str), "regional"),
-        addresses,
+        addresses: exact(addresses),
     })
 }
 

@@ -261,7 +261,8 @@ impl Session {
     /// Reads all that the commands read for these networks, and keeps it.
     pub async fn record(&mut self) -> Vec<Recorded> {
         self.plan(false).await;
-        let recorded = |s: &Site| Recorded { scope: s.scope.clone(), account: s.account.clone(), picture: s.store.with(Clone::clone) };
+        let recorded =
+            |s: &Site| Recorded { scope: s.scope.clone(), account: s.account.clone(), picture: s.store.with(Clone::clone).told() };
         self.sites.iter().map(recorded).collect()
     }
 

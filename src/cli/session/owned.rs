@@ -8,7 +8,7 @@ use crate::{
         network::VpcEndpointType,
         status::{OwnedEntry, PendingChange},
     },
-    model::{Owner, Picture, SecurityGroup, Tags, VpcId, tags::has_other_owner},
+    model::{Owner, Picture, SecurityGroup, Tags, VpcId, shared, tags::has_other_owner},
     plan::{Action, EndpointKey, EndpointRef, GroupRef, Key, record, wanted::short_hash},
 };
 
@@ -71,7 +71,7 @@ pub(super) fn owned(picture: &Picture, owner: &Owner, vpcs: &BTreeSet<VpcId>) ->
     for endpoint in picture.endpoints.values().filter(|e| vpcs.contains(&e.vpc) && !e.is_going()) {
         if is_ours(&endpoint.tags) {
             let kind = if endpoint.is_of(VpcEndpointType::Gateway) { VpcEndpointType::Gateway } else { VpcEndpointType::Interface };
-            let service = short(&endpoint.service_name).into();
+            let service = shared(short(&endpoint.service_name));
             let key = Key::Endpoint(EndpointRef::Made(EndpointKey { vpc: endpoint.vpc.clone(), service, kind }));
             add(key, &endpoint.id, has_other_owner(&endpoint.tags, owner));
         }

@@ -271,7 +271,7 @@ impl Compare<'_, '_> {
         }
         let fields = EndpointFields {
             vpc: share.vpc.clone(),
-            service_name: share.service_name.clone(),
+            service_name: share.service_name.to_string(),
             endpoint_type: share.kind,
             route_tables,
             subnets: union.subnets.iter().flatten().cloned().collect(),
@@ -362,7 +362,7 @@ impl Compare<'_, '_> {
 
     fn endpoint_status(&mut self, share: &Share, found: Option<&VpcEndpoint>) {
         let mut status =
-            VpcEndpointStatus { name: share.name.clone(), service: share.service_name.clone(), ..VpcEndpointStatus::default() };
+            VpcEndpointStatus { name: share.name.to_string(), service: share.service_name.to_string(), ..VpcEndpointStatus::default() };
         if let Some(e) = found {
             status.id = Some(e.id.to_string());
             status.state = Some(e.state.to_string());
@@ -380,7 +380,7 @@ fn is_exactly(e: &VpcEndpoint, share: &Share) -> bool {
     if share.kind == VpcEndpointType::Gateway {
         return e.route_tables.iter().eq(&share.route_tables) && Some(&e.policy) == share.policy.as_ref();
     }
-    e.subnets.iter().collect::<BTreeSet<_>>() == share.subnets.keys().collect()
+    e.subnets.iter().collect::<BTreeSet<_>>() == share.subnet_ids().collect()
         && Some(&e.policy) == share.policy.as_ref()
         && Some(e.private_dns) == share.private_dns
         && Some(e.ip_address_type) == share.ip_address_type

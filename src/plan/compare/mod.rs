@@ -110,7 +110,7 @@ impl<'a, 'p> Compare<'a, 'p> {
         for (endpoint, share) in &withheld.shares {
             let key = Key::Endpoint(endpoint.clone());
             if !self.ledger.contains_key(&key) {
-                self.plan.withheld.push(told(&key, share.service_name.clone()));
+                self.plan.withheld.push(told(&key, share.service_name.to_string()));
             }
         }
         for entry in withheld.acl_entries.values() {

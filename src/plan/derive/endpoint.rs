@@ -1,6 +1,6 @@
 //! The VPC endpoints that a network asks for: its share of each, and the rules for their callers (domain.md 1.7).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::IpNet;
 
@@ -10,9 +10,10 @@ use crate::{
         conditions::Reason,
         network::{AllowFrom, EndpointPolicyType, IpAddressType, VpcEndpoint as Spec, VpcEndpointType},
     },
-    model::{Direction, Peer, Policy, RuleShape, SecurityGroupId, ServiceDetail, SubnetId, VpcId, endpoint::service_name},
+    model::{Direction, Peer, Policy, RuleShape, SecurityGroupId, ServiceDetail, SubnetId, VpcId, endpoint::service_name, shared},
     plan::{
         key::{EndpointKey, EndpointRef, GroupRef},
+        sorted::Sorted,
         wanted::{Purpose, Share, WantedRule},
     },
 };
@@ -61,7 +62,7 @@ impl Deriver<'_, '_, '_> {
         };
         let policy = self.policy(spec, resource)?;
         let explicit: Vec<SubnetId> = spec.subnet_ids.iter().map(Into::into).collect();
-        let groups: BTreeSet<SecurityGroupId> = spec.security_group_ids.iter().map(Into::into).collect();
+        let groups: Sorted<SecurityGroupId> = spec.security_group_ids.iter().map(Into::into).collect();
         for group in &groups {
             self.known_group(group, &vpc, resource)?;
         }
@@ -69,15 +70,15 @@ impl Deriver<'_, '_, '_> {
             let answer = self.home.facts.endpoint(id, Some(&vpc));
             let existing = self.found(answer, resource, &format!("VPC endpoint {id}"))?;
             self.fits(existing, &vpc, &service_name, spec.type_, resource)?;
-            let subnets = if explicit.is_empty() { BTreeMap::new() } else { self.subnets(&explicit, &vpc, true, None, resource)? };
-            let (name, private_dns) = (spec.name.clone(), spec.private_dns);
+            let subnets = if explicit.is_empty() { Sorted::default() } else { self.subnets(&explicit, &vpc, true, None, resource)? };
+            let (name, private_dns) = (shared(&spec.name), spec.private_dns);
             return Some(Share {
                 endpoint,
                 name,
                 vpc,
-                service_name,
+                service_name: shared(&service_name),
                 kind: VpcEndpointType::Interface,
-                route_tables: BTreeSet::new(),
+                route_tables: Sorted::default(),
                 subnets,
                 groups,
                 private_dns,
@@ -105,11 +106,11 @@ impl Deriver<'_, '_, '_> {
         let private_dns = spec.private_dns.unwrap_or(!matches!(spec.service.as_str(), "s3" | "dynamodb"));
         Some(Share {
             endpoint,
-            name: spec.name.clone(),
+            name: shared(&spec.name),
             vpc,
-            service_name,
+            service_name: shared(&service_name),
             kind: VpcEndpointType::Interface,
-            route_tables: BTreeSet::new(),
+            route_tables: Sorted::default(),
             subnets,
             groups,
             private_dns: Some(private_dns),
@@ -126,7 +127,7 @@ impl Deriver<'_, '_, '_> {
         named: bool,
         service: Option<&ServiceDetail>,
         resource: &str,
-    ) -> Option<BTreeMap<SubnetId, String>> {
+    ) -> Option<Sorted<(SubnetId, Arc<str>)>> {
         let mut by_zone: BTreeMap<String, SubnetId> = BTreeMap::new();
         let mut sorted = ids.to_vec();
         sorted.sort();
@@ -157,7 +158,7 @@ impl Deriver<'_, '_, '_> {
                 }
             }
         }
-        Some(by_zone.into_iter().map(|(zone, id)| (id, zone)).collect())
+        Some(by_zone.into_iter().map(|(zone, id)| (id, shared(&zone))).collect())
     }
 
     pub(super) fn policy(&mut self, spec: &Spec, resource: &str) -> Option<Option<Policy>> {

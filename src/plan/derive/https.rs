@@ -16,6 +16,7 @@ use crate::{
     model::{
         Direction, Lookup, Need, Ownership, Peer, RouteTableId, RuleShape, SecurityGroupId, SubnetId, VpcEndpoint, VpcId,
         endpoint::{gateway_service_name, service_name},
+        shared,
     },
     plan::{
         key::{EndpointKey, EndpointRef, GroupRef},
@@ -93,7 +94,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
         let vpc = &replication.vpc;
         self.listed(self.home, Need::EndpointsOf(vpc.clone()), &format!("VPC endpoints of {vpc}"))?;
         let (interface, gateway) = (service_name(self.home.region, service), gateway_service_name(self.home.region, service));
-        let key = |kind| EndpointRef::Made(EndpointKey { vpc: vpc.clone(), service: service.into(), kind });
+        let key = |kind| EndpointRef::Made(EndpointKey { vpc: vpc.clone(), service: shared(service), kind });
         let theirs = |kind| (!shares.iter().any(|s| s.endpoint == key(kind))).then(|| (self.joint.others)(&key(kind))).flatten();
         let (their_interface, their_gateway) = (theirs(VpcEndpointType::Interface), theirs(VpcEndpointType::Gateway));
         let is_shared = |e: &VpcEndpoint| {
@@ -252,7 +253,7 @@ impl<'v, 'p> Deriver<'_, 'v, 'p> {
 
     /// Route tables of a gateway endpoint.
     fn tables_of(&self, share: &Share) -> BTreeSet<RouteTableId> {
-        let mut tables = share.route_tables.clone();
+        let mut tables: BTreeSet<RouteTableId> = share.route_tables.iter().cloned().collect();
         if let EndpointRef::TakenOver(id) = &share.endpoint
             && let Some(existing) = self.home.facts.picture().endpoints.get(id)
         {

@@ -1,8 +1,6 @@
 //! AWS services that the replication itself must reach: gateway endpoints, and the way from the replication to an endpoint
 //! (domain.md 2).
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{Deriver, Location, Replication, ReplicationKind, endpoint::HTTPS};
 use crate::{
     api::{
@@ -11,10 +9,11 @@ use crate::{
     },
     model::{
         Direction, Need, Peer, Policy, RouteTable, RouteTableId, RuleShape, ServiceDetail, VpcEndpoint, VpcId,
-        endpoint::gateway_service_name, engine::services_needed,
+        endpoint::gateway_service_name, engine::services_needed, shared,
     },
     plan::{
         key::{EndpointKey, EndpointRef, GroupRef},
+        sorted::Sorted,
         wanted::{Purpose, Share, WantedRule},
     },
 };
@@ -59,13 +58,13 @@ impl Deriver<'_, '_, '_> {
         let policy = self.policy(spec, resource)?;
         let share = |endpoint, route_tables, policy| Share {
             endpoint,
-            name: spec.name.clone(),
+            name: shared(&spec.name),
             vpc: vpc.clone(),
-            service_name: service_name.clone(),
+            service_name: shared(&service_name),
             kind: VpcEndpointType::Gateway,
             route_tables,
-            subnets: BTreeMap::new(),
-            groups: BTreeSet::new(),
+            subnets: Sorted::default(),
+            groups: Sorted::default(),
             private_dns: None,
             policy,
             ip_address_type: None,
@@ -75,19 +74,19 @@ impl Deriver<'_, '_, '_> {
             let existing = self.found(answer, resource, &format!("VPC endpoint {id}"))?;
             self.fits(existing, &vpc, &service_name, VpcEndpointType::Gateway, resource)?;
             let named =
-                if spec.route_table_ids.is_empty() { BTreeSet::new() } else { self.route_tables(replication, spec, &vpc, resource)? };
+                if spec.route_table_ids.is_empty() { Sorted::default() } else { self.route_tables(replication, spec, &vpc, resource)? };
             return Some(share(EndpointRef::TakenOver(id.into()), named, policy));
         }
         let answer = self.home.facts.service(&service_name);
         let service = self.found(answer, resource, &format!("endpoint service {service_name}"))?;
         self.offers(service, VpcEndpointType::Gateway, resource)?;
         let tables = self.route_tables(replication, spec, &vpc, resource)?;
-        let key = EndpointKey { vpc: vpc.clone(), service: spec.service.as_str().into(), kind: VpcEndpointType::Gateway };
+        let key = EndpointKey { vpc: vpc.clone(), service: shared(&spec.service), kind: VpcEndpointType::Gateway };
         Some(share(EndpointRef::Made(key), tables, Some(policy.unwrap_or_else(Policy::full_access))))
     }
 
     /// The tables that are named, else those of the replication subnets: it may live in any of them.
-    fn route_tables(&mut self, replication: &Replication, spec: &Spec, vpc: &VpcId, resource: &str) -> Option<BTreeSet<RouteTableId>> {
+    fn route_tables(&mut self, replication: &Replication, spec: &Spec, vpc: &VpcId, resource: &str) -> Option<Sorted<RouteTableId>> {
         let all = self.home.facts.route_tables_of(vpc);
         let answer = self.home.facts.picture().answer(&Need::RouteTablesOf(vpc.clone()), (!all.is_empty()).then_some(&all));
         self.found(answer, resource, &format!("a route table of {vpc}"))?;

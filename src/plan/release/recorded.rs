@@ -18,7 +18,7 @@ impl Release<'_, '_> {
         let found = table.written(destination).map(|r| &r.target);
         // One that wants it to lead elsewhere does not need this one.
         let mut others = self.input.claims.other_claimants(self.input.uid, key);
-        let needed = others.any(|(_, c)| c.ledger.contains(key) || c.routes.get(key).is_some_and(|t| found.is_none_or(|f| f == t)));
+        let needed = others.any(|(_, c)| c.ledger.contains(key) || c.route(key).is_some_and(|t| found.is_none_or(|f| f == t)));
         if !record::is_route_of(&table.tags, destination, self.input.owner) || needed {
             return;
         }
