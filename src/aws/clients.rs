@@ -7,6 +7,7 @@ use aws_config::{
 };
 use aws_sdk_sts::config::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ use super::{
 const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(8);
 const OPERATION: Duration = Duration::from_secs(20);
+/// An idle connection keeps what it needed for its largest answer, some 400 KB: few are kept, and none from a sweep to one much later.
+const IDLE: Duration = Duration::from_secs(20);
+const IDLE_CONNECTIONS: usize = 4;
 /// A write to AWS that was sent has ended, one way or the other, after this time.
 pub const WRITE_ENDS_WITHIN: Duration = ATTEMPT;
 /// Name of our sessions under an assumed role: CloudTrail shows it.
@@ -32,9 +36,14 @@ const SESSION: &str = "dmsnet";
 /// Attempts of a read, the first included. Writes are not repeated by the SDK (see `writes`).
 const ATTEMPTS: u32 = 3;
 
-/// The environment's credentials (variables, profile, web identity, container, instance), over HTTPS.
-pub fn environment() -> ConfigLoader {
-    let http = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+/// Connections, of one runtime. Accounts of a Region share them.
+pub fn https() -> SharedHttpClient {
+    let builder = aws_smithy_http_client::Builder::new().pool_idle_timeout(IDLE).pool_max_idle_per_host(IDLE_CONNECTIONS);
+    builder.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// The environment's credentials (variables, profile, web identity, container, instance).
+pub fn environment(http: SharedHttpClient) -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http)
 }
 

@@ -27,7 +27,7 @@ impl Store {
     fn change(&self, change: impl FnOnce(&mut Change<'_>)) {
         let now = Instant::now();
         let mut kept = self.write();
-        let Kept { picture, expected } = &mut *kept;
+        let Kept { picture, expected, .. } = &mut *kept;
         let mut made = Change { picture, expected, changed: BTreeSet::new(), written: now };
         change(&mut made);
         let changed = made.changed;

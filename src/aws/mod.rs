@@ -43,14 +43,14 @@ mod writes;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use changes::{ApplyContext, Outcome, apply};
-pub use clients::{Account, Clients, Scope, WRITE_ENDS_WITHIN, environment};
+pub use clients::{Account, Clients, Scope, WRITE_ENDS_WITHIN, environment, https};
 pub use endpoint_writes::{EndpointDiff, NewEndpoint};
 pub use errors::{AwsError, AwsErrorKind};
 pub use expect::PATIENCE;
 pub use observe::RequestObserver;
 pub use queue::{HIDDEN, Message, Queue};
 pub use store::Store;
-pub use stores::{Loader, Stores};
+pub use stores::{Loader, Stores, from_environment};
 pub use unheard::Unheard;
 pub use writes::{Interface, NewRule, RuleEdit};
 

@@ -17,7 +17,7 @@ use super::{
     queued::{Kind, Queued, Waits},
     spread::Spread,
 };
-use crate::model::{Need, Pace};
+use crate::model::{Need, Pace, dense::repack};
 
 /// A slow fact may be this many times older than a fast one (design.md 2, Freshness), a rare one this many.
 const SLOW: u32 = 10;
@@ -494,6 +494,17 @@ impl Schedule {
             }
         }
         turned
+    }
+
+    /// How many questions there are.
+    pub(super) fn size(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// See [`repack`].
+    pub(super) fn repack(&mut self) {
+        repack(&mut self.entries);
+        repack(&mut self.subscribers);
     }
 
     /// Drops answers that nobody subscribed to for long.

@@ -32,6 +32,8 @@ const LOOKUPS: usize = 8;
 pub(super) struct Kept {
     pub(super) picture: Picture,
     pub(super) expected: Expectations,
+    /// How much there was when it was last made as small as it can be.
+    pub(super) repacked_at: usize,
 }
 
 /// The informer of one scope. Methods take no lock across an await; do not call them inside [`Store::with`].

@@ -5,10 +5,16 @@ use std::{collections::BTreeMap, sync::Arc};
 use aws_config::ConfigLoader;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Clients, RequestObserver, Scope, Store, environment, turns::Accounts};
+use super::{Clients, RequestObserver, Scope, Store, environment, https, turns::Accounts};
 
 /// What clients begin with: credentials and HTTP.
 pub type Loader = Arc<dyn Fn() -> ConfigLoader + Send + Sync>;
+
+/// Credentials of the environment, over connections that all share.
+pub fn from_environment() -> Loader {
+    let http = https();
+    Arc::new(move || environment(http.clone()))
+}
 
 /// The stores of a process, made when first asked for. All wake through one channel.
 pub struct Stores {
@@ -23,7 +29,7 @@ pub struct Stores {
 impl Stores {
     /// None yet. `wakes` is told who should look again; its other end must be read.
     pub fn new(observer: Arc<dyn RequestObserver>, wakes: mpsc::UnboundedSender<Arc<str>>) -> Self {
-        Self::with(Arc::new(environment), observer, wakes)
+        Self::with(from_environment(), observer, wakes)
     }
 
     /// The same with other credentials, or another way to speak HTTP.

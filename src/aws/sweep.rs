@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    mem,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -64,17 +65,20 @@ impl Store {
     /// Starts to ask what is due, and tells when to look next.
     fn turn(self: &Arc<Self>) -> Instant {
         let now = Instant::now();
-        let (batch, lone, stale, forgotten) = {
+        let (batch, lone, stale, forgotten, reviews) = {
             let kept = self.read();
             let mut schedule = lock(&self.schedule);
             let batch = schedule.take(now, |need| apply::with_vpc(&kept.picture, need));
             let lone = schedule.absent(&batch.needs);
-            let (stale, forgotten) =
-                if schedule.reviews(now) { (schedule.turned_stale(now), schedule.forget(now)) } else { Default::default() };
-            (batch, lone, stale, forgotten)
+            let reviews = schedule.reviews(now);
+            let (stale, forgotten) = if reviews { (schedule.turned_stale(now), schedule.forget(now)) } else { Default::default() };
+            (batch, lone, stale, forgotten, reviews)
         };
         if !forgotten.is_empty() {
             apply::forget(&mut self.write().picture, &forgotten);
+        }
+        if reviews {
+            self.repack();
         }
         self.wake(stale);
         if !batch.needs.is_empty() {
@@ -82,6 +86,17 @@ impl Store {
         }
         let next = lock(&self.schedule).next(now).unwrap_or(now + LONGEST);
         next.clamp(now + WINDOW, now + LONGEST)
+    }
+
+    /// Makes what has grown or shrunk as small as it can be: once it stays as it is, nothing is done.
+    fn repack(&self) {
+        let mut kept = self.write();
+        let mut schedule = lock(&self.schedule);
+        let size = kept.picture.size() + schedule.size();
+        if mem::replace(&mut kept.repacked_at, size) != size {
+            kept.picture.repack();
+            schedule.repack();
+        }
     }
 
     async fn ask(self: Arc<Self>, batch: Batch, lone: BTreeSet<Need>) {
@@ -117,7 +132,7 @@ impl Store {
         let now = Instant::now();
         let failed = result.as_ref().err().map(|e| e.kind);
         let mut kept = self.write();
-        let Kept { picture, expected } = &mut *kept;
+        let Kept { picture, expected, .. } = &mut *kept;
         let effect = match result {
             Ok(objects) => apply::answer(picture, expected, &needs, objects, started, now),
             Err(e) => {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     api::DmsNetwork,
-    aws::{Stores, environment},
+    aws::{Stores, from_environment},
     controller::{
         cache::Networks, cached_network::CachedNetwork, causes::Causes, events::Events, leadership::Leadership, leadership::Watched,
         lease::Others, metrics::Metrics, queue::Queues, registry::Registry, serving::Serving,
@@ -61,7 +61,7 @@ fn context() -> (Arc<Context>, reflector::store::Writer<CachedNetwork>, Woken) {
         networks: Networks(networks),
         classes,
         namespaces: reflector::store().0,
-        stores: Stores::with(Arc::new(environment), Arc::new(watched), changes),
+        stores: Stores::with(from_environment(), Arc::new(watched), changes),
         registry: Registry::default(),
         owner: Owner::parse("test").unwrap(),
         events: Events::new(client.clone()),

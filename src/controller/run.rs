@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     api::{DmsNetwork, DmsNetworkClass},
-    aws::{Loader, Stores, environment},
+    aws::{Loader, Stores, from_environment},
     model::{Owner, shared, tags::InvalidOwner},
     plan,
 };
@@ -102,7 +102,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let kubernetes = Box::new(|fence: &Fence| builder.with_layer(fence).build());
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
-    run_with(options, Parts { kubernetes, leases, namespace, aws: Arc::new(environment), stop }).await
+    run_with(options, Parts { kubernetes, leases, namespace, aws: from_environment(), stop }).await
 }
 
 /// What a controller works with.

@@ -2,6 +2,7 @@
 //! (domain.md 3.3). Nothing here knows AWS's SDK, Kubernetes' client, a runtime or a clock.
 
 pub mod acl;
+pub mod dense;
 pub mod dms;
 pub mod endpoint;
 pub mod engine;

@@ -12,7 +12,7 @@ use super::{
     Connection, DmsEndpoint, InternetGateway, NatGateway, NatGatewayId, Need, NetworkAcl, NetworkAclId, NetworkInterface,
     NetworkInterfaceId, PeeringConnection, PeeringConnectionId, PrefixList, PrefixListId, RdsDatabase, ReplicationConfig,
     ReplicationInstance, RouteTable, RouteTableId, Rule, SecurityGroup, SecurityGroupId, ServiceDetail, Subnet, SubnetGroup, SubnetId,
-    Table, TransitGatewayAttachment, Vpc, VpcDns, VpcEndpoint, VpcEndpointId, VpcId,
+    Table, TransitGatewayAttachment, Vpc, VpcDns, VpcEndpoint, VpcEndpointId, VpcId, dense::repack,
 };
 
 /// The answer to one question.
@@ -124,6 +124,41 @@ impl Picture {
             (None, Some(None)) => Lookup::Absent,
             (None, Some(Some(failure))) => Lookup::Unreadable(failure),
         }
+    }
+
+    /// How much it holds of what there is most of.
+    pub fn size(&self) -> usize {
+        let Self { asked, rules, groups, subnets, .. } = self;
+        asked.len() + rules.len() + groups.len() + subnets.len()
+    }
+
+    /// See [`repack`]: for a picture that grew and will now stay as large as it is.
+    pub fn repack(&mut self) {
+        let Self { asked, read: _, instances, dms_endpoints, db_instances, db_clusters, vpcs, vpc_dns, subnets, groups, .. } = self;
+        repack(asked);
+        repack(instances);
+        repack(dms_endpoints);
+        repack(db_instances);
+        repack(db_clusters);
+        vpcs.repack();
+        repack(vpc_dns);
+        subnets.repack();
+        groups.repack();
+        let Self { rules, endpoints, services: _, configs, subnet_groups, db_subnet_groups, connections, .. } = self;
+        repack(rules);
+        endpoints.repack();
+        repack(configs);
+        repack(subnet_groups);
+        repack(db_subnet_groups);
+        repack(connections);
+        let Self { acls, route_tables, nat_gateways, internet_gateways, peerings, interfaces, hosts, .. } = self;
+        acls.repack();
+        route_tables.repack();
+        nat_gateways.repack();
+        internet_gateways.repack();
+        peerings.repack();
+        interfaces.repack();
+        repack(hosts);
     }
 
     /// Rules of a group; empty where it was not read.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     InternetGateway, NatGateway, NetworkAcl, NetworkInterface, PeeringConnection, PrefixList, RouteTable, SecurityGroup, Subnet,
-    TransitGatewayAttachment, Vpc, VpcEndpoint,
+    TransitGatewayAttachment, Vpc, VpcEndpoint, dense::repack,
 };
 
 /// An object that lies in others: in a VPC, between two, or in security groups.
@@ -99,6 +99,12 @@ impl<K: Ord + Clone, V: Within> Table<K, V> {
         }
         self.all.insert(key, object);
         old
+    }
+
+    /// See [`repack`].
+    pub fn repack(&mut self) {
+        repack(&mut self.all);
+        repack(&mut self.within);
     }
 
     /// Takes an object out.

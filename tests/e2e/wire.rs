@@ -25,7 +25,7 @@ fn emulator() -> (tempfile::TempDir, Emulator) {
 
 async fn clients(url: &str, token: Option<&str>, role: Option<AssumeRole>) -> Clients {
     let own = Credentials::new(CONTROLLER_KEY, "not-a-secret", token.map(str::to_owned), None, "test");
-    let loader = dmsnet::aws::environment().credentials_provider(SharedCredentialsProvider::new(own));
+    let loader = dmsnet::aws::environment(dmsnet::aws::https()).credentials_provider(SharedCredentialsProvider::new(own));
     let scope = Scope { endpoint_url: Some(url.to_owned()), region: REGION.into(), role };
     Clients::load(loader, &scope, Arc::new(())).await
 }
