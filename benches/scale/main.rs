@@ -41,14 +41,13 @@ async fn main() {
     if !all.is_empty() {
         report::all(&all);
     }
-    let whole = wanted.is_empty() && by_event.is_none();
-    if whole || by_event.is_some() {
+    if wanted.is_empty() || by_event.is_some() {
         let networks = by_event.unwrap_or(BY_EVENT);
         let wish = Wish { networks, interval: Duration::from_secs(60), sweeps: 0, breakages: 0, latency: LATENCY };
         report::by_event(&wish, &events::run(&wish).await);
     }
     // A part of the runs is no picture of the whole.
-    if whole {
+    if all.len() == RUNS.len() {
         let file = harness::root().join("docs/benchmarks.svg");
         chart::draw(&all, &file).unwrap();
         println!("\nthe chart is {}", file.display());

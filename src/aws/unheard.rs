@@ -86,6 +86,13 @@ impl Unheard {
         lock(&self.0).entry(key.to_owned()).or_default().requests.insert(plan.to_owned(), request);
     }
 
+    /// The endpoint that a request of this plan may have made is there: nobody waits for it any more.
+    pub fn shown(&self, key: &str, plan: &str) {
+        if let Some(missed) = lock(&self.0).get_mut(key) {
+            missed.requests.retain(|_, request| request.plan != plan || request.spent);
+        }
+    }
+
     /// The plan's token of another request that may have made this endpoint, and for which one of this plan must wait.
     pub fn other(&self, key: &str, plan: &str) -> Option<String> {
         let now = Instant::now();
@@ -211,6 +218,17 @@ mod tests {
         unheard.inherit(KEY, "first");
         tokio::time::advance(PATIENCE).await;
         assert_eq!((unheard.bars(other), unheard.other(KEY, "other")), (None, None), "it was never sent");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_shown_itself_bars_nobody() {
+        let unheard = Unheard::default();
+        unheard.inherit(KEY, "first");
+        unheard.answered(request("first"), UNHEARD);
+        unheard.shown(KEY, "other");
+        assert_eq!(unheard.bars(request("other")), Some(LOOK), "that was another's");
+        unheard.shown(KEY, "first");
+        assert_eq!((unheard.bars(request("other")), unheard.other(KEY, "other")), (None, None));
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,7 +13,10 @@ use std::{
 use axum::http::{Method, Request};
 use futures::future::BoxFuture;
 use kube::client::Body;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 use tower::{BoxError, Layer, Service};
 
 use super::{
@@ -26,6 +29,9 @@ use crate::aws::{RequestObserver, Scope, WRITE_ENDS_WITHIN, permissions};
 const MARGIN: Duration = Duration::from_millis(500);
 /// A write to Kubernetes is not begun for less than this.
 const KUBERNETES_LEAST: Duration = Duration::from_secs(4);
+/// Writes to Kubernetes at a time. More than the API server takes are not answered in their time, and would be made again: with
+/// thousands of networks at a start not even the Lease could be renewed.
+const KUBERNETES_WRITES: usize = 16;
 /// A write to Kubernetes takes no longer than this.
 const KUBERNETES_MOST: Duration = Duration::from_secs(10);
 
@@ -148,21 +154,31 @@ impl RequestObserver for Watched {
     }
 }
 
-/// Lets a Kubernetes client write only while this replica leads. Reads pass.
+/// Lets a Kubernetes client write only while this replica leads, and so many writes at a time. Reads pass.
 #[derive(Clone)]
-pub struct Fence(pub Arc<Leadership>);
+pub struct Fence {
+    leadership: Arc<Leadership>,
+    turns: Arc<Semaphore>,
+}
+
+impl Fence {
+    /// For one client.
+    pub fn new(leadership: Arc<Leadership>) -> Self {
+        Self { leadership, turns: Arc::new(Semaphore::new(KUBERNETES_WRITES)) }
+    }
+}
 
 impl<S> Layer<S> for Fence {
     type Service = Fenced<S>;
 
     fn layer(&self, inner: S) -> Fenced<S> {
-        Fenced { leadership: self.0.clone(), inner }
+        Fenced { fence: self.clone(), inner }
     }
 }
 
 /// See [`Fence`].
 pub struct Fenced<S> {
-    leadership: Arc<Leadership>,
+    fence: Fence,
     inner: S,
 }
 
@@ -182,17 +198,19 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if request.method() == Method::GET {
-            let answer = self.inner.call(request);
+        let writes = request.method() != Method::GET;
+        // Nothing is sent before it is awaited.
+        let answer = self.inner.call(request);
+        if !writes {
             return Box::pin(async { answer.await.map_err(Into::into) });
         }
-        match self.leadership.may_write(KUBERNETES_LEAST) {
-            Err(refusal) => Box::pin(async { Err(refusal.into()) }),
-            Ok(left) => {
-                let answer = tokio::time::timeout(left.min(KUBERNETES_MOST), self.inner.call(request));
-                Box::pin(async { answer.await.map_err(BoxError::from)?.map_err(Into::into) })
-            }
-        }
+        let Fence { leadership, turns } = self.fence.clone();
+        Box::pin(async move {
+            let _turn = turns.acquire_owned().await;
+            // Only now: it may have waited for long.
+            let left = leadership.may_write(KUBERNETES_LEAST)?;
+            tokio::time::timeout(left.min(KUBERNETES_MOST), answer).await.map_err(BoxError::from)?.map_err(Into::into)
+        })
     }
 }
 

@@ -130,7 +130,7 @@ pub async fn run_with(options: Options, parts: Parts) -> Result<(), RunError> {
     let lease_name = format!("{namespace}/{}", lease::name(&shard));
     let leadership = Arc::new(Leadership::new(lease_name.clone()));
     let leases: Api<Lease> = Api::namespaced(leases, &namespace);
-    let client = kubernetes(&Fence(leadership.clone()));
+    let client = kubernetes(&Fence::new(leadership.clone()));
     let owner = owner(&options, &client).await?;
     let networks: Api<DmsNetwork> = Api::all(client.clone());
     let classes: Api<DmsNetworkClass> = Api::all(client.clone());

@@ -112,6 +112,7 @@ impl Site<'_> {
             })
         });
         self.keep_intentions(ledger, &mut plan);
+        self.heard_of(ledger, &plan);
         self.name_requests(&mut plan);
         plan
     }
@@ -129,6 +130,16 @@ impl Site<'_> {
             for entry in ledger.iter_mut().filter(|e| e.key == key) {
                 let other = self.ctx.registry.unheard(&self.account()).other(&key, token);
                 entry.token = Some(other.unwrap_or_else(|| token.clone()));
+            }
+        }
+    }
+
+    /// An endpoint whose request the ledger names is there: whoever wants another after it need not wait.
+    fn heard_of(&self, ledger: &[OwnedEntry], plan: &Plan) {
+        for entry in ledger {
+            let Some(token) = &entry.token else { continue };
+            if plan.ledger.iter().any(|now| now.key == entry.key && now.id.is_some() && now.id != entry.id) {
+                self.ctx.registry.unheard(&self.account()).shown(&entry.key, token);
             }
         }
     }
