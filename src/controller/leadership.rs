@@ -222,6 +222,8 @@ pub fn is_not_leading(error: &kube::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn renewed(ago: Duration) -> Leadership {
@@ -266,5 +268,31 @@ mod tests {
         leadership.renewed(Some(Instant::now()));
         assert_eq!(leadership.term(), None, "a new term is opened anew");
         assert_eq!(leadership.terms().borrow().unwrap().number, held.number + 1);
+    }
+
+    /// Asks so often by that method; how many were under way at a time, and how many were answered.
+    async fn at_a_time(method: Method, requests: usize) -> (usize, usize) {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (counted, seen) = (now.clone(), most.clone());
+        let server = tower::service_fn(move |_: Request<Body>| {
+            let (now, most) = (counted.clone(), seen.clone());
+            async move {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                now.fetch_sub(1, Ordering::SeqCst);
+                Ok::<(), BoxError>(())
+            }
+        });
+        let mut fenced = Fence::new(Arc::new(renewed(Duration::ZERO))).layer(server);
+        let request = || Request::builder().method(method.clone()).body(Body::empty()).unwrap();
+        let answers = futures::future::join_all((0..requests).map(|_| fenced.call(request())).collect::<Vec<_>>()).await;
+        (most.load(Ordering::SeqCst), answers.iter().filter(|a| a.is_ok()).count())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn writes_to_kubernetes_wait_for_each_other_and_reads_do_not() {
+        let requests = 10 * KUBERNETES_WRITES;
+        assert_eq!(at_a_time(Method::PATCH, requests).await, (KUBERNETES_WRITES, requests));
+        assert_eq!(at_a_time(Method::GET, requests).await, (requests, requests), "a watch would hold its turn for ever");
     }
 }
