@@ -143,7 +143,7 @@ fn mark(picture: &mut Picture, effect: &mut Effect, state: Option<Arc<ReadFailur
 /// Whether a need was answered with nothing where one thing was asked for.
 pub(super) fn is_absent(picture: &Picture, need: &Need) -> bool {
     let name = value(need);
-    let name = name.as_str();
+    let name = &*name;
     match need {
         Need::ReplicationInstance(_) => !picture.instances.contains_key(name),
         Need::DmsEndpoint(_) => !picture.dms_endpoints.contains_key(name),
@@ -188,7 +188,7 @@ pub(super) fn forget(picture: &mut Picture, needs: &BTreeSet<Need>) {
     picture.read.retain(|n| !needs.contains(n));
     for need in needs {
         let name = value(need);
-        let name = name.as_str();
+        let name = &*name;
         match need {
             Need::ReplicationInstance(_) => drop(picture.instances.remove(name)),
             Need::DmsEndpoint(_) => drop(picture.dms_endpoints.remove(name)),
@@ -332,38 +332,19 @@ fn by_name<V>(list: Vec<V>, name: impl Fn(&V) -> &str) -> BTreeMap<Arc<str>, V> 
     list.into_iter().map(|v| (Arc::from(name(&v)), v)).collect()
 }
 
-/// The need's own copy of a name, where it is written as AWS writes it.
-fn shared(need: &Need, name: String) -> Arc<str> {
-    match need {
-        Need::ReplicationInstance(n)
-        | Need::ReplicationConfig(n)
-        | Need::SubnetGroup(n)
-        | Need::DmsEndpoint(n)
-        | Need::DbInstance(n)
-        | Need::DbCluster(n)
-        | Need::DbSubnetGroup(n)
-        | Need::Service(n)
-            if **n == *name =>
-        {
-            n.clone()
-        }
-        _ => name.into(),
-    }
-}
-
 /// Objects asked for by name.
 fn named<V: PartialEq>(map: &mut BTreeMap<Arc<str>, Arc<V>>, needs: &[Need], new: BTreeMap<Arc<str>, V>, changed: &mut BTreeSet<Need>) {
     let mut new = new;
     for need in needs {
         let name = value(need);
-        match (new.remove(name.as_str()), map.get(name.as_str())) {
+        match (new.remove(&*name), map.get(&*name)) {
             (Some(v), Some(old)) if **old == v => {}
             (Some(v), _) => {
-                map.insert(shared(need, name), Arc::new(v));
+                map.insert(name, Arc::new(v));
                 changed.insert(need.clone());
             }
             (None, Some(_)) => {
-                map.remove(name.as_str());
+                map.remove(&*name);
                 changed.insert(need.clone());
             }
             (None, None) => {}

@@ -296,8 +296,9 @@ impl Objects {
     }
 }
 
-/// The ID or name that a need asks for, as AWS's answer has it.
-pub(super) fn value(need: &Need) -> String {
+/// The ID or name that a need asks for, as AWS's answer has it; the need's own copy, where it is written so.
+pub(super) fn value(need: &Need) -> Arc<str> {
+    let lower = |n: &Arc<str>| if n.bytes().any(|b| b.is_ascii_uppercase()) { n.to_ascii_lowercase().into() } else { n.clone() };
     match need {
         Need::ReplicationInstance(n)
         | Need::ReplicationConfig(n)
@@ -305,8 +306,8 @@ pub(super) fn value(need: &Need) -> String {
         | Need::DmsEndpoint(n)
         | Need::DbInstance(n)
         | Need::DbCluster(n)
-        | Need::DbSubnetGroup(n) => n.to_ascii_lowercase(),
-        Need::Service(n) | Need::Host(n) | Need::ConnectionsOf(n) | Need::PrefixListNamed(n) => n.to_string(),
+        | Need::DbSubnetGroup(n) => lower(n),
+        Need::Service(n) | Need::Host(n) | Need::ConnectionsOf(n) | Need::PrefixListNamed(n) => n.clone(),
         Need::Vpc(id)
         | Need::VpcDns(id)
         | Need::SubnetsOf(id)
@@ -317,13 +318,13 @@ pub(super) fn value(need: &Need) -> String {
         | Need::NatGatewaysOf(id)
         | Need::InternetGatewayOf(id)
         | Need::PeeringConnectionsOf(id)
-        | Need::TransitGatewayAttachmentsOf(id) => id.to_string(),
-        Need::Subnet(id) => id.to_string(),
-        Need::Group(id) | Need::RulesOf(id) | Need::InterfacesWith(id) => id.to_string(),
-        Need::Endpoint(id) => id.to_string(),
-        Need::NetworkAcl(id) => id.to_string(),
-        Need::RouteTable(id) => id.to_string(),
-        Need::Interface(id) => id.to_string(),
-        Need::PrefixList(id) => id.to_string(),
+        | Need::TransitGatewayAttachmentsOf(id) => id.into(),
+        Need::Subnet(id) => id.into(),
+        Need::Group(id) | Need::RulesOf(id) | Need::InterfacesWith(id) => id.into(),
+        Need::Endpoint(id) => id.into(),
+        Need::NetworkAcl(id) => id.into(),
+        Need::RouteTable(id) => id.into(),
+        Need::Interface(id) => id.into(),
+        Need::PrefixList(id) => id.into(),
     }
 }

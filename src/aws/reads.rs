@@ -45,8 +45,8 @@ pub(super) struct Answer {
 
 /// Distinct IDs or names.
 fn values(needs: &[Need]) -> Vec<String> {
-    let distinct: BTreeSet<String> = needs.iter().map(value).collect();
-    distinct.into_iter().collect()
+    let distinct: BTreeSet<Arc<str>> = needs.iter().map(value).collect();
+    distinct.iter().map(ToString::to_string).collect()
 }
 
 /// Whether a name that AWS does not know failed the call. Without a code nothing is known to be absent.
@@ -233,7 +233,7 @@ impl Reader {
             let mut needs = chunk.to_vec();
             if let Ok(objects) = &result {
                 let found = objects.ids();
-                needs.extend(single.extract_if(.., |n| found.contains(value(n).as_str())));
+                needs.extend(single.extract_if(.., |n| found.contains(&*value(n))));
             }
             self.tell(needs, started, result);
         }

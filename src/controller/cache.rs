@@ -3,6 +3,7 @@
 use futures::{StreamExt, stream::BoxStream};
 use kube::{
     Api, Resource,
+    api::ObjectMeta,
     runtime::{
         WatchStreamExt,
         reflector::{self, ObjectRef},
@@ -15,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::cached_network::CachedNetwork;
 use crate::api::DmsNetwork;
+
+/// What `kubectl apply` keeps of what it applied: the whole object once more.
+pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A cache of one kind, and the stream that fills it.
 pub struct Cached<K: Resource<DynamicType = ()> + Clone + 'static> {
@@ -40,10 +44,17 @@ where
                 told.cancel();
             }
         };
-        // Who wrote which field is most of a small object, and nothing that we ask.
-        let stream = watcher(api, watcher::Config::default()).modify(|object| object.meta_mut().managed_fields = None);
+        let stream = watcher(api, watcher::Config::default()).modify(|object| lean(object.meta_mut()));
         let events = stream.default_backoff().reflect(writer).inspect(first_list).boxed();
         Self { reader, events, filled }
+    }
+}
+
+/// Leaves out who wrote which field, and what kubectl applied: most of a small object, and nothing that we ask.
+pub(super) fn lean(meta: &mut ObjectMeta) {
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove(LAST_APPLIED);
     }
 }
 

@@ -10,7 +10,7 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use super::{
-    cached_network::CachedNetwork,
+    cached_network::{CachedNetwork, classes_of},
     looks::{Looks, Opened, Place},
     network::label,
     status::Failure,
@@ -172,7 +172,7 @@ impl Registry {
     pub fn own_classes(&self, uid: &Uid, network: &CachedNetwork) -> BTreeSet<String> {
         match lock(&self.written).get(uid) {
             Some((wrote, Written::Ours(status))) if version(network).is_none_or(|seen| seen < *wrote) => {
-                status.default_class.iter().chain(status.classes.iter().map(|c| &c.name)).cloned().collect()
+                classes_of(status).cloned().collect()
             }
             _ => BTreeSet::new(),
         }

@@ -11,7 +11,7 @@ static IDS: Interner<str> = Interner::new();
 
 /// The one copy of a text that many objects have: a UID, the name of a service or of a zone.
 pub fn shared(text: &str) -> Arc<str> {
-    IDS.one(text)
+    one(text)
 }
 
 fn one<I: Borrow<str> + Into<Arc<str>>>(id: I) -> Arc<str> {

@@ -128,37 +128,33 @@ impl Picture {
 
     /// How much it holds of what there is most of.
     pub fn size(&self) -> usize {
-        let Self { asked, rules, groups, subnets, .. } = self;
-        asked.len() + rules.len() + groups.len() + subnets.len()
+        self.asked.len() + self.rules.len() + self.groups.len() + self.subnets.len()
     }
 
     /// See [`repack`]: for a picture that grew and will now stay as large as it is.
     pub fn repack(&mut self) {
-        let Self { asked, read: _, instances, dms_endpoints, db_instances, db_clusters, vpcs, vpc_dns, subnets, groups, .. } = self;
-        repack(asked);
-        repack(instances);
-        repack(dms_endpoints);
-        repack(db_instances);
-        repack(db_clusters);
-        vpcs.repack();
-        repack(vpc_dns);
-        subnets.repack();
-        groups.repack();
-        let Self { rules, endpoints, services: _, configs, subnet_groups, db_subnet_groups, connections, .. } = self;
-        repack(rules);
-        endpoints.repack();
-        repack(configs);
-        repack(subnet_groups);
-        repack(db_subnet_groups);
-        repack(connections);
-        let Self { acls, route_tables, nat_gateways, internet_gateways, peerings, interfaces, hosts, .. } = self;
-        acls.repack();
-        route_tables.repack();
-        nat_gateways.repack();
-        internet_gateways.repack();
-        peerings.repack();
-        interfaces.repack();
-        repack(hosts);
+        repack(&mut self.asked);
+        repack(&mut self.instances);
+        repack(&mut self.dms_endpoints);
+        repack(&mut self.db_instances);
+        repack(&mut self.db_clusters);
+        self.vpcs.repack();
+        repack(&mut self.vpc_dns);
+        self.subnets.repack();
+        self.groups.repack();
+        repack(&mut self.rules);
+        self.endpoints.repack();
+        repack(&mut self.configs);
+        repack(&mut self.subnet_groups);
+        repack(&mut self.db_subnet_groups);
+        repack(&mut self.connections);
+        self.acls.repack();
+        self.route_tables.repack();
+        self.nat_gateways.repack();
+        self.internet_gateways.repack();
+        self.peerings.repack();
+        self.interfaces.repack();
+        repack(&mut self.hosts);
     }
 
     /// Rules of a group; empty where it was not read.
