@@ -252,20 +252,16 @@ impl Entry {
 
     /// When a sweep must ask it.
     pub(super) fn due(&self, need: &Need, now: Instant) -> Option<Instant> {
-        if self.in_flight.is_some() {
-            return None;
-        }
-        let sweep = self.pace().map(|pace| match self.last() {
-            None => now,
+        Some(match (self.pace()?, self.last()) {
+            (_, None) => now,
             // Nothing but somebody's doing brings a permission.
-            Some((started, Outcome::Failed(AwsErrorKind::AccessDenied | AwsErrorKind::Credentials))) => started + pace,
-            Some((started, Outcome::Failed(_))) => {
+            (pace, Some((started, Outcome::Failed(AwsErrorKind::AccessDenied | AwsErrorKind::Credentials)))) => started + pace,
+            (pace, Some((started, Outcome::Failed(_)))) => {
                 let wait = RETRY.saturating_mul(1 << self.failures.saturating_sub(1).min(8));
                 started + jittered(wait, &(need, self.failures)).min(pace)
             }
-            Some((started, _)) => started + pace,
-        });
-        [sweep, self.settling().map(|(at, _)| at)].into_iter().flatten().min()
+            (pace, Some((started, _))) => started + pace,
+        })
     }
 
     /// Whether what is due at `now` should take it along: it is nearly due itself, or a third as old as a read of its own makes

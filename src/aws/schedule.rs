@@ -234,8 +234,10 @@ impl Schedule {
             chosen.extend(self.swept(now));
         }
         if !chosen.is_empty() {
+            let kinds: BTreeSet<&str> = chosen.iter().filter_map(operation).collect();
+            let goes = |need| operation(need).is_some_and(|kind| kinds.contains(kind)) || self.may_go(need, now) <= now;
             let soon = |e: &Entry| e.in_flight().is_none() && e.settling().is_some_and(|(at, _)| at <= now + SETTLES_ALONG);
-            let along = self.entries.iter().filter(|(need, e)| soon(e) && !self.gathers(need, false));
+            let along = self.entries.iter().filter(|(need, e)| soon(e) && !self.gathers(need, false) && goes(need));
             demanded.extend(along.map(|(need, _)| need.clone()));
             chosen.extend(demanded.iter().cloned());
             self.paces.took(&demanded, now);
@@ -312,11 +314,20 @@ impl Schedule {
         if self.is_known(need) { self.paces.earliest(need, now) } else { now }
     }
 
+    /// When it is to be asked although nobody waits for it. What settles keeps to the pace of those who wait: it would keep them waiting.
+    fn due(&self, need: &Need, entry: &Entry, now: Instant) -> Option<Instant> {
+        if entry.in_flight().is_some() {
+            return None;
+        }
+        let settles = entry.settling().map(|(at, _)| at.max(self.may_go(need, now)));
+        [entry.due(need, now), settles].into_iter().flatten().min()
+    }
+
     /// What a sweep asks now: what is due, and what goes along with it.
     fn swept(&self, now: Instant) -> BTreeSet<Need> {
         let (mut chosen, mut due) = (BTreeSet::new(), BTreeSet::new());
         for (need, entry) in &self.entries {
-            if entry.due(need, now).is_none_or(|at| at > now) || self.gathers(need, false) {
+            if self.due(need, entry, now).is_none_or(|at| at > now) || self.gathers(need, false) {
                 continue;
             }
             chosen.insert(need.clone());
@@ -343,7 +354,7 @@ impl Schedule {
     fn earliest_due(&self, now: Instant) -> (Option<Instant>, bool) {
         let (mut earliest, mut held_up) = (None::<Instant>, false);
         for (need, entry) in &self.entries {
-            let Some(at) = entry.due(need, now) else { continue };
+            let Some(at) = self.due(need, entry, now) else { continue };
             if at <= now && self.gathers(need, false) {
                 held_up = true;
             } else {
@@ -355,7 +366,7 @@ impl Schedule {
 
     /// A sweep of it may be due earlier than was thought.
     fn comes(&mut self, need: &Need, now: Instant) {
-        let due = self.entries.get(need).and_then(|e| e.due(need, now));
+        let due = self.entries.get(need).and_then(|e| self.due(need, e, now));
         if let (Some(due), Some(earliest)) = (due, self.earliest) {
             self.earliest = Some(due.min(earliest));
         }

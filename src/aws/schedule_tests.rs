@@ -381,6 +381,38 @@ fn many_writes_settle_in_few_reads() {
 }
 
 #[test]
+fn what_settles_keeps_nobody_waiting() {
+    let (c, mut s) = (clock(), Schedule::default());
+    let needs: Vec<Need> = (0..400).map(|i| rules(&format!("sg-{i:03}"))).collect();
+    s.subscribe(&who("a"), set(&needs), set(&[]), 100 * MINUTE);
+    answer(&mut s, c.at(0.0), Outcome::Found);
+    // So many writes in a row, none of which shows for long; and each second somebody wants to be sure of one.
+    let (mut calls, mut waited) = (0, Vec::new());
+    let mut asked: Option<(Need, f64)> = None;
+    for tick in 0..3000 {
+        let seconds = 10.0 + 0.01 * f64::from(tick);
+        let now = c.at(seconds);
+        if tick % 5 == 0 {
+            needs.get(tick as usize / 5).inspect(|need| s.settle_anew(need, now));
+        }
+        if tick % 100 == 0 && asked.is_none() {
+            let need = needs[399 - tick as usize / 100].clone();
+            s.want(&set(std::slice::from_ref(&need)), Some(now), now);
+            asked = Some((need, seconds));
+        }
+        if s.next(now).is_none_or(|next| next > now) {
+            continue;
+        }
+        let read = answer(&mut s, now, Outcome::Found);
+        calls += read.len().div_ceil(200);
+        read.iter().for_each(|need| s.settle(need, true, now));
+        waited.extend(asked.take_if(|(need, _)| read.contains(need)).map(|(_, since)| seconds - since));
+    }
+    assert!(calls <= 60, "{calls} calls in 30 s");
+    assert!(waited.len() >= 8 && waited.iter().all(|w| *w <= 2.5), "{waited:?}");
+}
+
+#[test]
 fn while_a_call_waits_for_its_turn_the_next_of_its_kind_gathers() {
     let (c, mut s) = (clock(), Schedule::default());
     s.want(&set(&[rules("sg-0")]), None, c.at(0.0));
