@@ -10,6 +10,7 @@ use std::{
 use kube::{Resource, api::ObjectMeta, runtime::reflector::ObjectRef};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
+use super::cache::lean;
 use crate::{
     api::{
         DmsNetwork, DmsNetworkStatus,
@@ -86,6 +87,8 @@ impl CachedNetwork {
     /// Where it cannot be written as JSON.
     pub fn pack(network: DmsNetwork) -> Result<Self, Unreadable> {
         let DmsNetwork { mut metadata, spec, status } = network;
+        // Here already: a list of hundreds comes at once.
+        lean(&mut metadata);
         metadata.finalizers.iter_mut().for_each(Vec::shrink_to_fit);
         let json = serde_json::to_vec(&(&spec, &status)).map_err(|e| Unreadable::new(&metadata, &e))?;
         let glance = GLANCES.one(Glance::of(&spec, status.as_ref()));
@@ -185,7 +188,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::controller::cache::{LAST_APPLIED, lean};
+    use crate::controller::cache::LAST_APPLIED;
 
     fn network(n: usize) -> Value {
         let owned: Vec<Value> = (0..12)
@@ -227,8 +230,7 @@ mod tests {
     fn a_network_comes_back_as_it_went_in() {
         // The first may be packed without a sample, all others by it.
         for n in 0..3 {
-            let mut cached: CachedNetwork = serde_json::from_value(network(n)).unwrap();
-            lean(cached.meta_mut());
+            let cached: CachedNetwork = serde_json::from_value(network(n)).unwrap();
             let mut given: DmsNetwork = serde_json::from_value(network(n)).unwrap();
             given.metadata.managed_fields = None;
             given.annotations_mut().remove(LAST_APPLIED);
