@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
+    io::{BufRead, BufReader},
     path::Path,
     time::{Duration, Instant},
 };
@@ -119,8 +120,8 @@ pub async fn run(wish: &Wish) -> Figures {
     controller.term();
     let begun = Instant::now();
     controller.start();
-    let log = controller.log.clone();
-    until("a whole picture", async || logged(&log, 2)).await;
+    let mut looked = Looked::new(&controller.log);
+    until("a whole picture", async || looked.at_least(2)).await;
     let started = begun.elapsed();
     quiet(&client).await;
     // Two sweeps, until whatever was read for a reason has gone into step.
@@ -256,11 +257,26 @@ pub async fn quiet(client: &Client) {
     .await;
 }
 
-/// Whether the controller has logged that it has a whole picture, so many times in all.
-fn logged(log: &Path, times: usize) -> Result<(), String> {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let seen = text.matches(LOOKED).count();
-    (seen >= times).then_some(()).ok_or(format!("{seen} of {times}"))
+/// How often the controller has logged that it has a whole picture. What it logs can be megabytes: each line is read once.
+struct Looked {
+    log: BufReader<File>,
+    line: String,
+    times: usize,
+}
+
+impl Looked {
+    fn new(log: &Path) -> Self {
+        Self { log: BufReader::new(File::open(log).unwrap()), line: String::new(), times: 0 }
+    }
+
+    fn at_least(&mut self, times: usize) -> Result<(), String> {
+        // A line without its end goes on the next time.
+        while self.log.read_line(&mut self.line).unwrap() > 0 && self.line.ends_with('\n') {
+            self.times += usize::from(self.line.contains(LOOKED));
+            self.line.clear();
+        }
+        (self.times >= times).then_some(()).ok_or(format!("{} of {times}", self.times))
+    }
 }
 
 /// Writes that the API server has taken of our resources and of Events.

@@ -261,7 +261,7 @@ pub fn endpoint(x: &mut Xml, e: &Endpoint, world: &World) {
     x.text("privateDnsEnabled", e.private_dns);
     x.text("requesterManaged", false);
     let region = &world.region;
-    x.items("networkInterfaceIdSet", world.interfaces().iter().filter(|(_, of, _)| of.id == e.id), |x, (id, _, _)| x.0.push_str(id));
+    x.items("networkInterfaceIdSet", e.interfaces(), |x, (id, _)| x.0.push_str(&id));
     let dns = format!("{}-abcdefgh.dms.{region}.vpce.amazonaws.com", e.id);
     let zonal = ZONES.map(|z| format!("{}-abcdefgh-{z}.dms.{region}.vpce.amazonaws.com", e.id));
     let private = e.private_dns.then(|| format!("dms.{region}.amazonaws.com"));

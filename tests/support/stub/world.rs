@@ -160,6 +160,14 @@ pub struct World {
     made: usize,
 }
 
+impl Endpoint {
+    /// Its network interfaces, one in each subnet, and the subnets.
+    pub fn interfaces(&self) -> impl Iterator<Item = (String, &String)> {
+        let id = |n| self.id.replacen("vpce-", &format!("eni-{n:x}"), 1);
+        self.subnets.iter().enumerate().map(move |(n, subnet)| (id(n), subnet))
+    }
+}
+
 impl World {
     /// So many topologies without any rule or endpoint.
     pub fn bare(topologies: usize) -> Self {
@@ -231,10 +239,9 @@ impl World {
         self.endpoints.retain(|_, e| e.gone_at.is_none_or(|at| at > now));
     }
 
-    /// The endpoint's network interfaces, one in each subnet.
+    /// The endpoints' network interfaces.
     pub fn interfaces(&self) -> Vec<(String, &Endpoint, &String)> {
-        let of = |e: &Endpoint, n: usize| e.id.replacen("vpce-", &format!("eni-{n:x}"), 1);
-        self.endpoints.values().flat_map(|e| e.subnets.iter().enumerate().map(move |(n, s)| (of(e, n), e, s))).collect()
+        self.endpoints.values().flat_map(|e| e.interfaces().map(move |(id, subnet)| (id, e, subnet))).collect()
     }
 
     /// An ID that nothing has.
