@@ -69,8 +69,7 @@ pub async fn reconcile(class: Arc<DmsNetworkClass>, ctx: Arc<Context>) -> Result
 /// See the network's.
 pub fn on_error(_: Arc<DmsNetworkClass>, error: &Error, _: Arc<Context>) -> Action {
     match error {
-        // Somebody else wrote it meanwhile: the next pass sees how it is now.
-        Error::Kubernetes(kube::Error::Api(status)) if status.is_conflict() => tracing::debug!(%error, "class changed meanwhile"),
+        error if error.is_conflict() => tracing::debug!(%error, "class changed meanwhile"),
         Error::Kubernetes(refused) if leadership::is_not_leading(refused) => tracing::debug!(%error, "pass over a class was too late"),
         error => tracing::warn!(%error, "pass over a class failed"),
     }
@@ -101,7 +100,7 @@ pub async fn let_all_go(ctx: &Context) {
             }
             let status = DmsNetworkClassStatus { shard: None, ..class.status.clone().unwrap_or_default() };
             match write(&class, &status, ctx).await {
-                Err(Error::Kubernetes(kube::Error::Api(status))) if status.is_conflict() => {}
+                Err(error) if error.is_conflict() => {}
                 Err(error) => {
                     tracing::warn!(%error, class = name, "the class could not be let go");
                     break;

@@ -52,6 +52,13 @@ pub enum Error {
     Unreadable(#[from] Unreadable),
 }
 
+impl Error {
+    /// Whether the object was written since it was seen, be it by ourselves while the cache is late: the next pass sees how it is now.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Kubernetes(kube::Error::Api(refusal)) if refusal.is_conflict())
+    }
+}
+
 /// The entry point of kube's controller: one pass, as soon as there is room for it.
 pub async fn reconcile(cached: Arc<CachedNetwork>, ctx: Arc<Context>) -> Result<Action, Error> {
     ctx.started.cancelled().await;
@@ -100,6 +107,7 @@ async fn measured(network: &DmsNetwork, ctx: Arc<Context>) -> Result<Action, Err
         Ok((_, outcome)) => *outcome,
         Err(Error::Gone) => Outcome::Idle,
         Err(Error::Kubernetes(refused)) if leadership::is_not_leading(refused) => Outcome::Idle,
+        Err(error) if error.is_conflict() => Outcome::Idle,
         Err(Error::Kubernetes(_) | Error::Unreadable(_)) => Outcome::Failed,
     };
     ctx.metrics.pass(outcome, started.elapsed().as_secs_f64());
@@ -116,6 +124,10 @@ async fn measured(network: &DmsNetwork, ctx: Arc<Context>) -> Result<Action, Err
             span.in_scope(|| tracing::info!("the pass was cut short: {refused}"));
             // The next term begins with a pass over every network.
             Ok(Action::await_change())
+        }
+        Err(error) if error.is_conflict() => {
+            span.in_scope(|| tracing::debug!(%error, "the network changed meanwhile"));
+            Ok(Action::requeue(WAITING))
         }
         Err(error) => {
             span.in_scope(|| tracing::warn!(%error, "pass failed"));
