@@ -29,9 +29,6 @@ struct Known {
     /// Likewise each way, whatever rule opens it.
     ways: BTreeMap<Way, Duration>,
     ever_ways: BTreeSet<Way>,
-    /// By network: ways that it wants without a break, and that a rule which it wanted has opened. Before that, another network's rule
-    /// keeps them open by chance.
-    opened: BTreeMap<String, BTreeSet<Way>>,
     /// Rules that a write of the controller has left in place.
     shown: BTreeSet<Shape>,
     /// IDs of all that the controller has made.
@@ -40,16 +37,6 @@ struct Known {
     stripped: BTreeSet<String>,
     broken: Vec<String>,
     writes: usize,
-}
-
-impl Known {
-    /// These rules are there.
-    fn sees(&mut self, present: &BTreeSet<Shape>) {
-        for (name, wish) in &self.wishes {
-            let open = wish.shapes().into_iter().filter(|shape| present.contains(shape));
-            self.opened.entry(name.clone()).or_default().extend(open.filter_map(|shape| shape.way()));
-        }
-    }
 }
 
 /// See the module.
@@ -91,8 +78,6 @@ impl Checker {
     /// A network was made or changed, or is wanted no more.
     pub fn wished(&self, name: &str, wish: Option<Wish>) {
         let mut known = self.known.lock().unwrap();
-        let wants: BTreeSet<Way> = wish.iter().flat_map(Wish::shapes).filter_map(|shape| shape.way()).collect();
-        known.opened.entry(name.to_owned()).or_default().retain(|way| wants.contains(way));
         match wish {
             Some(wish) => known.wishes.insert(name.to_owned(), wish),
             None => known.wishes.remove(name),
@@ -159,7 +144,6 @@ impl Checker {
         {
             let mut known = self.known.lock().unwrap();
             known.writes += 1;
-            known.sees(&was);
             for (id, text) in &old {
                 // What a stranger puts into a group of ours goes with it.
                 let inside = || before.rules.iter().any(|(g, rules)| known.made.contains(g) && rules.iter().any(|r| r.id == *id));
@@ -182,13 +166,11 @@ impl Checker {
                 let gone = |s: &Shape| known.shown.contains(s) && !was.contains(s);
                 known.wanted.iter().any(|(shape, since)| *since <= now && shape.way().as_ref() == Some(way) && gone(shape))
             };
-            let opened = |way: &Way| known.opened.values().any(|ways| ways.contains(way));
-            for way in known.ways.iter().filter(|(way, since)| **since <= now && opened(way)).map(|(w, _)| w) {
+            for way in known.ways.iter().filter(|(_, since)| **since <= now).map(|(w, _)| w) {
                 if was_open.contains(way) && !is_open.contains(way) && !taken(way) {
                     broken.push(format!("{} {operation} closed a way that is needed: {way:?}", life.name));
                 }
             }
-            known.sees(&is);
             known.shown.extend(is);
             for place in 0..self.places {
                 let vpc = Ids(place).vpc();
