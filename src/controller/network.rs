@@ -30,7 +30,7 @@ use crate::{
         network::Mode,
     },
     model::shared,
-    plan::{self, Plan, Problem, Uid, class},
+    plan::{self, Plan, Problem, Uid, class, key::Keys},
 };
 
 /// A pass without news comes at the latest after this; changes in AWS wake a network before.
@@ -156,7 +156,7 @@ async fn stand_by(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Act
     if let Ok(sites) = Sites::open(ctx, network, uid, &old, &classes, &left).await {
         ctx.registry.note(uid, network);
         let plans = sites.observe(&old.owned, None).await;
-        sites.claim(&plans, Some(&old.owned));
+        sites.claim(&plans, Some(&old.owned), &Keys::default());
     }
     Ok((Action::requeue(IDLE), Outcome::Idle))
 }
@@ -203,19 +203,20 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         // Its wants are known to the others, and not applied.
         for plan in &mut plans {
             plan.claim.ledger.clear();
+            plan.claim.forgone = plan.claim.wants.clone();
         }
-        sites.claim(&plans, Some(&old.owned));
+        sites.claim(&plans, Some(&old.owned), &Keys::default());
         return Ok((Action::await_change(), Outcome::Idle));
     }
+    // What AWS refused is not asked again before its time, whatever wakes the network, unless somebody asks.
+    let mut held = if news { Held::default() } else { ctx.registry.held(uid, Instant::now()) };
     // From now on it counts for the others, with all that it still holds: outside the locks nothing is dropped.
-    sites.claim(&plans, Some(&old.owned));
+    sites.claim(&plans, Some(&old.owned), &lasting(&held.changes));
     let home = classes.first().map(|c| c.name_any()).unwrap_or_default();
     let mode = sites.mode();
     let facts = PassFacts { network, home: &home, requested };
     let mut plan = sites.joined(&plans, &old.owned);
     let (mut done, mut refused, mut drift) = (Vec::new(), Vec::new(), plan.drift.clone());
-    // What AWS refused is not asked again before its time, whatever wakes the network, unless somebody asks.
-    let mut held = if news { Held::default() } else { ctx.registry.held(uid, Instant::now()) };
     let mut status = old.clone();
     // Apply. The locks are held until the new ledger is written: whoever leaves next must see it.
     let mut _locked = None;
@@ -234,7 +235,7 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
                 let (told, written) = (reporter.drift(&status, &intent, &home), reporter.write(&status, intent.clone()));
                 status = tokio::join!(told, written).1?;
             }
-            sites.claim(&plans, None);
+            sites.claim(&plans, None, &lasting(&held.changes));
             (done, refused) = sites.apply(&plans).await;
         }
         let unmet = sites.unmet(&plans);
@@ -254,7 +255,7 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     }
     held.changes.retain(|(c, _)| plan.changes.contains(c));
     let failures = failures(refused.iter().chain(&held.changes));
-    sites.claim(&plans, None);
+    sites.claim(&plans, None, &lasting(refused.iter().chain(&held.changes)));
     // Report.
     let mut new = status::of_pass(&status, &facts.pass(&sites, &plans, &plan, &drift, &failures));
     ctx.causes.fill(uid, &mut new.drift, &old.owned, Instant::now(), Timestamp::now());
@@ -270,6 +271,11 @@ pub(super) fn failures<'a>(refused: impl IntoIterator<Item = &'a (plan::Change, 
     let mut failures: Vec<_> = refused.into_iter().map(|(_, f)| f.clone()).collect();
     failures.dedup();
     failures
+}
+
+/// What AWS refuses for a reason that lasts.
+fn lasting<'a>(refused: impl IntoIterator<Item = &'a (plan::Change, status::Failure)>) -> Keys {
+    refused.into_iter().filter(|(_, failure)| failure.reason.is_some()).filter_map(|(change, _)| change.key().cloned()).collect()
 }
 
 /// When the next pass is due, and how this one is counted.

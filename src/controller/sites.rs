@@ -26,7 +26,7 @@ use crate::{
     },
     aws::{Account, AwsErrorKind, Store},
     model::{Need, Picture},
-    plan::{self, Change, Claim, Elsewhere, Plan, Problem, Uid},
+    plan::{self, Change, Claim, Elsewhere, Plan, Problem, Uid, key::Keys},
 };
 
 /// A read that is no older is as good as a fresh one for a plan that only mends rules: the one that found what is to be mended, such as
@@ -344,11 +344,12 @@ impl<'a> Sites<'a> {
     }
 
     /// Notes what the network claims in each account and Region, and wakes those that must look again. With `held`, all of that
-    /// ledger counts too: outside the locks nothing is dropped.
-    pub fn claim(&self, plans: &[Plan], held: Option<&[OwnedEntry]>) {
+    /// ledger counts too: outside the locks nothing is dropped. `refused`: what of it AWS does not let it make.
+    pub fn claim(&self, plans: &[Plan], held: Option<&[OwnedEntry]>, refused: &Keys) {
         let mut claims: BTreeMap<Account, Claim> = BTreeMap::new();
         for (site, plan) in self.list.iter().zip(plans) {
             let mut claim = plan.claim.clone();
+            claim.forgone.join(if site.mode == Mode::Enforce { refused } else { &plan.claim.wants });
             if let Some(held) = held {
                 let own: Vec<OwnedEntry> = held.iter().filter(|e| e.class == site.record.name).cloned().collect();
                 claim.ledger.join(&plan::claim_of_ledger("", 0, false, &own).ledger);

@@ -188,6 +188,17 @@ impl RuleShape {
         }
     }
 
+    /// Whether some packet may pass by either. Who is in a group or a prefix list is not looked at.
+    pub fn may_overlap(&self, other: &Self) -> bool {
+        let ports = |s: &Self| s.ports.unwrap_or(Ports::ALL);
+        let protocols = self.protocol == other.protocol || self.protocol == Protocol::All || other.protocol == Protocol::All;
+        let peers = match (&self.peer, &other.peer) {
+            (Peer::Cidr(a), Peer::Cidr(b)) => a.contains(b) || b.contains(a),
+            _ => true,
+        };
+        self.direction == other.direction && protocols && ports(self).overlaps(ports(other)) && peers
+    }
+
     /// The rule that AWS puts into every new group: everything out to everywhere.
     pub fn is_default_egress(&self) -> bool {
         self.direction == Direction::Out && self.protocol == Protocol::All && matches!(&self.peer, Peer::Cidr(c) if c.prefix_len() == 0)
@@ -289,6 +300,18 @@ mod tests {
         for broken in ["", "in/tcp/5432", "up/tcp/1/sg-1", "in/tcp/x/sg-1", "in/tcp/1-/sg-1", "in/tcp/1/10.0.0.0"] {
             assert_eq!(RuleShape::parse(broken), None, "{broken}");
         }
+    }
+
+    #[test]
+    fn rules_overlap_where_a_packet_may_pass_by_either() {
+        let overlap = |a, b| RuleShape::parse(a).unwrap().may_overlap(&RuleShape::parse(b).unwrap());
+        let group = "in/tcp/5432/sg-1";
+        assert!(overlap(group, "in/tcp/5432/10.0.0.0/16") && overlap(group, "in/tcp/5000-6000/sg-2") && overlap(group, "in/all/all/pl-1"));
+        assert!(overlap("in/tcp/5432/10.0.0.0/8", "in/tcp/5432/10.1.0.0/16"));
+        for other in ["out/tcp/5432/sg-1", "in/udp/5432/sg-1", "in/tcp/5433/sg-1"] {
+            assert!(!overlap(group, other), "{other}");
+        }
+        assert!(!overlap("in/tcp/5432/10.1.0.0/16", "in/tcp/5432/10.2.0.0/16"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     key::{EndpointRef, GroupRef, Key, Keys},
     wanted::{Fingerprint, Share, Uid},
 };
-use crate::model::{Direction, Ports, Target, shared};
+use crate::model::{Direction, Ports, Rule, RuleShape, Target, shared};
 
 /// Order of seniority: creation time in seconds, then UID. The least is the lead.
 pub type Seniority = (i64, Uid);
@@ -29,6 +29,8 @@ pub struct Claim {
     pub planned: bool,
     /// Keys that it wants.
     pub wants: Keys,
+    /// Those of them that it does not make now: there is no room for them, AWS refused them, or it only observes.
+    pub forgone: Keys,
     /// Keys that it would want, if no guardrail withheld them.
     pub withheld: Keys,
     /// Keys in its ledger.
@@ -50,6 +52,7 @@ impl Claim {
         self.routes.retain(|(key, _)| other.route(key).is_none());
         self.applied.retain(|(e, _)| other.applied(e).is_none());
         self.wants.join(&other.wants);
+        self.forgone.join(&other.forgone);
         self.withheld.join(&other.withheld);
         self.ledger.join(&other.ledger);
         self.shares.extend(other.shares);
@@ -197,6 +200,18 @@ impl Claims {
     /// Networks other than `me` that touch rules of `group`.
     pub fn others_on_group<'a>(&'a self, me: &'a Uid, group: &'a GroupRef) -> impl Iterator<Item = &'a Claim> {
         self.others_at(me, group.place()).map(|(_, claim)| claim).filter(|c| c.touches_group(group))
+    }
+
+    /// The name of another network that is to make a rule of its own in `group` which lets the same packets pass as `shape`, and which
+    /// is not among those that are there.
+    pub fn who_awaits<'a>(&'a self, me: &'a Uid, group: &'a GroupRef, shape: &RuleShape, there: &[Rule]) -> Option<&'a str> {
+        let awaits = |claim: &Claim, key: &Key| {
+            let Key::Rule(g, own) = key else { return false };
+            let is_there = || there.iter().any(|r| r.shape == *own);
+            g == group && own != shape && own.may_overlap(shape) && !claim.forgone.contains(key) && !is_there()
+        };
+        let mut others = self.others_on_group(me, group).filter(|c| !c.deleting);
+        others.find(|c| c.wants.iter().any(|key| awaits(c, key))).map(|c| &*c.name)
     }
 
     /// Shares of other networks in an endpoint, with their claims.

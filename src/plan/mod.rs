@@ -255,6 +255,10 @@ fn unseen(input: &Input<'_>, facts: &facts::Facts<'_>, plan: &mut Plan) {
             _ => continue,
         };
         let reason = if failure.denied { Reason::AccessDenied } else { Reason::Stale };
+        if failure.denied {
+            // Others need not wait for what it may never make.
+            plan.claim.forgone = plan.claim.wants.clone();
+        }
         let message = format!("{what} could not be read: {}", failure.message);
         if input.spec.is_none() {
             plan.waiting.push(format!("{resource}: {message}"));

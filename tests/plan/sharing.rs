@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dmsnet::{
     api::{conditions::Reason, network::DeletionPolicy},
-    model::*,
+    model::{tags::is_managed, *},
     plan::Change,
 };
 use serde_json::json;
@@ -95,6 +95,66 @@ fn a_rule_that_was_changed_and_made_anew_by_another_is_removed() {
     for network in [&a, &b] {
         assert!(world.plan(network, None).is_empty());
     }
+}
+
+/// Databases that admit the VPC's addresses, not the replication's group: other rules for the same ways.
+fn by_cidr() -> Network {
+    let mut spec = reference_spec();
+    for database in spec["databases"].as_array_mut().unwrap() {
+        database["ingressFrom"] = json!("VpcCidr");
+    }
+    Network::new(2, spec)
+}
+
+/// What opens the source's port.
+fn admitted(world: &World) -> Vec<String> {
+    let rules = world.picture.rules_of(&crate::world::SOURCE.into());
+    rules.iter().filter(|r| is_managed(&r.tags)).map(|r| r.shape.to_string()).collect()
+}
+
+#[test]
+fn a_rule_stays_until_one_of_another_form_opens_the_same_way_for_another_network() {
+    let mut world = World::reference("cluster");
+    let (mut a, mut b) = (Network::new(1, reference_spec()), by_cidr());
+    world.pass(&mut a, None);
+    let before = admitted(&world);
+    assert_eq!(before.len(), 1);
+    // b wants the same ways, and AWS has not taken its rules yet.
+    let claim = world.plan(&b, None).claim;
+    world.claims.put(&b.uid, claim);
+    let plan = world.pass(&mut a, Some(DeletionPolicy::Delete));
+    assert!(plan.waiting.iter().any(|w| w.contains("team/net-2")), "{:#?}", plan.waiting);
+    assert_eq!(admitted(&world), before);
+    world.pass(&mut b, None);
+    assert_eq!(admitted(&world).len(), 2);
+    world.pass(&mut a, Some(DeletionPolicy::Delete));
+    assert_eq!((a.ledger, admitted(&world).len()), (vec![], 1));
+    assert_ne!(admitted(&world), before);
+}
+
+#[test]
+fn nothing_waits_for_a_rule_that_its_network_does_not_make() {
+    let mut world = World::reference("cluster");
+    let (mut a, b) = (Network::new(1, reference_spec()), by_cidr());
+    world.pass(&mut a, None);
+    // As where AWS refuses it for lack of room: what goes makes some.
+    let mut claim = world.plan(&b, None).claim;
+    claim.forgone = claim.wants.clone();
+    world.claims.put(&b.uid, claim);
+    world.pass(&mut a, Some(DeletionPolicy::Delete));
+    assert_eq!(admitted(&world), [""; 0]);
+}
+
+#[test]
+fn a_network_that_is_deleted_awaits_no_rule() {
+    let mut world = World::reference("cluster");
+    let (mut a, b) = (Network::new(1, reference_spec()), by_cidr());
+    world.pass(&mut a, None);
+    let mut claim = world.plan(&b, None).claim;
+    claim.deleting = true;
+    world.claims.put(&b.uid, claim);
+    world.pass(&mut a, Some(DeletionPolicy::Delete));
+    assert_eq!(admitted(&world), [""; 0]);
 }
 
 #[test]

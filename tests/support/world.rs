@@ -293,8 +293,15 @@ impl World {
 
     /// A whole pass: plan, change, plan again, keep the ledger. Returns the plan that was carried out.
     pub fn pass(&mut self, network: &mut Network, deleting: Option<DeletionPolicy>) -> Plan {
+        let claim = |plan: &Plan| {
+            let mut claim = plan.claim.clone();
+            if network.spec.mode == Mode::Observe {
+                claim.forgone = claim.wants.clone();
+            }
+            claim
+        };
         let plan = self.plan(network, deleting);
-        self.claims.put(&network.uid, plan.claim.clone());
+        self.claims.put(&network.uid, claim(&plan));
         if network.spec.mode == Mode::Enforce {
             network.ledger.clone_from(&plan.ledger);
             self.apply(network, &plan.changes);
@@ -304,7 +311,7 @@ impl World {
         if deleting.is_some() && after.ledger.is_empty() {
             self.claims.remove(&network.uid);
         } else {
-            self.claims.put(&network.uid, after.claim);
+            self.claims.put(&network.uid, claim(&after));
         }
         plan
     }

@@ -133,6 +133,12 @@ impl Release<'_, '_> {
             }
             Fate::Delete => {
                 self.keep(entry);
+                let there = self.facts.rules(&rule.group);
+                if let Some(other) = self.input.claims.who_awaits(self.input.uid, group, &rule.shape, there) {
+                    // Its way is open by this one until then.
+                    self.plan.waiting.push(format!("{key} is given up once {other} has its own rule for what it lets through"));
+                    return;
+                }
                 let (group, id, shape) = (rule.group.clone(), rule.id.clone(), rule.shape.clone());
                 self.change(Change::RevokeRule { key: key.clone(), group, id, shape });
             }
