@@ -15,7 +15,9 @@ use super::{
     writes::{NewRule, RuleEdit},
 };
 use crate::{
-    model::{Direction, Need, NetworkAclId, Owner, Ownership, RouteTableId, SecurityGroupId, SecurityGroupRuleId, Tags, VpcEndpoint},
+    model::{
+        Direction, Need, NetworkAclId, Owner, Ownership, RouteTableId, RuleShape, SecurityGroupId, SecurityGroupRuleId, Tags, VpcEndpoint,
+    },
     plan::{
         Change, Key,
         change::{EndpointChanges, GroupTarget},
@@ -134,6 +136,10 @@ impl Run<'_> {
             Change::RevokeRule { group, shape, .. } if self.is_short(group, shape.direction) => {
                 return self.outcome.skipped.extend_from_slice(now);
             }
+            // Another's may keep a way open that ours could not open yet.
+            Change::RevokeForeign { group, .. } if self.is_awaited(group, now) => {
+                return self.outcome.skipped.extend_from_slice(now);
+            }
             Change::RevokeRule { group, shape, .. } | Change::RevokeForeign { group, shape, .. } => {
                 let rest: Vec<_> = rule_ids(now).into_iter().filter(|id| !self.made_room.contains(id)).collect();
                 self.store.revoke(group, shape.direction, &rest).await
@@ -157,6 +163,21 @@ impl Run<'_> {
             _ => false,
         };
         self.outcome.failed.iter().map(|(change, _)| change).chain(&self.outcome.skipped).any(concerns)
+    }
+
+    /// Whether a rule that lets the same packets pass as one of these could not be made or put right, and may be soon. Where AWS refuses
+    /// it for good, a rule that nobody wants does not stay for that.
+    fn is_awaited(&self, group: &SecurityGroupId, now: &[Change]) -> bool {
+        let late = self.outcome.failed.iter().filter(|(_, error)| error.kind.is_transient() && error.kind != AwsErrorKind::Other);
+        let missing: Vec<&RuleShape> = late
+            .filter_map(|(change, _)| match change {
+                Change::CreateRule { group: GroupTarget::Existing(id), shape, .. } if id == group => Some(shape),
+                Change::ModifyRule { group: id, to, .. } if id == group => Some(to),
+                _ => None,
+            })
+            .collect();
+        let shapes = now.iter().filter_map(|c| if let Change::RevokeForeign { shape, .. } = c { Some(shape) } else { None });
+        shapes.into_iter().any(|shape| missing.iter().any(|m| m.may_overlap(shape)))
     }
 
     /// None: a change that this one needs has failed.

@@ -25,6 +25,7 @@ mod network_writes;
 mod observe;
 mod pace;
 pub mod permissions;
+mod phase;
 mod questions;
 mod queue;
 mod queued;

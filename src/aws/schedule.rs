@@ -13,6 +13,7 @@ use super::{
     entry::{Entry, Outcome, RETRY, Subscriber, jittered},
     errors::AwsErrorKind,
     pace::Paces,
+    phase::Phase,
     questions::Call,
     queued::{Kind, Queued, Waits},
     spread::Spread,
@@ -97,6 +98,8 @@ pub(super) struct Schedule {
     earliest: Option<Instant>,
     reviewed: Option<Instant>,
     batches: u64,
+    /// When sweeps come beside those of other stores.
+    phase: Option<Phase>,
     /// After AWS asked us to slow down: how long sweeps wait, until when; and until when passes do.
     slow: Option<(Duration, Instant, Instant)>,
 }
@@ -108,8 +111,8 @@ fn operation(need: &Need) -> Option<&'static str> {
 
 impl Schedule {
     /// Nothing is asked yet.
-    pub(super) fn new(queued: Queued) -> Self {
-        Self { queued, ..Self::default() }
+    pub(super) fn new(queued: Queued, phase: Option<Phase>) -> Self {
+        Self { queued, phase, ..Self::default() }
     }
 
     /// Whether a call of its kind waits for its turn: what is asked meanwhile goes into the next one.
@@ -320,7 +323,17 @@ impl Schedule {
             return None;
         }
         let settles = entry.settling().map(|(at, _)| at.max(self.may_go(need, now)));
-        [entry.due(need, now), settles].into_iter().flatten().min()
+        [entry.due(need, now).map(|due| self.in_phase(need, entry, due)), settles].into_iter().flatten().min()
+    }
+
+    /// What a sweep reads again comes with the store's own sweeps. Not the rare facts: they are read a few at a time.
+    fn in_phase(&self, need: &Need, entry: &Entry, due: Instant) -> Instant {
+        match (&self.phase, entry.last(), entry.pace(), entry.interval()) {
+            (Some(phase), Some((asked, Outcome::Found | Outcome::Absent)), Some(pace), Some(interval)) if need.pace() != Pace::Rare => {
+                phase.due(asked, pace, interval)
+            }
+            _ => due,
+        }
     }
 
     /// What a sweep asks now: what is due, and what goes along with it.

@@ -471,3 +471,27 @@ fn a_sweep_asks_for_some_dns_attributes_at_a_time_the_oldest_first() {
     assert_eq!(read.len(), 100);
     assert!(read.values().all(|n| (8..=10).contains(n)), "{read:?}");
 }
+
+#[test]
+fn a_store_beside_others_sweeps_in_its_own_moments() {
+    let c = clock();
+    let (fast, slow) = (rules("sg-1"), Need::Vpc("vpc-1".into()));
+    let swept = |nth: u32| {
+        let mut s = Schedule::new(Queued::default(), Phase::of(nth, c.at(0.0)));
+        s.subscribe(&who("a"), set(&[fast.clone(), slow.clone()]), set(&[]), MINUTE);
+        let mut at = Vec::new();
+        for second in 0..1300 {
+            let asked = answer(&mut s, c.at(f64::from(second)), Outcome::Found);
+            at.extend((!asked.is_empty()).then_some((second, asked.len())));
+        }
+        at
+    };
+    let (first, second) = (swept(0), swept(1));
+    assert_eq!(first.iter().map(|(at, _)| at % 60).collect::<BTreeSet<_>>(), BTreeSet::from([0]));
+    assert_eq!(second[0], (0, 2), "what is not known is asked at once");
+    let apart: BTreeSet<i32> = second[1..].iter().map(|(at, _)| at % 60).collect();
+    assert_eq!(apart, BTreeSet::from([38]), "{second:?}");
+    let slow = |at: &[(i32, usize)]| at.iter().filter(|(_, asked)| *asked == 2).map(|(at, _)| at / 60).collect::<Vec<_>>();
+    assert_eq!((slow(&first), slow(&second)), (vec![0, 10, 20], vec![0, 6, 16]));
+    assert!(second.windows(2).all(|pair| pair[1].0 - pair[0].0 <= 60), "never older than the interval: {second:?}");
+}

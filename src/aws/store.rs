@@ -17,6 +17,7 @@ use super::{
     errors::{AwsError, AwsErrorKind},
     expect::{DOUBT, Expectations},
     lock,
+    phase::Phase,
     queued::Queued,
     reads::PARALLEL,
     schedule::Schedule,
@@ -68,13 +69,18 @@ impl Store {
     /// Starts the informer: it asks AWS as soon as somebody wants to know something, and ends when it is dropped.
     /// `wakes` is told who should look again. Must be called in a tokio runtime.
     pub fn start(clients: Clients, wakes: mpsc::UnboundedSender<Arc<str>>) -> Arc<Self> {
+        Self::beside(clients, wakes, None)
+    }
+
+    /// The same where there are other stores: its sweeps come when `phase` says.
+    pub(super) fn beside(clients: Clients, wakes: mpsc::UnboundedSender<Arc<str>>, phase: Option<Phase>) -> Arc<Self> {
         let kick = Arc::<Notify>::default();
         let queued = Queued::new(kick.clone());
         let store = Arc::new(Self {
             clients,
             wakes,
             kept: RwLock::default(),
-            schedule: Mutex::new(Schedule::new(queued.clone())),
+            schedule: Mutex::new(Schedule::new(queued.clone(), phase)),
             kick,
             queued,
             answers: watch::Sender::new(0),

@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use aws_config::ConfigLoader;
-use tokio::sync::{Mutex, mpsc};
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::Instant,
+};
 
-use super::{Clients, RequestObserver, Scope, Store, environment, https, turns::Accounts};
+use super::{Clients, RequestObserver, Scope, Store, environment, https, phase::Phase, turns::Accounts};
 
 /// What clients begin with: credentials and HTTP.
 pub type Loader = Arc<dyn Fn() -> ConfigLoader + Send + Sync>;
@@ -24,6 +27,7 @@ pub struct Stores {
     stores: Mutex<BTreeMap<Scope, Arc<Store>>>,
     /// AWS counts the calls of an account and Region, whoever makes them.
     accounts: Arc<Accounts>,
+    began: Instant,
 }
 
 impl Stores {
@@ -34,7 +38,7 @@ impl Stores {
 
     /// The same with other credentials, or another way to speak HTTP.
     pub fn with(loader: Loader, observer: Arc<dyn RequestObserver>, wakes: mpsc::UnboundedSender<Arc<str>>) -> Self {
-        Self { observer, wakes, loader, stores: Mutex::default(), accounts: Arc::default() }
+        Self { observer, wakes, loader, stores: Mutex::default(), accounts: Arc::default(), began: Instant::now() }
     }
 
     /// The store of a scope. Talks to nobody.
@@ -44,7 +48,8 @@ impl Stores {
             return store.clone();
         }
         let clients = Clients::build((self.loader)(), scope, self.observer.clone(), self.accounts.clone()).await;
-        let store = Store::start(clients, self.wakes.clone());
+        let phase = Phase::of(u32::try_from(stores.len()).unwrap_or_default(), self.began);
+        let store = Store::beside(clients, self.wakes.clone(), phase);
         stores.insert(scope.clone(), store.clone());
         store
     }
