@@ -25,6 +25,7 @@ mod throttled;
 mod trace;
 mod unheard;
 mod wants;
+mod ways;
 mod well;
 
 use std::{

@@ -19,6 +19,8 @@ pub use form::Form;
 pub use queue::{Queue, event};
 #[allow(unused_imports)]
 pub use world::{Endpoint, Group, Ids, Peer, Rule, World, policy_of_all};
+#[allow(unused_imports)]
+pub use writes::RULES_PER_GROUP;
 
 /// The account whose credentials every key is.
 pub const ACCOUNT: &str = "111122223333";

@@ -10,6 +10,9 @@ use super::{
     xml::Xml,
 };
 
+/// AWS's default quota, for a group and direction; all addresses here are IPv4.
+pub const RULES_PER_GROUP: usize = 60;
+
 pub fn respond(world: &mut World, name: &str, form: &Form) -> Outcome {
     let of = |field: &str| form.get(field).unwrap_or_default();
     let mut x = Xml::default();
@@ -135,6 +138,11 @@ fn authorize(world: &mut World, group: &str, egress: bool, form: &Form) -> Resul
         if world.rules.get(group).into_iter().flatten().any(same) {
             return Err(duplicate(end, group));
         }
+    }
+    let there = world.rules.get(group).into_iter().flatten().filter(|r| r.egress == egress).count();
+    if there + wanted.len() > RULES_PER_GROUP {
+        let text = format!("the maximum number of rules per security group has been reached for {group}");
+        return Err(Fault(400, "RulesPerSecurityGroupLimitExceeded", text));
     }
     // All or none.
     Ok(wanted.into_iter().map(|(p, ports, end, text)| world.add_rule(group, egress, p, ports, end, text, form.tags())).collect())
