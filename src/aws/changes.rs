@@ -15,9 +15,7 @@ use super::{
     writes::{NewRule, RuleEdit},
 };
 use crate::{
-    model::{
-        Direction, Need, NetworkAclId, Owner, Ownership, RouteTableId, RuleShape, SecurityGroupId, SecurityGroupRuleId, Tags, VpcEndpoint,
-    },
+    model::{Direction, Need, NetworkAclId, Owner, Ownership, RouteTableId, SecurityGroupId, SecurityGroupRuleId, Tags, VpcEndpoint},
     plan::{
         Change, Key,
         change::{EndpointChanges, GroupTarget},
@@ -136,23 +134,32 @@ impl Run<'_> {
             Change::RevokeRule { group, shape, .. } if self.is_short(group, shape.direction) => {
                 return self.outcome.skipped.extend_from_slice(now);
             }
-            // Another's may keep a way open that ours could not open yet.
-            Change::RevokeForeign { group, .. } if self.is_awaited(group, now) => {
-                return self.outcome.skipped.extend_from_slice(now);
-            }
-            Change::RevokeRule { group, shape, .. } | Change::RevokeForeign { group, shape, .. } => {
-                let rest: Vec<_> = rule_ids(now).into_iter().filter(|id| !self.made_room.contains(id)).collect();
-                self.store.revoke(group, shape.direction, &rest).await
+            Change::RevokeRule { group, shape, .. } => self.store.revoke(group, shape.direction, &self.still_there(now)).await,
+            Change::RevokeForeign { group, shape, .. } => {
+                let (awaited, now): (Vec<Change>, Vec<Change>) = now.iter().cloned().partition(|c| self.is_awaited(c));
+                // Another's may keep a way open that ours could not open yet.
+                self.outcome.skipped.extend(awaited);
+                let result = self.store.revoke(group, shape.direction, &self.still_there(&now)).await;
+                return self.note(&now, result);
             }
             one => match self.single(one).await {
                 Some(result) => result,
                 None => return self.outcome.skipped.extend_from_slice(now),
             },
         };
+        self.note(now, result);
+    }
+
+    fn note(&mut self, now: &[Change], result: Result<(), AwsError>) {
         match result {
             Ok(()) => self.outcome.done.extend_from_slice(now),
             Err(error) => self.outcome.failed.extend(now.iter().map(|c| (c.clone(), error.clone()))),
         }
+    }
+
+    /// Rules to revoke that did not go ahead of their turn.
+    fn still_there(&self, now: &[Change]) -> Vec<SecurityGroupRuleId> {
+        rule_ids(now).into_iter().filter(|id| !self.made_room.contains(id)).collect()
     }
 
     /// Whether a rule could not be made in this group and direction, or be put right.
@@ -165,19 +172,16 @@ impl Run<'_> {
         self.outcome.failed.iter().map(|(change, _)| change).chain(&self.outcome.skipped).any(concerns)
     }
 
-    /// Whether a rule that lets the same packets pass as one of these could not be made or put right, and may be soon. Where AWS refuses
-    /// it for good, a rule that nobody wants does not stay for that.
-    fn is_awaited(&self, group: &SecurityGroupId, now: &[Change]) -> bool {
-        let late = self.outcome.failed.iter().filter(|(_, error)| error.kind.is_transient() && error.kind != AwsErrorKind::Other);
-        let missing: Vec<&RuleShape> = late
-            .filter_map(|(change, _)| match change {
-                Change::CreateRule { group: GroupTarget::Existing(id), shape, .. } if id == group => Some(shape),
-                Change::ModifyRule { group: id, to, .. } if id == group => Some(to),
-                _ => None,
-            })
-            .collect();
-        let shapes = now.iter().filter_map(|c| if let Change::RevokeForeign { shape, .. } = c { Some(shape) } else { None });
-        shapes.into_iter().any(|shape| missing.iter().any(|m| m.may_overlap(shape)))
+    /// Whether a rule of ours that lets some of the same packets pass as this foreign one could not be made or put right, and may be soon.
+    /// Where AWS refuses it for good, a rule that nobody wants does not stay for that.
+    fn is_awaited(&self, foreign: &Change) -> bool {
+        let Change::RevokeForeign { group, shape, .. } = foreign else { return false };
+        let mut late = self.outcome.failed.iter().filter(|(_, error)| error.kind.is_transient() && error.kind != AwsErrorKind::Other);
+        late.any(|(change, _)| match change {
+            Change::CreateRule { group: GroupTarget::Existing(id), shape: ours, .. } => id == group && ours.may_overlap(shape),
+            Change::ModifyRule { group: id, to, .. } => id == group && to.may_overlap(shape),
+            _ => false,
+        })
     }
 
     /// None: a change that this one needs has failed.
@@ -338,7 +342,12 @@ impl Run<'_> {
             Err(error) if error.kind == AwsErrorKind::Quota => {
                 let room: Vec<SecurityGroupRuleId> = later
                     .iter()
-                    .filter(|c| matches!(c, Change::RevokeRule { group: g, shape, .. } if g == group && shape.direction == direction))
+                    .filter(|c| match c {
+                        Change::RevokeRule { group: g, shape, .. } | Change::RevokeForeign { group: g, shape, .. } => {
+                            g == group && shape.direction == direction
+                        }
+                        _ => false,
+                    })
                     .flat_map(|c| rule_ids(std::slice::from_ref(c)))
                     .collect();
                 if room.is_empty() {

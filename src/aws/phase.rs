@@ -1,7 +1,13 @@
 //! When the sweeps of one store come beside those of others. All begin together after a start; were they to go on so, the answers of all
 //! accounts would be in memory in the same second. Pure: instants in, instants out.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -9,24 +15,30 @@ use tokio::time::Instant;
 const APART: f64 = 0.618_033_988_749_894_9;
 
 /// The moments of one store's sweeps.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Phase {
     from: Instant,
     /// The part of an interval by which they come after `from`.
     part: f64,
+    /// How many stores there are.
+    stores: Arc<AtomicU32>,
 }
 
 impl Phase {
-    /// Of the `nth` store of a process that began then. The first has none: its sweeps come an interval after each other, and where there
-    /// is no other, there is nothing to keep apart.
-    pub(super) fn of(nth: u32, from: Instant) -> Option<Self> {
-        (nth > 0).then(|| Self { from, part: (f64::from(nth) * APART).fract() })
+    /// Of one more store of a process that began then.
+    pub(super) fn next(from: Instant, stores: &Arc<AtomicU32>) -> Self {
+        let nth = stores.fetch_add(1, Ordering::Relaxed);
+        Self { from, part: (f64::from(nth) * APART).fract(), stores: stores.clone() }
     }
 
     /// When to ask again what was asked then and must not get older than `pace`: at the store's last moment before it does. What is
-    /// asked in each second, tenth, ... sweep is asked in the same sweeps, but in others than other stores do.
+    /// asked in each second, tenth, ... sweep is asked in the same sweeps, but in others than other stores do. A store that is alone has
+    /// nothing to keep apart from: its sweeps come a pace after each other. Neither duration is zero.
     pub(super) fn due(&self, asked: Instant, pace: Duration, interval: Duration) -> Instant {
         let latest = asked + pace;
+        if self.stores.load(Ordering::Relaxed) < 2 {
+            return latest;
+        }
         let sweeps = pace.div_duration_f64(interval);
         let first = self.from + interval.mul_f64(self.part) + interval.mul_f64((self.part * sweeps).floor());
         let past = latest.saturating_duration_since(first).as_nanos().checked_rem(pace.as_nanos()).unwrap_or_default();
@@ -40,11 +52,15 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(60);
 
+    fn phases(stores: u32, begun: Instant) -> Vec<Phase> {
+        let count = Arc::default();
+        (0..stores).map(|_| Phase::next(begun, &count)).collect()
+    }
+
     #[test]
     fn accounts_that_were_read_together_are_read_apart_from_the_next_sweep_on() {
         let begun = Instant::now();
-        let phases: Vec<Phase> = (1..10).filter_map(|n| Phase::of(n, begun)).collect();
-        assert_eq!(phases.len(), 9);
+        let phases = phases(10, begun);
         let read = begun + Duration::from_secs(200);
         let mut due: Vec<Instant> = phases.iter().map(|p| p.due(read, INTERVAL, INTERVAL)).collect();
         for (phase, due) in phases.iter().zip(&due) {
@@ -62,7 +78,7 @@ mod tests {
         let begun = Instant::now();
         let read = begun + Duration::from_secs(1000);
         let mut sweeps = Vec::new();
-        for phase in (1..6).filter_map(|n| Phase::of(n, begun)) {
+        for phase in phases(5, begun) {
             let slow = phase.due(read, INTERVAL * 10, INTERVAL);
             assert!(slow > read && slow <= read + INTERVAL * 10);
             let fast = phase.due(slow, INTERVAL, INTERVAL);
@@ -75,7 +91,28 @@ mod tests {
     }
 
     #[test]
-    fn the_first_store_has_no_phase() {
-        assert!(Phase::of(0, Instant::now()).is_none());
+    fn a_store_that_is_alone_waits_as_long_as_it_may() {
+        let begun = Instant::now();
+        let (count, read) = (Arc::default(), begun + Duration::from_secs(7));
+        let first = Phase::next(begun, &count);
+        assert_eq!(first.due(read, INTERVAL, INTERVAL), read + INTERVAL);
+        Phase::next(begun, &count);
+        assert_eq!(first.due(read, INTERVAL, INTERVAL), begun + INTERVAL, "from now on it is not");
+    }
+
+    #[test]
+    fn a_pace_that_is_no_multiple_of_the_interval_is_kept_too() {
+        let begun = Instant::now();
+        let pace = Duration::from_secs(45);
+        for phase in phases(5, begun) {
+            let mut asked = begun + Duration::from_secs(100);
+            let first = phase.due(asked, pace, Duration::from_secs(20));
+            for n in 0..4 {
+                let due = phase.due(asked, pace, Duration::from_secs(20));
+                assert!(due > asked && due <= asked + pace);
+                assert!((due - first).abs_diff(pace * n) < Duration::from_micros(1));
+                asked = due;
+            }
+        }
     }
 }

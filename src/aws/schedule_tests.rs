@@ -476,8 +476,10 @@ fn a_sweep_asks_for_some_dns_attributes_at_a_time_the_oldest_first() {
 fn a_store_beside_others_sweeps_in_its_own_moments() {
     let c = clock();
     let (fast, slow) = (rules("sg-1"), Need::Vpc("vpc-1".into()));
-    let swept = |nth: u32| {
-        let mut s = Schedule::new(Queued::default(), Phase::of(nth, c.at(0.0)));
+    let count = Arc::default();
+    let phases = [0, 1].map(|_| Phase::next(c.at(0.0), &count));
+    let swept = |nth: usize| {
+        let mut s = Schedule::new(Queued::default(), Some(phases[nth].clone()));
         s.subscribe(&who("a"), set(&[fast.clone(), slow.clone()]), set(&[]), MINUTE);
         let mut at = Vec::new();
         for second in 0..1300 {

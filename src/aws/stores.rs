@@ -1,6 +1,9 @@
 //! One store for each scope.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicU32},
+};
 
 use aws_config::ConfigLoader;
 use tokio::{
@@ -28,6 +31,8 @@ pub struct Stores {
     /// AWS counts the calls of an account and Region, whoever makes them.
     accounts: Arc<Accounts>,
     began: Instant,
+    /// How many stores there are.
+    count: Arc<AtomicU32>,
 }
 
 impl Stores {
@@ -38,7 +43,7 @@ impl Stores {
 
     /// The same with other credentials, or another way to speak HTTP.
     pub fn with(loader: Loader, observer: Arc<dyn RequestObserver>, wakes: mpsc::UnboundedSender<Arc<str>>) -> Self {
-        Self { observer, wakes, loader, stores: Mutex::default(), accounts: Arc::default(), began: Instant::now() }
+        Self { observer, wakes, loader, stores: Mutex::default(), accounts: Arc::default(), began: Instant::now(), count: Arc::default() }
     }
 
     /// The store of a scope. Talks to nobody.
@@ -48,8 +53,7 @@ impl Stores {
             return store.clone();
         }
         let clients = Clients::build((self.loader)(), scope, self.observer.clone(), self.accounts.clone()).await;
-        let phase = Phase::of(u32::try_from(stores.len()).unwrap_or_default(), self.began);
-        let store = Store::beside(clients, self.wakes.clone(), phase);
+        let store = Store::beside(clients, self.wakes.clone(), Some(Phase::next(self.began, &self.count)));
         stores.insert(scope.clone(), store.clone());
         store
     }

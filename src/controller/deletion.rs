@@ -8,7 +8,8 @@ use super::{
     events::{EventReason, enumerate},
     kubernetes,
     metrics::Outcome,
-    network::{Error, WAITING, failures, retry},
+    network::{Error, WAITING},
+    refusals::{failures, retry},
     report::Reporter,
     sites::{self, Sites},
     status::Failure,
@@ -70,6 +71,7 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
     }
     let (plans, locked) = sites.confirm(&owned, plans).await;
     let (done, refused) = sites.apply(&plans).await;
+    ctx.wake_all(ctx.registry.made_room(&done));
     let failures = failures(&refused);
     let turn = failures.iter().filter_map(|f| f.wait).max().map(|wait| wait.max(WAITING));
     let plan = settle(&sites, owned, locked.blind).await;

@@ -18,6 +18,7 @@ mod looks;
 mod metrics;
 mod network;
 mod queue;
+mod refusals;
 mod registry;
 mod report;
 mod run;

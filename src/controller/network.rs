@@ -16,6 +16,7 @@ use super::{
     context::Context,
     deletion, kubernetes, leadership,
     metrics::Outcome,
+    refusals::{failures, hopeless, retry},
     registry::Held,
     report::Reporter,
     sites::{self, Sites},
@@ -203,7 +204,7 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         // Its wants are known to the others, and not applied.
         for plan in &mut plans {
             plan.claim.ledger.clear();
-            plan.claim.forgone = plan.claim.wants.clone();
+            plan.claim.coming.clear();
         }
         sites.claim(&plans, Some(&old.owned), &Keys::default());
         return Ok((Action::await_change(), Outcome::Idle));
@@ -211,7 +212,7 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     // What AWS refused is not asked again before its time, whatever wakes the network, unless somebody asks.
     let mut held = if news { Held::default() } else { ctx.registry.held(uid, Instant::now()) };
     // From now on it counts for the others, with all that it still holds: outside the locks nothing is dropped.
-    sites.claim(&plans, Some(&old.owned), &lasting(&held.changes));
+    sites.claim(&plans, Some(&old.owned), &hopeless(&held.changes, ctx.registry.in_a_row(uid)));
     let home = classes.first().map(|c| c.name_any()).unwrap_or_default();
     let mode = sites.mode();
     let facts = PassFacts { network, home: &home, requested };
@@ -223,6 +224,10 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     if plans.iter().any(|p| !p.locks.is_empty()) || !plan.drift.is_empty() {
         let (confirmed, locked) = sites.confirm(&old.owned, plans).await;
         (plans, _locked) = (confirmed, Some(locked));
+        if !news {
+            // Somebody may have made room meanwhile.
+            held = ctx.registry.held(uid, Instant::now());
+        }
         for plan in &mut plans {
             plan.changes.retain(|c| !held.changes.iter().any(|(h, _)| h == c));
         }
@@ -235,8 +240,9 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
                 let (told, written) = (reporter.drift(&status, &intent, &home), reporter.write(&status, intent.clone()));
                 status = tokio::join!(told, written).1?;
             }
-            sites.claim(&plans, None, &lasting(&held.changes));
+            sites.claim(&plans, None, &hopeless(&held.changes, ctx.registry.in_a_row(uid)));
             (done, refused) = sites.apply(&plans).await;
+            ctx.wake_all(ctx.registry.made_room(&done));
         }
         let unmet = sites.unmet(&plans);
         plans = sites.observe(&status.owned, None).await;
@@ -255,7 +261,7 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     }
     held.changes.retain(|(c, _)| plan.changes.contains(c));
     let failures = failures(refused.iter().chain(&held.changes));
-    sites.claim(&plans, None, &lasting(refused.iter().chain(&held.changes)));
+    sites.claim(&plans, None, &hopeless(refused.iter().chain(&held.changes), ctx.registry.in_a_row(uid) + 1));
     // Report.
     let mut new = status::of_pass(&status, &facts.pass(&sites, &plans, &plan, &drift, &failures));
     ctx.causes.fill(uid, &mut new.drift, &old.owned, Instant::now(), Timestamp::now());
@@ -264,18 +270,6 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     reporter.findings(&old, &new).await;
     reporter.write(&status, new).await?;
     Ok(next(uid, &plan, mode, &done, refused, held, ctx))
-}
-
-/// What AWS refused, each reason once.
-pub(super) fn failures<'a>(refused: impl IntoIterator<Item = &'a (plan::Change, status::Failure)>) -> Vec<status::Failure> {
-    let mut failures: Vec<_> = refused.into_iter().map(|(_, f)| f.clone()).collect();
-    failures.dedup();
-    failures
-}
-
-/// What AWS refuses for a reason that lasts.
-fn lasting<'a>(refused: impl IntoIterator<Item = &'a (plan::Change, status::Failure)>) -> Keys {
-    refused.into_iter().filter(|(_, failure)| failure.reason.is_some()).filter_map(|(change, _)| change.key().cloned()).collect()
 }
 
 /// When the next pass is due, and how this one is counted.
@@ -319,21 +313,6 @@ fn next(
         (true, true) => Outcome::Idle,
     };
     (Action::requeue(IDLE), outcome)
-}
-
-/// Access denied, quota and the like: after a minute, doubling to ten. Once an object of others is out of the way: from two seconds up
-/// to a minute. What passes by itself sooner: the rate budget sees to it that AWS is not asked too often.
-pub(super) fn retry(failures: &[status::Failure], in_a_row: u32) -> Duration {
-    let all = |of: &[Option<Reason>]| failures.iter().all(|f| of.contains(&f.reason));
-    let (first, most) = if all(&[None]) {
-        (2, 20)
-    } else if all(&[None, Some(Reason::DeletionBlocked), Some(Reason::Stale)]) {
-        (2, 60)
-    } else {
-        (60, 600)
-    };
-    let doubled = first << in_a_row.saturating_sub(1).min(8);
-    Duration::from_secs(doubled.min(most))
 }
 
 /// What a pass knows besides its plan.

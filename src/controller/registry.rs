@@ -16,10 +16,10 @@ use super::{
     status::Failure,
 };
 use crate::{
-    api::{DmsNetwork, DmsNetworkStatus, names::RECONCILE_REQUESTED_AT},
+    api::{DmsNetwork, DmsNetworkStatus, conditions::Reason, names::RECONCILE_REQUESTED_AT},
     aws::{Account, Unheard},
-    model::shared,
-    plan::{Change, Claim, Claims, Uid},
+    model::{SecurityGroupId, shared},
+    plan::{Change, Claim, Claims, Uid, change::GroupTarget},
 };
 
 /// A lock by name, created at need, and gone once nobody holds it or waits for it.
@@ -315,6 +315,27 @@ impl Registry {
         }
     }
 
+    /// Rules are gone: what a full group had no room for may be asked again at once. Returns whom that concerns.
+    pub fn made_room(&self, done: &[Change]) -> Vec<ObjectRef<DmsNetwork>> {
+        let gone = |c: &Change, id: &SecurityGroupId| matches!(c, Change::RevokeRule { group, .. } | Change::RevokeForeign { group, .. } if group == id);
+        let fits = |(change, failure): &(Change, Failure)| match change {
+            Change::CreateRule { group: GroupTarget::Existing(id), .. } if failure.reason == Some(Reason::QuotaExceeded) => {
+                done.iter().any(|c| gone(c, id))
+            }
+            _ => false,
+        };
+        let mut concerned = BTreeSet::new();
+        lock(&self.held).retain(|uid, held| {
+            let before = held.changes.len();
+            held.changes.retain(|refusal| !fits(refusal));
+            if held.changes.len() < before {
+                concerned.insert(uid.clone());
+            }
+            !held.changes.is_empty()
+        });
+        self.called(&concerned)
+    }
+
     /// Writes of this account and Region that AWS did not answer, whoever made them: they may have been done.
     pub fn unheard(&self, account: &Account) -> Arc<Unheard> {
         lock(&self.unheard).entry(account.clone()).or_default().clone()
@@ -335,9 +356,9 @@ impl Registry {
         lock(&self.to_test).remove(uid);
     }
 
-    /// Whether its latest changes failed.
-    pub fn has_failed(&self, uid: &Uid) -> bool {
-        lock(&self.failures).contains_key(uid)
+    /// How often in a row its changes have failed.
+    pub fn in_a_row(&self, uid: &Uid) -> u32 {
+        lock(&self.failures).get(uid).copied().unwrap_or_default()
     }
 
     /// Counts failures in a row; 0 after a success.

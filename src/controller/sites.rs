@@ -26,7 +26,7 @@ use crate::{
     },
     aws::{Account, AwsErrorKind, Store},
     model::{Need, Picture},
-    plan::{self, Change, Claim, Elsewhere, Plan, Problem, Uid, key::Keys},
+    plan::{self, Change, Claim, Elsewhere, Key, Plan, Problem, Uid, key::Keys},
 };
 
 /// A read that is no older is as good as a fresh one for a plan that only mends rules: the one that found what is to be mended, such as
@@ -272,7 +272,7 @@ impl<'a> Sites<'a> {
         let mut names = self.locks(&plans);
         let mut locked = self.locked(&names).await;
         // What AWS refused may be there already, and unseen.
-        let failed = self.ctx.registry.has_failed(&self.uid);
+        let failed = self.ctx.registry.in_a_row(&self.uid) > 0;
         let (mut since, mut seen) = (Instant::now(), vec![Seen::default(); self.list.len()]);
         let mut fits = false;
         for _ in 0..TRIES {
@@ -344,12 +344,14 @@ impl<'a> Sites<'a> {
     }
 
     /// Notes what the network claims in each account and Region, and wakes those that must look again. With `held`, all of that
-    /// ledger counts too: outside the locks nothing is dropped. `refused`: what of it AWS does not let it make.
+    /// ledger counts too: outside the locks nothing is dropped. `refused`: what nobody
+    /// need wait for, since AWS refuses it.
     pub fn claim(&self, plans: &[Plan], held: Option<&[OwnedEntry]>, refused: &Keys) {
         let mut claims: BTreeMap<Account, Claim> = BTreeMap::new();
         for (site, plan) in self.list.iter().zip(plans) {
             let mut claim = plan.claim.clone();
-            claim.forgone.join(if site.mode == Mode::Enforce { refused } else { &plan.claim.wants });
+            let comes = |key: &&Key| site.mode == Mode::Enforce && !refused.contains(key);
+            claim.coming = claim.coming.iter().filter(comes).cloned().collect();
             if let Some(held) = held {
                 let own: Vec<OwnedEntry> = held.iter().filter(|e| e.class == site.record.name).cloned().collect();
                 claim.ledger.join(&plan::claim_of_ledger("", 0, false, &own).ledger);

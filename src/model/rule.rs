@@ -188,7 +188,7 @@ impl RuleShape {
         }
     }
 
-    /// Whether some packet may pass by either. Who is in a group or a prefix list is not looked at.
+    /// Whether some packet may pass by both. Who is in a group or a prefix list is not looked at.
     pub fn may_overlap(&self, other: &Self) -> bool {
         let ports = |s: &Self| s.ports.unwrap_or(Ports::ALL);
         let protocols = self.protocol == other.protocol || self.protocol == Protocol::All || other.protocol == Protocol::All;
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_overlap_where_a_packet_may_pass_by_either() {
+    fn rules_overlap_where_a_packet_may_pass_by_both() {
         let overlap = |a, b| RuleShape::parse(a).unwrap().may_overlap(&RuleShape::parse(b).unwrap());
         let group = "in/tcp/5432/sg-1";
         assert!(overlap(group, "in/tcp/5432/10.0.0.0/16") && overlap(group, "in/tcp/5000-6000/sg-2") && overlap(group, "in/all/all/pl-1"));

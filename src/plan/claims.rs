@@ -29,8 +29,8 @@ pub struct Claim {
     pub planned: bool,
     /// Keys that it wants.
     pub wants: Keys,
-    /// Those of them that it does not make now: there is no room for them, AWS refused them, or it only observes.
-    pub forgone: Keys,
+    /// Rules among them that it is about to make or to put right.
+    pub coming: Keys,
     /// Keys that it would want, if no guardrail withheld them.
     pub withheld: Keys,
     /// Keys in its ledger.
@@ -52,7 +52,7 @@ impl Claim {
         self.routes.retain(|(key, _)| other.route(key).is_none());
         self.applied.retain(|(e, _)| other.applied(e).is_none());
         self.wants.join(&other.wants);
-        self.forgone.join(&other.forgone);
+        self.coming.join(&other.coming);
         self.withheld.join(&other.withheld);
         self.ledger.join(&other.ledger);
         self.shares.extend(other.shares);
@@ -202,16 +202,15 @@ impl Claims {
         self.others_at(me, group.place()).map(|(_, claim)| claim).filter(|c| c.touches_group(group))
     }
 
-    /// The name of another network that is to make a rule of its own in `group` which lets the same packets pass as `shape`, and which
-    /// is not among those that are there.
+    /// The name of another network that is about to make a rule of its own in `group` which lets some of the same packets pass as
+    /// `shape`, and which is not among those that are there.
     pub fn who_awaits<'a>(&'a self, me: &'a Uid, group: &'a GroupRef, shape: &RuleShape, there: &[Rule]) -> Option<&'a str> {
-        let awaits = |claim: &Claim, key: &Key| {
+        let awaits = |key: &Key| {
             let Key::Rule(g, own) = key else { return false };
-            let is_there = || there.iter().any(|r| r.shape == *own);
-            g == group && own != shape && own.may_overlap(shape) && !claim.forgone.contains(key) && !is_there()
+            g == group && own != shape && own.may_overlap(shape) && !there.iter().any(|r| r.shape == *own)
         };
         let mut others = self.others_on_group(me, group).filter(|c| !c.deleting);
-        others.find(|c| c.wants.iter().any(|key| awaits(c, key))).map(|c| &*c.name)
+        others.find(|c| c.coming.iter().any(awaits)).map(|c| &*c.name)
     }
 
     /// Shares of other networks in an endpoint, with their claims.

@@ -206,6 +206,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.ledger.dedup_by(|a, b| a.key == b.key);
     plan.claim.ledger = plan.ledger.iter().filter_map(|e| Key::parse(&e.key)).collect();
     plan.claim.applied = applied(&plan.ledger);
+    let comes = |c: &&Change| matches!(c, Change::CreateRule { .. } | Change::ModifyRule { .. });
+    plan.claim.coming = plan.changes.iter().filter(comes).filter_map(|c| c.key().cloned()).collect();
     plan.problems.sort();
     plan.problems.dedup();
     plan.unread = facts.unread();
@@ -255,10 +257,6 @@ fn unseen(input: &Input<'_>, facts: &facts::Facts<'_>, plan: &mut Plan) {
             _ => continue,
         };
         let reason = if failure.denied { Reason::AccessDenied } else { Reason::Stale };
-        if failure.denied {
-            // Others need not wait for what it may never make.
-            plan.claim.forgone = plan.claim.wants.clone();
-        }
         let message = format!("{what} could not be read: {}", failure.message);
         if input.spec.is_none() {
             plan.waiting.push(format!("{resource}: {message}"));

@@ -296,7 +296,7 @@ impl World {
         let claim = |plan: &Plan| {
             let mut claim = plan.claim.clone();
             if network.spec.mode == Mode::Observe {
-                claim.forgone = claim.wants.clone();
+                claim.coming.clear();
             }
             claim
         };

@@ -49,13 +49,21 @@ impl Compare<'_, '_> {
             let Some(wider) = self.is_foreign(rule, group, direction, &ports) else { continue };
             let summary = format!("{id} {}", rule.shape);
             if may_revoke && !wider && !made_by_aws(rule) {
-                self.plan.drift.push(Drift {
-                    resource: format!("rule/{group}/{} ({})", rule.shape, rule.id),
-                    kind: DriftKind::ForeignRule,
-                    wanted: "no such rule".to_owned(),
-                    found: rule.shape.to_string(),
-                });
-                self.change(Change::RevokeForeign { group: id.clone(), id: rule.id.clone(), shape: rule.shape.clone() });
+                match self.input.claims.who_awaits(self.input.uid, group, &rule.shape, self.facts.rules(id)) {
+                    Some(other) => {
+                        let waits = format!("{} ({summary}) is revoked once {other} has its own rule for what it lets through", rule.id);
+                        self.plan.waiting.push(waits);
+                    }
+                    None => {
+                        self.plan.drift.push(Drift {
+                            resource: format!("rule/{group}/{} ({})", rule.shape, rule.id),
+                            kind: DriftKind::ForeignRule,
+                            wanted: "no such rule".to_owned(),
+                            found: rule.shape.to_string(),
+                        });
+                        self.change(Change::RevokeForeign { group: id.clone(), id: rule.id.clone(), shape: rule.shape.clone() });
+                    }
+                }
             }
             self.plan.foreign.push(ForeignRule { kind: ResourceKind::SecurityGroupRule, id: rule.id.to_string(), summary, wider });
         }

@@ -71,7 +71,6 @@ impl<'a, 'p> Compare<'a, 'p> {
         for route in guarded.wanted.routes.values() {
             self.route(route);
         }
-        self.plan.claim.forgone = self.left_out.iter().cloned().collect();
     }
 
     /// Everything in the ledger that is not wanted. `may_give_up`: no want is hidden by a problem.

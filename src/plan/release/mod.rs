@@ -60,6 +60,12 @@ impl Release<'_, '_> {
                 self.keep(entry);
                 continue;
             }
+            if let Some(other) = self.awaited_by(key, entry, &groups_to_go) {
+                // Its way is open by this one until then.
+                self.plan.waiting.push(format!("{key} is given up once {other} has its own rule for what it lets through"));
+                self.keep(entry);
+                continue;
+            }
             self.plan.locks.insert(LOCK.to_owned());
             match key {
                 Key::Group(endpoint) => self.group(key, entry, endpoint, &mut groups_to_go),
@@ -133,16 +139,25 @@ impl Release<'_, '_> {
             }
             Fate::Delete => {
                 self.keep(entry);
-                let there = self.facts.rules(&rule.group);
-                if let Some(other) = self.input.claims.who_awaits(self.input.uid, group, &rule.shape, there) {
-                    // Its way is open by this one until then.
-                    self.plan.waiting.push(format!("{key} is given up once {other} has its own rule for what it lets through"));
-                    return;
-                }
                 let (group, id, shape) = (rule.group.clone(), rule.id.clone(), rule.shape.clone());
                 self.change(Change::RevokeRule { key: key.clone(), group, id, shape });
             }
         }
+    }
+
+    /// The network that a rule stays for, though nobody wants it: one that wants what it lets through, and has no rule of its own yet.
+    fn awaited_by(&self, key: &Key, entry: &OwnedEntry, groups_to_go: &BTreeSet<EndpointKey>) -> Option<String> {
+        let Key::Rule(group, _) = key else { return None };
+        if matches!(group, GroupRef::OfEndpoint(endpoint) if groups_to_go.contains(endpoint)) {
+            return None;
+        }
+        let rule = self.find_rule(key, entry, group)?;
+        let now = Key::Rule(group.clone(), rule.shape.clone());
+        if self.wants.contains(&now) || !matches!(self.fate(&now, entry, rule.id.as_str(), &rule.tags), Fate::Delete) {
+            return None;
+        }
+        let there = self.facts.rules(&rule.group);
+        self.input.claims.who_awaits(self.input.uid, group, &rule.shape, there).map(str::to_owned)
     }
 
     /// By the ledger's ID, else (an intention that was cut off) by shape and our tag.
