@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use dmsnet::{
-    api::{conditions::Reason, network::DeletionPolicy},
+    api::{
+        conditions::Reason,
+        network::{DeletionPolicy, ForeignRules},
+    },
     model::{tags::is_managed, *},
-    plan::Change,
+    plan::{Change, Plan},
 };
 use serde_json::json;
 
@@ -144,6 +147,28 @@ fn nothing_waits_for_a_rule_that_its_network_does_not_make() {
     world.claims.put(&b.uid, claim);
     world.pass(&mut a, Some(DeletionPolicy::Delete));
     assert_eq!(admitted(&world), [""; 0]);
+}
+
+#[test]
+fn a_strangers_rule_stays_until_another_networks_own_opens_the_same_way() {
+    let mut world = World::reference("cluster");
+    world.guardrails.foreign_rules = ForeignRules::Revoke;
+    let mut spec = reference_spec();
+    spec["foreignRules"] = json!("Revoke");
+    let (mut a, mut b) = (Network::new(1, spec), by_cidr());
+    world.pass(&mut a, None);
+    let source: SecurityGroupId = crate::world::SOURCE.into();
+    let strangers: RuleShape = RuleShape::parse("in/tcp/5432/10.0.0.0/8").unwrap();
+    world.add_rule(&source, strangers.clone(), Tags::new());
+    let revokes = |plan: &Plan| plan.changes.iter().any(|c| matches!(c, Change::RevokeForeign { shape, .. } if *shape == strangers));
+    assert!(revokes(&world.plan(&a, None)), "nobody else comes");
+    let claim = world.plan(&b, None).claim;
+    world.claims.put(&b.uid, claim);
+    let plan = world.plan(&a, None);
+    assert!(!revokes(&plan) && plan.waiting.iter().any(|w| w.contains("team/net-2")), "{:#?}", plan.waiting);
+    assert_eq!(plan.foreign.len(), 1, "it is told");
+    world.pass(&mut b, None);
+    assert!(revokes(&world.plan(&a, None)));
 }
 
 #[test]
