@@ -130,17 +130,21 @@ impl Run<'_> {
             Change::CreateRoute { table, .. } => return self.make_recorded(table.as_str(), now).await,
             Change::DeleteAclEntry { acl, .. } => return self.delete_recorded(acl.as_str(), now).await,
             Change::DeleteRoute { table, .. } => return self.delete_recorded(table.as_str(), now).await,
-            // What was to take its place is not there: a way that is needed would be closed.
-            Change::RevokeRule { group, shape, .. } if self.is_short(group, shape.direction) => {
-                return self.outcome.skipped.extend_from_slice(now);
+            Change::RevokeRule { group, shape, .. } => {
+                let rest = self.not_gone(now);
+                // What was to take its place is not there: a way that is needed would be closed.
+                if self.is_short(group, shape.direction) {
+                    return self.outcome.skipped.extend(rest);
+                }
+                let result = self.store.revoke(group, shape.direction, &rule_ids(&rest)).await;
+                return self.note(&rest, result);
             }
-            Change::RevokeRule { group, shape, .. } => self.store.revoke(group, shape.direction, &self.still_there(now)).await,
             Change::RevokeForeign { group, shape, .. } => {
-                let (awaited, now): (Vec<Change>, Vec<Change>) = now.iter().cloned().partition(|c| self.is_awaited(c));
                 // Another's may keep a way open that ours could not open yet.
+                let (awaited, rest): (Vec<Change>, Vec<Change>) = self.not_gone(now).into_iter().partition(|c| self.is_awaited(c));
                 self.outcome.skipped.extend(awaited);
-                let result = self.store.revoke(group, shape.direction, &self.still_there(&now)).await;
-                return self.note(&now, result);
+                let result = self.store.revoke(group, shape.direction, &rule_ids(&rest)).await;
+                return self.note(&rest, result);
             }
             one => match self.single(one).await {
                 Some(result) => result,
@@ -157,9 +161,12 @@ impl Run<'_> {
         }
     }
 
-    /// Rules to revoke that did not go ahead of their turn.
-    fn still_there(&self, now: &[Change]) -> Vec<SecurityGroupRuleId> {
-        rule_ids(now).into_iter().filter(|id| !self.made_room.contains(id)).collect()
+    /// Rules to revoke but for those that went ahead of their turn: these are done.
+    fn not_gone(&mut self, now: &[Change]) -> Vec<Change> {
+        let is_gone = |c: &Change| rule_ids(std::slice::from_ref(c)).iter().all(|id| self.made_room.contains(id));
+        let (gone, rest): (Vec<Change>, Vec<Change>) = now.iter().cloned().partition(is_gone);
+        self.outcome.done.extend(gone);
+        rest
     }
 
     /// Whether a rule could not be made in this group and direction, or be put right.
@@ -339,24 +346,7 @@ impl Run<'_> {
             })
             .collect();
         match self.store.authorize(group, direction, &rules, &self.tags).await {
-            Err(error) if error.kind == AwsErrorKind::Quota => {
-                let room: Vec<SecurityGroupRuleId> = later
-                    .iter()
-                    .filter(|c| match c {
-                        Change::RevokeRule { group: g, shape, .. } | Change::RevokeForeign { group: g, shape, .. } => {
-                            g == group && shape.direction == direction
-                        }
-                        _ => false,
-                    })
-                    .flat_map(|c| rule_ids(std::slice::from_ref(c)))
-                    .collect();
-                if room.is_empty() {
-                    return Err(error);
-                }
-                self.store.revoke(group, direction, &room).await?;
-                self.made_room.extend(room);
-                self.store.authorize(group, direction, &rules, &self.tags).await.map(drop)
-            }
+            Err(error) if error.kind == AwsErrorKind::Quota => self.authorize_in_room(group, direction, &rules, later, error).await,
             // Several rules in one call are refused together where one of them is there already.
             Err(error) if error.kind == AwsErrorKind::Duplicate && rules.len() > 1 => {
                 for rule in &rules {
@@ -370,6 +360,35 @@ impl Run<'_> {
             Err(error) if error.kind == AwsErrorKind::Duplicate => Ok(()),
             other => other.map(drop),
         }
+    }
+
+    /// Our own rules make room first, and only if that is not enough those of others.
+    async fn authorize_in_room(
+        &mut self,
+        group: &SecurityGroupId,
+        direction: Direction,
+        rules: &[NewRule],
+        later: &[Change],
+        full: AwsError,
+    ) -> Result<(), AwsError> {
+        let here = |c: &&Change| match c {
+            Change::RevokeRule { group: g, shape, .. } | Change::RevokeForeign { group: g, shape, .. } => {
+                g == group && shape.direction == direction
+            }
+            _ => false,
+        };
+        let (foreign, own): (Vec<Change>, Vec<Change>) =
+            later.iter().filter(here).cloned().partition(|c| matches!(c, Change::RevokeForeign { .. }));
+        let mut result = Err(full);
+        for room in [own, foreign].iter().map(|changes| rule_ids(changes)).filter(|room| !room.is_empty()) {
+            self.store.revoke(group, direction, &room).await?;
+            self.made_room.extend(room);
+            result = self.store.authorize(group, direction, rules, &self.tags).await.map(drop);
+            if !matches!(&result, Err(error) if error.kind == AwsErrorKind::Quota) {
+                break;
+            }
+        }
+        result
     }
 
     async fn modify_rules(&self, group: &SecurityGroupId, now: &[Change]) -> Result<(), AwsError> {

@@ -16,7 +16,7 @@ use super::{
     context::Context,
     deletion, kubernetes, leadership,
     metrics::Outcome,
-    refusals::{failures, hopeless, retry},
+    refusals::{failures, hopeless, leave_out, retry},
     registry::Held,
     report::Reporter,
     sites::{self, Sites},
@@ -229,7 +229,7 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
             held = ctx.registry.held(uid, Instant::now());
         }
         for plan in &mut plans {
-            plan.changes.retain(|c| !held.changes.iter().any(|(h, _)| h == c));
+            leave_out(&mut plan.changes, &mut held.changes);
         }
         plan = sites.joined(&plans, &old.owned);
         drift.clone_from(&plan.drift);
@@ -243,6 +243,8 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
             sites.claim(&plans, None, &hopeless(&held.changes, ctx.registry.in_a_row(uid)));
             (done, refused) = sites.apply(&plans).await;
             ctx.wake_all(ctx.registry.made_room(&done));
+            let still = ctx.registry.held(uid, Instant::now()).changes;
+            held.changes.retain(|(h, _)| still.iter().any(|(s, _)| s == h));
         }
         let unmet = sites.unmet(&plans);
         plans = sites.observe(&status.owned, None).await;
@@ -261,7 +263,14 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     }
     held.changes.retain(|(c, _)| plan.changes.contains(c));
     let failures = failures(refused.iter().chain(&held.changes));
-    sites.claim(&plans, None, &hopeless(refused.iter().chain(&held.changes), ctx.registry.in_a_row(uid) + 1));
+    sites.claim(
+        &plans,
+        None,
+        &hopeless(
+            refused.iter().chain(&held.changes),
+            ctx.registry.in_a_row(uid) + u32::from(refused.iter().any(|(_, f)| f.wait.is_none())),
+        ),
+    );
     // Report.
     let mut new = status::of_pass(&status, &facts.pass(&sites, &plans, &plan, &drift, &failures));
     ctx.causes.fill(uid, &mut new.drift, &old.owned, Instant::now(), Timestamp::now());
@@ -296,7 +305,8 @@ fn next(
         let due = held.until.map(|until| until.saturating_duration_since(now));
         ctx.registry.hold(uid, held);
         let soon = (!passing.is_empty()).then(|| retry(&failures(&passing), in_a_row));
-        return (Action::requeue(soon.into_iter().chain(due).chain(turn).min().unwrap_or(WAITING)), Outcome::Failed);
+        let waits = (!plan.waiting.is_empty()).then_some(WAITING);
+        return (Action::requeue([soon, due, turn, waits].into_iter().flatten().min().unwrap_or(WAITING)), Outcome::Failed);
     }
     ctx.registry.failed(uid, false);
     ctx.registry.hold(uid, Held::default());

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::status::Failure;
 use crate::{
     api::conditions::Reason,
-    plan::{Change, key::Keys},
+    model::{Direction, SecurityGroupId},
+    plan::{Change, change::GroupTarget, key::Keys},
 };
 
 /// After so many refusals in a row others do not wait for a rule any more: for a reason that is told, and for none. The first of these
@@ -23,11 +24,41 @@ pub(super) fn failures<'a>(refused: impl IntoIterator<Item = &'a (Change, Failur
 /// What other networks need not wait for: it is not known to come. A full group is such at once: what waits is to make room in it.
 pub(super) fn hopeless<'a>(refused: impl IntoIterator<Item = &'a (Change, Failure)>, in_a_row: u32) -> Keys {
     let is_hopeless = |failure: &Failure| match failure.reason {
+        // AWS was not asked.
+        _ if failure.wait.is_some() => false,
         Some(Reason::QuotaExceeded) => true,
         Some(_) => in_a_row >= TOLD,
         None => in_a_row >= UNTOLD,
     };
     refused.into_iter().filter(|(_, failure)| is_hopeless(failure)).filter_map(|(change, _)| change.key().cloned()).collect()
+}
+
+/// Leaves out of `changes` what is held, and what is not to go before a held rule of its group and direction is there. What a full group
+/// had no room for is held no longer where something goes.
+pub(super) fn leave_out(changes: &mut Vec<Change>, held: &mut Vec<(Change, Failure)>) {
+    let makes_room = |place: (&SecurityGroupId, Direction)| changes.iter().any(|c| goes_from(c) == Some(place));
+    held.retain(|(change, failure)| failure.reason != Some(Reason::QuotaExceeded) || !comes_to(change).is_some_and(makes_room));
+    let is_short = |change: &Change| {
+        matches!(change, Change::RevokeRule { .. }) && held.iter().any(|(h, _)| comes_to(h).is_some() && comes_to(h) == goes_from(change))
+    };
+    changes.retain(|change| !is_short(change) && !held.iter().any(|(h, _)| h == change));
+}
+
+/// The group and direction that a rule is made in, or put right.
+fn comes_to(change: &Change) -> Option<(&SecurityGroupId, Direction)> {
+    match change {
+        Change::CreateRule { group: GroupTarget::Existing(group), shape, .. } => Some((group, shape.direction)),
+        Change::ModifyRule { group, to, .. } => Some((group, to.direction)),
+        _ => None,
+    }
+}
+
+/// The group and direction that a rule goes from.
+fn goes_from(change: &Change) -> Option<(&SecurityGroupId, Direction)> {
+    match change {
+        Change::RevokeRule { group, shape, .. } | Change::RevokeForeign { group, shape, .. } => Some((group, shape.direction)),
+        _ => None,
+    }
 }
 
 /// Access denied, quota and the like: after a minute, doubling to ten. Once an object of others is out of the way: from two seconds up
@@ -49,8 +80,8 @@ pub(super) fn retry(failures: &[Failure], in_a_row: u32) -> Duration {
 mod tests {
     use super::*;
     use crate::{
-        model::{Direction, Peer, RuleShape},
-        plan::{GroupRef, Key, change::GroupTarget},
+        model::{Peer, RuleShape},
+        plan::{GroupRef, Key},
     };
 
     fn refused(reason: Option<Reason>) -> [(Change, Failure); 1] {
@@ -66,6 +97,26 @@ mod tests {
         assert!(is_hopeless(Some(Reason::QuotaExceeded), 1), "others make room");
         assert_eq!([1, 2].map(|n| is_hopeless(Some(Reason::ReferenceNotFound), n)), [false, true], "a new group may not be seen yet");
         assert_eq!([1, 11, 12].map(|n| is_hopeless(None, n)), [false, false, true]);
+    }
+
+    #[test]
+    fn a_rule_does_not_go_while_one_that_is_held_is_to_take_its_place() {
+        let revoke = |group: &str| Change::RevokeRule {
+            key: Key::Rule(GroupRef::Id(group.into()), RuleShape::tcp(Direction::In, 5432, Peer::SecurityGroup("sg-3".into()))),
+            group: group.into(),
+            id: "sgr-1".into(),
+            shape: RuleShape::tcp(Direction::In, 5432, Peer::SecurityGroup("sg-3".into())),
+        };
+        for (reason, left, still_held) in [
+            (Reason::AccessDenied, vec![revoke("sg-9")], 1),
+            // It is tried again in the room that is made.
+            (Reason::QuotaExceeded, vec![refused(None)[0].0.clone(), revoke("sg-1"), revoke("sg-9")], 0),
+        ] {
+            let mut held = refused(Some(reason)).to_vec();
+            let mut changes = vec![held[0].0.clone(), revoke("sg-1"), revoke("sg-9")];
+            leave_out(&mut changes, &mut held);
+            assert_eq!((changes, held.len()), (left, still_held), "{reason:?}");
+        }
     }
 
     #[test]

@@ -194,6 +194,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     }
     // What looks unwanted may only be hidden by a problem: then nothing is given up.
     compare.unwanted(!hidden);
+    let comes = |c: &&Change| matches!(c, Change::CreateRule { .. } | Change::ModifyRule { .. });
+    plan.claim.coming = plan.changes.iter().filter(comes).filter_map(|c| c.key().cloned()).collect();
     unseen(input, &facts, &mut plan);
     for (need, failure) in facts.denied() {
         if !plan.problems.iter().any(|p| p.message.contains(&failure.message)) {
@@ -206,8 +208,6 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan.ledger.dedup_by(|a, b| a.key == b.key);
     plan.claim.ledger = plan.ledger.iter().filter_map(|e| Key::parse(&e.key)).collect();
     plan.claim.applied = applied(&plan.ledger);
-    let comes = |c: &&Change| matches!(c, Change::CreateRule { .. } | Change::ModifyRule { .. });
-    plan.claim.coming = plan.changes.iter().filter(comes).filter_map(|c| c.key().cloned()).collect();
     plan.problems.sort();
     plan.problems.dedup();
     plan.unread = facts.unread();
@@ -258,6 +258,10 @@ fn unseen(input: &Input<'_>, facts: &facts::Facts<'_>, plan: &mut Plan) {
         };
         let reason = if failure.denied { Reason::AccessDenied } else { Reason::Stale };
         let message = format!("{what} could not be read: {}", failure.message);
+        if failure.denied {
+            // Nobody knows when it may be made.
+            plan.claim.coming.clear();
+        }
         if input.spec.is_none() {
             plan.waiting.push(format!("{resource}: {message}"));
         }
