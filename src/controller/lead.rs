@@ -97,10 +97,11 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
 {
     loop {
-        let began = Instant::now();
         match versions(api).await {
             Ok(mut wanted) => {
-                while began.elapsed() < PATIENCE {
+                // From now on: a list of thousands may take long.
+                let listed = Instant::now();
+                while listed.elapsed() < PATIENCE {
                     wanted.retain(|(object, version)| cache.get(object).is_none_or(|o| number(o.resource_version().as_deref()) < *version));
                     if wanted.is_empty() {
                         return;
@@ -140,4 +141,43 @@ where
 /// Resource versions are ordered numbers (KEP-5504); one that is not says nothing.
 fn number(version: Option<&str>) -> u64 {
     version.and_then(|v| v.parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::{
+        Client,
+        client::Body,
+        runtime::{reflector, watcher::Event},
+    };
+    use serde_json::json;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::api::DmsNetworkClass;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_term_begins_though_the_list_takes_longer_than_patience() {
+        let metadata = json!({ "name": "shared", "resourceVersion": "7" });
+        let list = json!({
+            "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": { "resourceVersion": "9" },
+            "items": [{ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata }],
+        });
+        let answer = move |_: Request<Body>| {
+            let list = list.to_string().into_bytes();
+            async move {
+                sleep(PATIENCE * 3).await;
+                Ok::<_, Infallible>(Response::new(Body::from(list)))
+            }
+        };
+        let api: Api<DmsNetworkClass> = Api::all(Client::new(tower::service_fn(answer), "default"));
+        let (cache, mut writer) = reflector::store();
+        let spec = json!({ "region": "us-west-2", "allowedNamespaces": { "from": "All" }, "guardrails": { "vpcIds": ["*"] } });
+        let class = json!({ "metadata": metadata, "spec": spec });
+        writer.apply_watcher_event(&Event::Apply(serde_json::from_value(class).unwrap()));
+        timeout(PATIENCE * 5, caught_up(&api, &cache)).await.expect("one list is enough");
+    }
 }
