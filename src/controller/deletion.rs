@@ -11,7 +11,7 @@ use super::{
     network::{Error, WAITING},
     refusals::{failures, retry},
     report::Reporter,
-    sites::{self, Sites},
+    sites::{self, Locked, Sites},
     status::Failure,
 };
 use crate::{
@@ -74,7 +74,7 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
     ctx.wake_all(ctx.registry.made_room(&done));
     let failures = failures(&refused);
     let turn = failures.iter().filter_map(|f| f.wait).max().map(|wait| wait.max(WAITING));
-    let plan = settle(&sites, owned, locked.blind).await;
+    let plan = settle(&sites, owned, &locked).await;
     reporter.done(&done).await;
     if plan.ledger.is_empty() && unreachable.is_empty() {
         // Under the locks: whoever leaves next sees that this one holds nothing any more.
@@ -118,14 +118,11 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
 }
 
 /// Plans until nothing more falls out of the ledger: a group's entry follows those of its rules.
-async fn settle(sites: &Sites<'_>, mut ledger: Vec<OwnedEntry>, blind: bool) -> Plan {
+async fn settle(sites: &Sites<'_>, mut ledger: Vec<OwnedEntry>, locked: &Locked) -> Plan {
     loop {
-        let mut plans = sites.observe(&ledger, None).await;
-        if blind {
-            sites.restore(&mut plans, &ledger);
-        }
+        let plans = sites.observe_again(&ledger, Some(locked)).await;
         let mut plan = sites.joined(&plans, &ledger);
-        if blind {
+        if locked.blind {
             plan.waiting.push("AWS did not show what is left; it is asked again".to_owned());
         }
         if plan.ledger.len() == ledger.len() {

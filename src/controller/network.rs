@@ -220,10 +220,10 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     let (mut done, mut refused, mut drift) = (Vec::new(), Vec::new(), plan.drift.clone());
     let mut status = old.clone();
     // Apply. The locks are held until the new ledger is written: whoever leaves next must see it.
-    let mut _locked = None;
+    let mut locked = None;
     if plans.iter().any(|p| !p.locks.is_empty()) || !plan.drift.is_empty() {
-        let (confirmed, locked) = sites.confirm(&old.owned, plans).await;
-        (plans, _locked) = (confirmed, Some(locked));
+        let (confirmed, held_locks) = sites.confirm(&old.owned, plans).await;
+        (plans, locked) = (confirmed, Some(held_locks));
         if !news {
             // Somebody may have made room meanwhile.
             held = ctx.registry.held(uid, Instant::now());
@@ -247,10 +247,7 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
             held.changes.retain(|(h, _)| still.iter().any(|(s, _)| s == h));
         }
         let unmet = sites.unmet(&plans);
-        plans = sites.observe(&status.owned, None).await;
-        if _locked.as_ref().is_some_and(|l| l.blind) {
-            sites.restore(&mut plans, &status.owned);
-        }
+        plans = sites.observe_again(&status.owned, locked.as_ref()).await;
         plan = sites.joined(&plans, &status.owned);
         plan.unmet |= unmet;
     }
@@ -258,7 +255,7 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
         ctx.registry.test_later(uid);
     }
     if connections::start(&reporter, &sites, &plan, refused.is_empty()).await {
-        plans = sites.observe(&status.owned, None).await;
+        plans = sites.observe_again(&status.owned, locked.as_ref()).await;
         plan = sites.joined(&plans, &status.owned);
     }
     held.changes.retain(|(c, _)| plan.changes.contains(c));

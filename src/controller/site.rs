@@ -235,6 +235,7 @@ pub fn restore(plan: &mut Plan, ledger: &[OwnedEntry]) {
     let dropped: Vec<OwnedEntry> = ledger.iter().filter(|e| !plan.ledger.iter().any(|p| p.key == e.key)).cloned().collect();
     plan.ledger.extend(dropped);
     plan.ledger.sort_by(|a, b| a.key.cmp(&b.key));
+    plan.claim.ledger = plan.ledger.iter().filter_map(|e| Key::parse(&e.key)).collect();
 }
 
 /// Whether a plan only adds rules to groups that are there, or puts rules of ours right: what a moment's delay of the read can spoil of

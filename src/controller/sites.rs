@@ -323,6 +323,17 @@ impl<'a> Sites<'a> {
         (plans, locked)
     }
 
+    /// Plans on what is known now. What they would drop from the ledger stays there, unless it was looked at afresh under the locks that are
+    /// held: other networks may have been tried since, so that more is to be given up than was looked for.
+    pub async fn observe_again(&self, ledger: &[OwnedEntry], locked: Option<&Locked>) -> Vec<Plan> {
+        let mut plans = self.observe(ledger, None).await;
+        let locks = self.locks(&plans);
+        if !locked.map_or(locks.is_empty(), |held| !held.blind && locks.is_subset(&held.names)) {
+            self.restore(&mut plans, ledger);
+        }
+        plans
+    }
+
     fn locks(&self, plans: &[Plan]) -> BTreeSet<(Account, String)> {
         let of = |(site, plan): (&Site<'a>, &Plan)| plan.locks.iter().map(|n| (site.account(), n.clone())).collect::<Vec<_>>();
         self.list.iter().zip(plans).flat_map(of).collect()
@@ -397,7 +408,7 @@ impl<'a> Sites<'a> {
     }
 
     /// Puts back what the plans would drop from the ledger.
-    pub fn restore(&self, plans: &mut [Plan], ledger: &[OwnedEntry]) {
+    fn restore(&self, plans: &mut [Plan], ledger: &[OwnedEntry]) {
         for (site, plan) in self.list.iter().zip(plans) {
             site.restore(plan, ledger);
         }
