@@ -1,9 +1,12 @@
 //! Properties over random networks, breakages and orders.
 
 use dmsnet::{
-    api::network::{DeletionPolicy, VpcEndpointType},
+    api::{
+        conditions::Reason,
+        network::{DeletionPolicy, VpcEndpointType},
+    },
     model::*,
-    plan::record,
+    plan::{Problem, record},
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
@@ -174,6 +177,12 @@ fn settle(world: &mut World, networks: &mut [Network]) {
     }
 }
 
+/// Whether an entry cannot be made, since a stranger's deny would come behind it.
+fn denied(world: &mut World, networks: &[Network]) -> bool {
+    let is_entry = |p: &Problem| p.reason == Reason::Conflict && p.resource.starts_with("acl-entry/");
+    networks.iter().any(|network| world.plan(network, None).problems.iter().any(is_entry))
+}
+
 /// How many ways there are to break something.
 const WAYS: u8 = 12;
 
@@ -248,7 +257,10 @@ proptest! {
         backward.rotate_left(turn);
         settle(&mut one, &mut forward);
         settle(&mut other, &mut backward);
-        prop_assert_eq!(one.shape(), other.shape());
+        // Where a stranger's deny keeps a wider entry from being made, a narrower one stays that was made when less was wanted.
+        let in_the_way = denied(&mut one, &forward) || denied(&mut other, &backward);
+        let shape = |world: &World| world.shape().into_iter().filter(|line| !in_the_way || !line.starts_with("acl-")).collect::<Vec<_>>();
+        prop_assert_eq!(shape(&one), shape(&other));
     }
 
     #[test]
