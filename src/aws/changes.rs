@@ -171,24 +171,16 @@ impl Run<'_> {
 
     /// Whether a rule could not be made in this group and direction, or be put right.
     fn is_short(&self, group: &SecurityGroupId, direction: Direction) -> bool {
-        let concerns = |change: &Change| match change {
-            Change::CreateRule { group: GroupTarget::Existing(id), shape, .. } => id == group && shape.direction == direction,
-            Change::ModifyRule { group: id, to, .. } => id == group && to.direction == direction,
-            _ => false,
-        };
+        let concerns = |change: &Change| change.rule_made().is_some_and(|(id, shape)| id == group && shape.direction == direction);
         self.outcome.failed.iter().map(|(change, _)| change).chain(&self.outcome.skipped).any(concerns)
     }
 
     /// Whether a rule of ours that lets some of the same packets pass as this foreign one could not be made or put right, and may be soon.
     /// Where AWS refuses it for good, a rule that nobody wants does not stay for that.
     fn is_awaited(&self, foreign: &Change) -> bool {
-        let Change::RevokeForeign { group, shape, .. } = foreign else { return false };
+        let Some((group, shape)) = foreign.rule_revoked() else { return false };
         let mut late = self.outcome.failed.iter().filter(|(_, error)| error.kind.is_transient() && error.kind != AwsErrorKind::Other);
-        late.any(|(change, _)| match change {
-            Change::CreateRule { group: GroupTarget::Existing(id), shape: ours, .. } => id == group && ours.may_overlap(shape),
-            Change::ModifyRule { group: id, to, .. } => id == group && to.may_overlap(shape),
-            _ => false,
-        })
+        late.any(|(change, _)| change.rule_made().is_some_and(|(id, ours)| id == group && ours.may_overlap(shape)))
     }
 
     /// None: a change that this one needs has failed.
@@ -371,12 +363,7 @@ impl Run<'_> {
         later: &[Change],
         full: AwsError,
     ) -> Result<(), AwsError> {
-        let here = |c: &&Change| match c {
-            Change::RevokeRule { group: g, shape, .. } | Change::RevokeForeign { group: g, shape, .. } => {
-                g == group && shape.direction == direction
-            }
-            _ => false,
-        };
+        let here = |c: &&Change| c.rule_revoked().is_some_and(|(g, shape)| g == group && shape.direction == direction);
         let (foreign, own): (Vec<Change>, Vec<Change>) =
             later.iter().filter(here).cloned().partition(|c| matches!(c, Change::RevokeForeign { .. }));
         let mut result = Err(full);

@@ -71,7 +71,6 @@ pub(super) async fn run(network: &DmsNetwork, uid: &Uid, old: &DmsNetworkStatus,
     }
     let (plans, locked) = sites.confirm(&owned, plans).await;
     let (done, refused) = sites.apply(&plans).await;
-    ctx.wake_all(ctx.registry.made_room(&done));
     let failures = failures(&refused);
     let turn = failures.iter().filter_map(|f| f.wait).max().map(|wait| wait.max(WAITING));
     let plan = settle(&sites, owned, &locked).await;

@@ -1,4 +1,4 @@
-//! Writes to Kubernetes: finalizers and status.
+//! Writes to Kubernetes: finalizers and status; and which of two copies is the newer.
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -21,6 +21,11 @@ pub async fn cluster_id(client: &Client) -> kube::Result<String> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let uid = namespaces.get_metadata("kube-system").await?.uid().unwrap_or_default();
     Ok(uid.chars().filter(char::is_ascii_hexdigit).take(8).collect())
+}
+
+/// Resource versions are ordered numbers (KEP-5504); one that is not says nothing, and counts as the oldest.
+pub fn version(object: &impl ResourceExt) -> Option<u64> {
+    object.resource_version()?.parse().ok()
 }
 
 /// Adds a finalizer, if it is not there.

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     context::{self, Context},
     events::EventReason,
+    kubernetes,
     leadership::Term,
     lease::chance,
 };
@@ -102,7 +103,7 @@ where
                 // From now on: a list of thousands may take long.
                 let listed = Instant::now();
                 while listed.elapsed() < PATIENCE {
-                    wanted.retain(|(object, version)| cache.get(object).is_none_or(|o| number(o.resource_version().as_deref()) < *version));
+                    wanted.retain(|(object, version)| cache.get(object).is_none_or(|o| kubernetes::version(&*o) < *version));
                     if wanted.is_empty() {
                         return;
                     }
@@ -118,7 +119,7 @@ where
 }
 
 /// All objects with their versions, as the API server has them now. Not from its cache: the default asks for the latest.
-async fn versions<K>(api: &Api<K>) -> kube::Result<Vec<(ObjectRef<K>, u64)>>
+async fn versions<K>(api: &Api<K>) -> kube::Result<Vec<(ObjectRef<K>, Option<u64>)>>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
 {
@@ -130,17 +131,12 @@ where
             let name = ObjectRef::new(&m.name_any());
             m.namespace().map_or(name.clone(), |ns| name.within(&ns))
         };
-        all.extend(page.items.iter().map(|m| (object(m), number(m.resource_version().as_deref()))));
+        all.extend(page.items.iter().map(|m| (object(m), kubernetes::version(m))));
         more = page.metadata.continue_.filter(|token| !token.is_empty());
         if more.is_none() {
             return Ok(all);
         }
     }
-}
-
-/// Resource versions are ordered numbers (KEP-5504); one that is not says nothing.
-fn number(version: Option<&str>) -> u64 {
-    version.and_then(|v| v.parse().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -242,7 +242,6 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
             }
             sites.claim(&plans, None, &hopeless(&held.changes, ctx.registry.in_a_row(uid)));
             (done, refused) = sites.apply(&plans).await;
-            ctx.wake_all(ctx.registry.made_room(&done));
             let still = ctx.registry.held(uid, Instant::now()).changes;
             held.changes.retain(|(h, _)| still.iter().any(|(s, _)| s == h));
         }
@@ -260,14 +259,9 @@ async fn pass(network: &DmsNetwork, uid: &Uid, ctx: &Context) -> Result<(Action,
     }
     held.changes.retain(|(c, _)| plan.changes.contains(c));
     let failures = failures(refused.iter().chain(&held.changes));
-    sites.claim(
-        &plans,
-        None,
-        &hopeless(
-            refused.iter().chain(&held.changes),
-            ctx.registry.in_a_row(uid) + u32::from(refused.iter().any(|(_, f)| f.wait.is_none())),
-        ),
-    );
+    // This pass counts too.
+    let in_a_row = ctx.registry.in_a_row(uid) + u32::from(refused.iter().any(|(_, f)| f.wait.is_none()));
+    sites.claim(&plans, None, &hopeless(refused.iter().chain(&held.changes), in_a_row));
     // Report.
     let mut new = status::of_pass(&status, &facts.pass(&sites, &plans, &plan, &drift, &failures));
     ctx.causes.fill(uid, &mut new.drift, &old.owned, Instant::now(), Timestamp::now());

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::status::Failure;
 use crate::{
     api::conditions::Reason,
-    model::{Direction, SecurityGroupId},
-    plan::{Change, change::GroupTarget, key::Keys},
+    model::{Direction, RuleShape, SecurityGroupId},
+    plan::{Change, key::Keys},
 };
 
 /// After so many refusals in a row others do not wait for a rule any more: for a reason that is told, and for none. The first of these
@@ -36,29 +36,19 @@ pub(super) fn hopeless<'a>(refused: impl IntoIterator<Item = &'a (Change, Failur
 /// Leaves out of `changes` what is held, and what is not to go before a held rule of its group and direction is there. What a full group
 /// had no room for is held no longer where something goes.
 pub(super) fn leave_out(changes: &mut Vec<Change>, held: &mut Vec<(Change, Failure)>) {
-    let makes_room = |place: (&SecurityGroupId, Direction)| changes.iter().any(|c| goes_from(c) == Some(place));
-    held.retain(|(change, failure)| failure.reason != Some(Reason::QuotaExceeded) || !comes_to(change).is_some_and(makes_room));
+    let room: Vec<_> = changes.iter().filter_map(|c| place_of(c.rule_revoked())).collect();
+    let fits = |change: &Change| place_of(change.rule_made()).is_some_and(|place| room.contains(&place));
+    held.retain(|(change, failure)| failure.reason != Some(Reason::QuotaExceeded) || !fits(change));
     let is_short = |change: &Change| {
-        matches!(change, Change::RevokeRule { .. }) && held.iter().any(|(h, _)| comes_to(h).is_some() && comes_to(h) == goes_from(change))
+        let place = place_of(change.rule_revoked());
+        matches!(change, Change::RevokeRule { .. }) && held.iter().any(|(h, _)| place_of(h.rule_made()) == place)
     };
     changes.retain(|change| !is_short(change) && !held.iter().any(|(h, _)| h == change));
 }
 
-/// The group and direction that a rule is made in, or put right.
-fn comes_to(change: &Change) -> Option<(&SecurityGroupId, Direction)> {
-    match change {
-        Change::CreateRule { group: GroupTarget::Existing(group), shape, .. } => Some((group, shape.direction)),
-        Change::ModifyRule { group, to, .. } => Some((group, to.direction)),
-        _ => None,
-    }
-}
-
-/// The group and direction that a rule goes from.
-fn goes_from(change: &Change) -> Option<(&SecurityGroupId, Direction)> {
-    match change {
-        Change::RevokeRule { group, shape, .. } | Change::RevokeForeign { group, shape, .. } => Some((group, shape.direction)),
-        _ => None,
-    }
+/// Rules of one direction share a group's quota.
+fn place_of<'a>(rule: Option<(&'a SecurityGroupId, &RuleShape)>) -> Option<(&'a SecurityGroupId, Direction)> {
+    rule.map(|(group, shape)| (group, shape.direction))
 }
 
 /// Access denied, quota and the like: after a minute, doubling to ten. Once an object of others is out of the way: from two seconds up
@@ -80,8 +70,8 @@ pub(super) fn retry(failures: &[Failure], in_a_row: u32) -> Duration {
 mod tests {
     use super::*;
     use crate::{
-        model::{Peer, RuleShape},
-        plan::{GroupRef, Key},
+        model::Peer,
+        plan::{GroupRef, Key, change::GroupTarget},
     };
 
     fn refused(reason: Option<Reason>) -> [(Change, Failure); 1] {

@@ -11,6 +11,7 @@ use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use super::{
     cached_network::{CachedNetwork, classes_of},
+    kubernetes,
     looks::{Looks, Opened, Place},
     network::label,
     status::Failure,
@@ -19,7 +20,7 @@ use crate::{
     api::{DmsNetwork, DmsNetworkStatus, conditions::Reason, names::RECONCILE_REQUESTED_AT},
     aws::{Account, Unheard},
     model::{SecurityGroupId, shared},
-    plan::{Change, Claim, Claims, Uid, change::GroupTarget},
+    plan::{Change, Claim, Claims, Uid},
 };
 
 /// A lock by name, created at need, and gone once nobody holds it or waits for it.
@@ -161,7 +162,7 @@ impl Registry {
     /// the registry's meanwhile.
     pub fn with_latest_status<R>(&self, uid: &Uid, network: &DmsNetwork, look: impl FnOnce(Option<&DmsNetworkStatus>) -> R) -> R {
         let written = lock(&self.written);
-        let seen = version(network);
+        let seen = kubernetes::version(network);
         match written.get(uid) {
             Some((wrote, written)) if seen.is_none_or(|seen| seen < *wrote) => look(written.status().as_deref()),
             _ => look(network.status.as_ref()),
@@ -171,7 +172,7 @@ impl Registry {
     /// The classes that the status names which we wrote last, if the cache does not show it yet.
     pub fn own_classes(&self, uid: &Uid, network: &CachedNetwork) -> BTreeSet<String> {
         match lock(&self.written).get(uid) {
-            Some((wrote, Written::Ours(status))) if version(network).is_none_or(|seen| seen < *wrote) => {
+            Some((wrote, Written::Ours(status))) if kubernetes::version(network).is_none_or(|seen| seen < *wrote) => {
                 classes_of(status).cloned().collect()
             }
             _ => BTreeSet::new(),
@@ -181,7 +182,7 @@ impl Registry {
     /// The cache shows this network. Where that is what we wrote last, its copy serves for ours; not none at all, since a pass under way
     /// may still hold an older one.
     pub fn caught_up(&self, uid: &Uid, network: Arc<CachedNetwork>) {
-        let Some(seen) = version(&*network) else { return };
+        let Some(seen) = kubernetes::version(&*network) else { return };
         if let Some(written) = lock(&self.written).get_mut(uid).filter(|(wrote, _)| *wrote <= seen) {
             *written = (seen, Written::Cached(network));
         }
@@ -189,7 +190,7 @@ impl Registry {
 
     /// Notes a status that the API server has taken.
     pub fn wrote(&self, uid: &Uid, answer: &DmsNetwork, status: &DmsNetworkStatus) {
-        if let Some(version) = version(answer) {
+        if let Some(version) = kubernetes::version(answer) {
             lock(&self.written).insert(uid.clone(), (version, Written::Ours(Box::new(status.clone()))));
         }
     }
@@ -317,12 +318,12 @@ impl Registry {
 
     /// Rules are gone: what a full group had no room for may be asked again at once. Returns whom that concerns.
     pub fn made_room(&self, done: &[Change]) -> Vec<ObjectRef<DmsNetwork>> {
-        let gone = |c: &Change, id: &SecurityGroupId| matches!(c, Change::RevokeRule { group, .. } | Change::RevokeForeign { group, .. } if group == id);
-        let fits = |(change, failure): &(Change, Failure)| match change {
-            Change::CreateRule { group: GroupTarget::Existing(id), .. } if failure.reason == Some(Reason::QuotaExceeded) => {
-                done.iter().any(|c| gone(c, id))
-            }
-            _ => false,
+        let gone: BTreeSet<&SecurityGroupId> = done.iter().filter_map(Change::rule_revoked).map(|(group, _)| group).collect();
+        if gone.is_empty() {
+            return vec![];
+        }
+        let fits = |(change, failure): &(Change, Failure)| {
+            failure.reason == Some(Reason::QuotaExceeded) && change.rule_made().is_some_and(|(group, _)| gone.contains(group))
         };
         let mut concerned = BTreeSet::new();
         lock(&self.held).retain(|uid, held| {
@@ -372,9 +373,4 @@ impl Registry {
         *count = count.saturating_add(1);
         *count
     }
-}
-
-/// Resource versions are ordered numbers (KEP-5504); one that is not says nothing.
-fn version(network: &impl ResourceExt) -> Option<u64> {
-    network.resource_version()?.parse().ok()
 }

@@ -241,8 +241,7 @@ pub fn restore(plan: &mut Plan, ledger: &[OwnedEntry]) {
 /// Whether a plan only adds rules to groups that are there, or puts rules of ours right: what a moment's delay of the read can spoil of
 /// it, AWS refuses.
 pub fn only_mends_rules(plan: &Plan) -> bool {
-    let mends = |c: &Change| matches!(c, Change::CreateRule { group: GroupTarget::Existing(_), .. } | Change::ModifyRule { .. });
-    !plan.changes.is_empty() && plan.changes.iter().all(mends) && !plan.locks.contains(plan::RELEASE)
+    !plan.changes.is_empty() && plan.changes.iter().all(|c| c.rule_made().is_some()) && !plan.locks.contains(plan::RELEASE)
 }
 
 /// What must be read afresh before the changes of a plan are made.

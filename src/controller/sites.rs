@@ -351,12 +351,12 @@ impl<'a> Sites<'a> {
             done.extend(made);
             refused.extend(failed);
         }
+        self.ctx.wake_all(self.ctx.registry.made_room(&done));
         (done, refused)
     }
 
     /// Notes what the network claims in each account and Region, and wakes those that must look again. With `held`, all of that
-    /// ledger counts too: outside the locks nothing is dropped. `refused`: what nobody
-    /// need wait for, since AWS refuses it.
+    /// ledger counts too: outside the locks nothing is dropped. `refused`: what nobody need wait for, since AWS refuses it.
     pub fn claim(&self, plans: &[Plan], held: Option<&[OwnedEntry]>, refused: &Keys) {
         let mut claims: BTreeMap<Account, Claim> = BTreeMap::new();
         for (site, plan) in self.list.iter().zip(plans) {

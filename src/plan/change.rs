@@ -251,6 +251,23 @@ impl Change {
         }
     }
 
+    /// The rule that it makes or puts right, in a group that is there.
+    pub fn rule_made(&self) -> Option<(&SecurityGroupId, &RuleShape)> {
+        match self {
+            Self::CreateRule { group: GroupTarget::Existing(group), shape, .. } => Some((group, shape)),
+            Self::ModifyRule { group, to, .. } => Some((group, to)),
+            _ => None,
+        }
+    }
+
+    /// The rule that it revokes, ours or another's.
+    pub fn rule_revoked(&self) -> Option<(&SecurityGroupId, &RuleShape)> {
+        match self {
+            Self::RevokeRule { group, shape, .. } | Self::RevokeForeign { group, shape, .. } => Some((group, shape)),
+            _ => None,
+        }
+    }
+
     /// Kind of AWS object.
     pub fn kind(&self) -> ResourceKind {
         self.key().map_or(ResourceKind::SecurityGroupRule, Key::kind)

@@ -109,6 +109,14 @@ fn by_cidr() -> Network {
     Network::new(2, spec)
 }
 
+/// A network that has its rules, and one that wants others for the same ways and is not claimed yet.
+fn another_comes() -> (World, Network, Network) {
+    let mut world = World::reference("cluster");
+    let mut first = Network::new(1, reference_spec());
+    world.pass(&mut first, None);
+    (world, first, by_cidr())
+}
+
 /// What opens the source's port.
 fn admitted(world: &World) -> Vec<String> {
     let rules = world.picture.rules_of(&crate::world::SOURCE.into());
@@ -117,9 +125,7 @@ fn admitted(world: &World) -> Vec<String> {
 
 #[test]
 fn a_rule_stays_until_one_of_another_form_opens_the_same_way_for_another_network() {
-    let mut world = World::reference("cluster");
-    let (mut a, mut b) = (Network::new(1, reference_spec()), by_cidr());
-    world.pass(&mut a, None);
+    let (mut world, mut a, mut b) = another_comes();
     let before = admitted(&world);
     assert_eq!(before.len(), 1);
     // b wants the same ways, and AWS has not taken its rules yet.
@@ -137,9 +143,7 @@ fn a_rule_stays_until_one_of_another_form_opens_the_same_way_for_another_network
 
 #[test]
 fn nothing_waits_for_a_rule_that_its_network_does_not_make() {
-    let mut world = World::reference("cluster");
-    let (mut a, b) = (Network::new(1, reference_spec()), by_cidr());
-    world.pass(&mut a, None);
+    let (mut world, mut a, b) = another_comes();
     // As where AWS refuses it for lack of room: what goes makes some.
     let mut claim = world.plan(&b, None).claim;
     assert!(!claim.coming.is_empty());
@@ -173,9 +177,7 @@ fn a_strangers_rule_stays_until_another_networks_own_opens_the_same_way() {
 
 #[test]
 fn a_network_that_is_deleted_awaits_no_rule() {
-    let mut world = World::reference("cluster");
-    let (mut a, b) = (Network::new(1, reference_spec()), by_cidr());
-    world.pass(&mut a, None);
+    let (mut world, mut a, b) = another_comes();
     let mut claim = world.plan(&b, None).claim;
     claim.deleting = true;
     world.claims.put(&b.uid, claim);

@@ -60,7 +60,18 @@ impl Release<'_, '_> {
                 self.keep(entry);
                 continue;
             }
-            if let Some(other) = self.awaited_by(key, entry, &groups_to_go) {
+            if matches!(key, Key::Rule(GroupRef::OfEndpoint(endpoint), _) if groups_to_go.contains(endpoint)) {
+                // It goes with its group.
+                self.keep(entry);
+                continue;
+            }
+            let rule = match key {
+                Key::Rule(group, _) => self.unwanted_rule(key, entry, group),
+                _ => None,
+            };
+            if let (Key::Rule(group, _), Some((rule, Fate::Delete))) = (key, &rule)
+                && let Some(other) = self.input.claims.who_awaits(self.input.uid, group, &rule.shape, self.facts.rules(&rule.group))
+            {
                 // Its way is open by this one until then.
                 self.plan.waiting.push(format!("{key} is given up once {other} has its own rule for what it lets through"));
                 self.keep(entry);
@@ -69,7 +80,7 @@ impl Release<'_, '_> {
             self.plan.locks.insert(LOCK.to_owned());
             match key {
                 Key::Group(endpoint) => self.group(key, entry, endpoint, &mut groups_to_go),
-                Key::Rule(group, _) => self.rule(key, entry, group, &groups_to_go),
+                Key::Rule(..) => rule.into_iter().for_each(|(rule, fate)| self.rule(key, entry, rule, fate)),
                 Key::Endpoint(endpoint) => self.endpoint(key, entry, endpoint),
                 Key::Route(table, destination) => self.route(key, entry, table, destination),
                 Key::AclEntry(acl, shape) if self.awaits_wider(acl, shape) => self.keep(entry),
@@ -117,20 +128,19 @@ impl Release<'_, '_> {
         self.change(Change::Tag { key: key.clone(), id: id.to_owned(), tags });
     }
 
-    fn rule(&mut self, key: &Key, entry: &OwnedEntry, group: &GroupRef, groups_to_go: &BTreeSet<EndpointKey>) {
-        if let GroupRef::OfEndpoint(endpoint) = group
-            && groups_to_go.contains(endpoint)
-        {
-            // It goes with its group.
-            return self.keep(entry);
-        }
-        let Some(rule) = self.find_rule(key, entry, group) else { return };
+    /// The rule of an entry, where it is there, and not by what somebody made of it one that is wanted.
+    fn unwanted_rule<'t>(&self, key: &Key, entry: &OwnedEntry, group: &GroupRef) -> Option<(&'t Rule, Fate)>
+    where
+        Self: 't,
+    {
+        let rule = self.find_rule(key, entry, group)?;
         let now = Key::Rule(group.clone(), rule.shape.clone());
-        if self.wants.contains(&now) {
-            return;
-        }
         // Another that wants the key does not want what somebody made of this rule: it makes its own.
-        match self.fate(&now, entry, rule.id.as_str(), &rule.tags) {
+        (!self.wants.contains(&now)).then(|| (rule, self.fate(&now, entry, rule.id.as_str(), &rule.tags)))
+    }
+
+    fn rule(&mut self, key: &Key, entry: &OwnedEntry, rule: &Rule, fate: Fate) {
+        match fate {
             Fate::Drop => {}
             Fate::HandOver => self.hand_over(key, entry, rule.id.as_str()),
             Fate::Release(keys) => {
@@ -143,21 +153,6 @@ impl Release<'_, '_> {
                 self.change(Change::RevokeRule { key: key.clone(), group, id, shape });
             }
         }
-    }
-
-    /// The network that a rule stays for, though nobody wants it: one that wants what it lets through, and has no rule of its own yet.
-    fn awaited_by(&self, key: &Key, entry: &OwnedEntry, groups_to_go: &BTreeSet<EndpointKey>) -> Option<String> {
-        let Key::Rule(group, _) = key else { return None };
-        if matches!(group, GroupRef::OfEndpoint(endpoint) if groups_to_go.contains(endpoint)) {
-            return None;
-        }
-        let rule = self.find_rule(key, entry, group)?;
-        let now = Key::Rule(group.clone(), rule.shape.clone());
-        if self.wants.contains(&now) || !matches!(self.fate(&now, entry, rule.id.as_str(), &rule.tags), Fate::Delete) {
-            return None;
-        }
-        let there = self.facts.rules(&rule.group);
-        self.input.claims.who_awaits(self.input.uid, group, &rule.shape, there).map(str::to_owned)
     }
 
     /// By the ledger's ID, else (an intention that was cut off) by shape and our tag.
