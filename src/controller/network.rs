@@ -31,7 +31,7 @@ use crate::{
         network::Mode,
     },
     model::shared,
-    plan::{self, Plan, Problem, Uid, class, key::Keys},
+    plan::{self, Keys, Plan, Problem, Uid, class},
 };
 
 /// A pass without news comes at the latest after this; changes in AWS wake a network before.

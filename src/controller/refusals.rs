@@ -6,7 +6,7 @@ use super::status::Failure;
 use crate::{
     api::conditions::Reason,
     model::{Direction, RuleShape, SecurityGroupId},
-    plan::{Change, key::Keys},
+    plan::{Change, Keys},
 };
 
 /// After so many refusals in a row others do not wait for a rule any more: for a reason that is told, and for none. The first of these

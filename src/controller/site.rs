@@ -153,11 +153,14 @@ impl Site<'_> {
             if (cut_off || unheard.may_show(&entry.key)) && plan.ledger.iter().all(|e| e.key != entry.key) {
                 let why = if cut_off { "dmsnet was cut off" } else { "AWS did not answer" };
                 plan.waiting.push(format!("{} was about to be made when {why}: it may still appear", entry.key));
-                plan.ledger.push(entry.clone());
+                plan.keep([entry]);
             }
         }
-        plan.ledger.sort_by(|a, b| a.key.cmp(&b.key));
-        plan.claim.ledger = plan.ledger.iter().filter_map(|e| Key::parse(&e.key)).collect();
+    }
+
+    /// Puts back what a plan would drop from the ledger.
+    pub fn restore(&self, plan: &mut Plan, ledger: &[OwnedEntry]) {
+        plan.keep(ledger.iter().filter(|e| e.class == self.record.name));
     }
 
     fn deletion_policy(&self) -> DeletionPolicy {
@@ -228,14 +231,6 @@ impl Site<'_> {
             }
         }
     }
-}
-
-/// Puts back what a plan would drop from the ledger.
-pub fn restore(plan: &mut Plan, ledger: &[OwnedEntry]) {
-    let dropped: Vec<OwnedEntry> = ledger.iter().filter(|e| !plan.ledger.iter().any(|p| p.key == e.key)).cloned().collect();
-    plan.ledger.extend(dropped);
-    plan.ledger.sort_by(|a, b| a.key.cmp(&b.key));
-    plan.claim.ledger = plan.ledger.iter().filter_map(|e| Key::parse(&e.key)).collect();
 }
 
 /// Whether a plan only adds rules to groups that are there, or puts rules of ours right: what a moment's delay of the read can spoil of

@@ -13,7 +13,7 @@ use tokio::{sync::OwnedMutexGuard, time::Instant};
 use super::{
     context::{self, Context},
     network::label,
-    site::{Site, only_mends_rules, restore, touched},
+    site::{Site, only_mends_rules, touched},
     status::Failure,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     },
     aws::{Account, AwsErrorKind, Store},
     model::{Need, Picture},
-    plan::{self, Change, Claim, Elsewhere, Key, Plan, Problem, Uid, key::Keys},
+    plan::{self, Change, Claim, Elsewhere, Key, Keys, Plan, Problem, Uid},
 };
 
 /// A read that is no older is as good as a fresh one for a plan that only mends rules: the one that found what is to be mended, such as
@@ -329,7 +329,7 @@ impl<'a> Sites<'a> {
         let mut plans = self.observe(ledger, None).await;
         let locks = self.locks(&plans);
         if !locked.map_or(locks.is_empty(), |held| !held.blind && locks.is_subset(&held.names)) {
-            self.restore(&mut plans, ledger);
+            self.list.iter().zip(&mut plans).for_each(|(site, plan)| site.restore(plan, ledger));
         }
         plans
     }
@@ -364,8 +364,7 @@ impl<'a> Sites<'a> {
             let comes = |key: &&Key| site.mode == Mode::Enforce && !refused.contains(key);
             claim.coming = claim.coming.iter().filter(comes).cloned().collect();
             if let Some(held) = held {
-                let own: Vec<OwnedEntry> = held.iter().filter(|e| e.class == site.record.name).cloned().collect();
-                claim.ledger.join(&plan::claim_of_ledger("", 0, false, &own).ledger);
+                claim.ledger.join(&plan::keys_of(held.iter().filter(|e| e.class == site.record.name)));
             }
             match claims.entry(site.account()) {
                 std::collections::btree_map::Entry::Vacant(empty) => drop(empty.insert(claim)),
@@ -405,20 +404,6 @@ impl<'a> Sites<'a> {
     pub fn unmet(&self, plans: &[Plan]) -> bool {
         let waits = |(site, plan): (&Site<'a>, &Plan)| site.mode == Mode::Enforce && plan.unmet && plan.changes.is_empty();
         self.list.iter().zip(plans).any(waits)
-    }
-
-    /// Puts back what the plans would drop from the ledger.
-    fn restore(&self, plans: &mut [Plan], ledger: &[OwnedEntry]) {
-        for (site, plan) in self.list.iter().zip(plans) {
-            site.restore(plan, ledger);
-        }
-    }
-}
-
-impl Site<'_> {
-    fn restore(&self, plan: &mut Plan, ledger: &[OwnedEntry]) {
-        let own: Vec<OwnedEntry> = ledger.iter().filter(|e| e.class == self.record.name).cloned().collect();
-        restore(plan, &own);
     }
 }
 

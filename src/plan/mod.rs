@@ -39,7 +39,7 @@ use crate::{
 pub use change::{Action, Change};
 pub use claims::{Claim, Claims};
 pub use drift::{Drift, DriftKind};
-pub use key::{EndpointKey, EndpointRef, GroupRef, Key};
+pub use key::{EndpointKey, EndpointRef, GroupRef, Key, Keys};
 pub use problem::Problem;
 pub use release::LOCK as RELEASE;
 pub use sorted::Sorted;
@@ -150,6 +150,17 @@ impl Plan {
         self.needs.difference(&self.later).cloned().collect()
     }
 
+    /// These entries stay in the ledger, those that are there already once, and so in what is claimed.
+    pub fn keep<'a>(&mut self, entries: impl IntoIterator<Item = &'a OwnedEntry>) {
+        let missing: Vec<OwnedEntry> = entries.into_iter().filter(|e| self.ledger.iter().all(|p| p.key != e.key)).cloned().collect();
+        if missing.is_empty() {
+            return;
+        }
+        self.ledger.extend(missing);
+        self.ledger.sort_by(|a, b| a.key.cmp(&b.key));
+        self.claim.ledger = keys_of(&self.ledger);
+    }
+
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
@@ -206,7 +217,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     order(&mut plan.changes);
     plan.ledger.sort_by(|a, b| a.key.cmp(&b.key));
     plan.ledger.dedup_by(|a, b| a.key == b.key);
-    plan.claim.ledger = plan.ledger.iter().filter_map(|e| Key::parse(&e.key)).collect();
+    plan.claim.ledger = keys_of(&plan.ledger);
     plan.claim.applied = applied(&plan.ledger);
     plan.problems.sort();
     plan.problems.dedup();
@@ -273,17 +284,14 @@ fn unseen(input: &Input<'_>, facts: &facts::Facts<'_>, plan: &mut Plan) {
     }
 }
 
+/// The keys of entries, but for those that cannot be read.
+pub fn keys_of<'a>(entries: impl IntoIterator<Item = &'a OwnedEntry>) -> Keys {
+    entries.into_iter().filter_map(|e| Key::parse(&e.key)).collect()
+}
+
 /// What a network claims by its ledger alone: it is suspended, or cannot be planned.
 pub fn claim_of_ledger(label: &str, created: i64, deleting: bool, ledger: &[OwnedEntry]) -> Claim {
-    Claim {
-        name: shared(label),
-        created,
-        deleting,
-        planned: false,
-        ledger: ledger.iter().filter_map(|e| Key::parse(&e.key)).collect(),
-        applied: applied(ledger),
-        ..Claim::default()
-    }
+    Claim { name: shared(label), created, deleting, planned: false, ledger: keys_of(ledger), applied: applied(ledger), ..Claim::default() }
 }
 
 fn claim(input: &Input<'_>, guarded: &guardrails::Guarded, deleting: bool, planned: bool) -> Claim {
